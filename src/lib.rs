@@ -1,0 +1,1 @@
+//! Myelin: an MCP gateway.
