@@ -1,0 +1,2 @@
+//! Files to settings.
+pub mod settings;

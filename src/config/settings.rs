@@ -1,0 +1,68 @@
+//! The whole configuration, validated: one immutable snapshot, swapped whole on reload.
+
+use std::{net::SocketAddr, time::Duration};
+
+use crate::{
+    downstream::settings::{HttpSettings, ListenerSettings, SessionSettings},
+    redact::Redacted,
+    route::settings::EndpointSettings,
+    upstream::settings::UpstreamSettings,
+};
+
+/// Everything the gateway runs by.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// Where clients connect.
+    pub listener: ListenerSettings,
+    /// Where health and metrics are served; nowhere when absent.
+    pub admin: Option<SocketAddr>,
+    /// Rules of the HTTP side.
+    pub http: HttpSettings,
+    /// Limits of legacy sessions.
+    pub sessions: SessionSettings,
+    /// How lists are gathered and served.
+    pub lists: ListSettings,
+    /// The servers, in file order.
+    pub upstreams: Vec<UpstreamSettings>,
+    /// The endpoints, in file order; `/mcp` over all servers when the file names none.
+    pub endpoints: Vec<EndpointSettings>,
+    /// Keys that seal session ids, cursors and tokens, newest first; one made at start when empty.
+    pub sealing_keys: Vec<Redacted<String>>,
+    /// How the log is written.
+    pub log: LogSettings,
+    /// How long calls in flight may take to finish when the gateway stops.
+    pub drain: Duration,
+    /// Worker threads; one per core when absent.
+    pub threads: Option<usize>,
+}
+
+/// How joined lists are gathered and served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListSettings {
+    /// How long a list waits for a slow server before it is answered without it.
+    pub deadline: Duration,
+    /// Entries per page at the most.
+    pub page_size: usize,
+    /// How long a legacy server's list counts as fresh (a modern server says so itself).
+    pub ttl: Duration,
+    /// Entries taken from one server at the most.
+    pub max_entries: usize,
+}
+
+/// How the log is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogSettings {
+    /// For people or for machines.
+    pub format: LogFormat,
+    /// `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,myelin::upstream=debug`.
+    pub filter: String,
+}
+
+/// The log's form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Coloured lines on a terminal, plain ones elsewhere.
+    Pretty,
+    /// One JSON object a line.
+    Json,
+}

@@ -1,0 +1,149 @@
+//! What an operator may say about one upstream server: the validated form that `config` builds and the pool obeys.
+//!
+//! Equality is meaningful: a reload keeps an upstream running exactly when its settings are equal to the old ones.
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+use http::{HeaderName, HeaderValue, Uri};
+
+use crate::redact::Redacted;
+
+/// One upstream server.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UpstreamSettings {
+    /// The operator's name for it: the prefix of its tools, `[A-Za-z0-9_-]{1,40}` without `__`.
+    pub name: String,
+    /// How it is reached.
+    pub wire: WireSettings,
+    /// Which era to assume; [`EraHint::Probe`] asks the server.
+    pub era: EraHint,
+    /// Who shares a session or a child process.
+    pub pool: PoolSettings,
+    /// Which of its tools are offered, and under which name.
+    pub tools: ToolSettings,
+    /// The longest silence of a call: progress starts it anew.
+    pub timeout: Duration,
+    /// The longest a call may take, progress or not.
+    pub total_timeout: Duration,
+    /// How long a probe may stay unanswered before a stdio server counts as legacy.
+    pub probe_timeout: Duration,
+    /// How long start and handshake may take.
+    pub start_timeout: Duration,
+    /// The largest message accepted from it, in bytes.
+    pub max_message_bytes: usize,
+}
+
+/// How an upstream is reached.
+#[derive(Clone, Debug, PartialEq)]
+pub enum WireSettings {
+    /// A child process, one JSON-RPC message a line.
+    Stdio(StdioSettings),
+    /// Streamable HTTP, or HTTP+SSE (2024-11-05).
+    Http(HttpSettings),
+}
+
+/// A child process.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StdioSettings {
+    /// The program: a path, or a name looked up in `PATH`.
+    pub command: String,
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// Variables added to the small inherited set (`PATH`, `HOME`, `LANG`, …).
+    pub env: BTreeMap<String, Redacted<String>>,
+    /// Its working directory; the gateway's own when absent.
+    pub cwd: Option<PathBuf>,
+}
+
+/// An HTTP server.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HttpSettings {
+    /// The endpoint.
+    pub url: Uri,
+    /// Headers added to each request; the values may be secrets.
+    pub headers: Vec<(HeaderName, Redacted<String>)>,
+    /// Which of the two HTTP transports.
+    pub transport: HttpTransport,
+    /// PEM file of the authority to trust instead of the machine's.
+    pub ca: Option<PathBuf>,
+    /// How long connecting (TCP and TLS) may take.
+    pub connect_timeout: Duration,
+    /// Idle connections kept for reuse.
+    pub max_idle_connections: usize,
+    /// Open connections at the most.
+    pub max_connections: usize,
+}
+
+impl HttpSettings {
+    /// The configured headers in wire form, marked sensitive so that no dump shows them. A value that is not header text was
+    /// refused when the configuration was read, and is left out here.
+    pub fn header_values(&self) -> Vec<(HeaderName, HeaderValue)> {
+        self.headers
+            .iter()
+            .filter_map(|(name, value)| {
+                let mut value = HeaderValue::from_str(value.expose()).ok()?;
+                value.set_sensitive(true);
+                Some((name.clone(), value))
+            })
+            .collect()
+    }
+}
+
+/// Which HTTP transport an upstream speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HttpTransport {
+    /// Streamable HTTP first; HTTP+SSE when the server shows that it knows only that.
+    Detect,
+    /// HTTP+SSE of revision 2024-11-05.
+    Sse,
+}
+
+/// What is known of an upstream's era beforehand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EraHint {
+    /// Nothing: ask it.
+    Probe,
+    /// It speaks 2026-07-28.
+    Modern,
+    /// It wants `initialize`.
+    Legacy,
+}
+
+/// Who shares an upstream session or child process, and how many there may be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PoolSettings {
+    /// Who shares.
+    pub isolation: Isolation,
+    /// Sessions or children at the most, in all.
+    pub max: usize,
+    /// Calls in flight on one child at the most.
+    pub max_in_flight: usize,
+    /// Calls waiting for a child at the most; one more is refused.
+    pub max_queue: usize,
+    /// How long a call may wait for a child.
+    pub queue_timeout: Duration,
+    /// A child or session without calls for this long is stopped.
+    pub idle_timeout: Duration,
+}
+
+/// Who shares an upstream session or child process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Isolation {
+    /// Everybody. A legacy stdio child is then started without client capabilities, so that it never asks.
+    Shared,
+    /// One principal.
+    Principal,
+    /// One legacy client session; a modern caller, who has none, gets its principal's.
+    Session,
+}
+
+/// Which tools of a server are offered, and under which names.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ToolSettings {
+    /// Glob patterns over the server's own names; empty allows all.
+    pub allow: Vec<String>,
+    /// Glob patterns that are withheld even when allowed.
+    pub deny: Vec<String>,
+    /// The server's own name to the offered one (before any prefix).
+    pub rename: BTreeMap<String, String>,
+}
