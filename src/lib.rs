@@ -1,8 +1,12 @@
 //! Myelin: an MCP gateway.
 #![forbid(unsafe_code)]
 
+pub mod clock;
 pub mod config;
 pub mod downstream;
+pub mod jsonrpc;
 pub mod redact;
 pub mod route;
+pub mod seal;
+pub mod sse;
 pub mod upstream;
