@@ -5,6 +5,7 @@ pub mod clock;
 pub mod config;
 pub mod downstream;
 pub mod jsonrpc;
+pub mod era;
 pub mod mcp;
 pub mod redact;
 pub mod route;
