@@ -1,1 +1,3 @@
 //! Myelin: an MCP gateway.
+
+pub mod demo;
