@@ -65,17 +65,13 @@ impl Offer for Documents {
     fn read_resource(&mut self, uri: &str) -> Option<Vec<Value>> {
         let path = uri.strip_prefix("demo://documents/")?;
         let contents = |uri: String, text: &str| json!({"uri": uri, "mimeType": MIME_TYPE, "text": text});
-        match path.split_once("/pages/") {
-            Some((slug, number)) => {
-                let document = document(slug)?;
-                let (number, text) = document.pages().find(|(page, _)| page.to_string() == number)?;
-                Some(vec![contents(page_uri(&document, number), text)])
-            }
-            None => {
-                let document = document(path)?;
-                Some(vec![contents(document.uri(), &whole_text(&document))])
-            }
-        }
+        let Some((slug, number)) = path.split_once("/pages/") else {
+            let document = document(path)?;
+            return Some(vec![contents(document.uri(), &whole_text(&document))]);
+        };
+        let document = document(slug)?;
+        let (number, text) = document.pages().find(|(page, _)| page.to_string() == number)?;
+        Some(vec![contents(page_uri(&document, number), text)])
     }
 
     fn prompts() -> Vec<Value> {
@@ -200,9 +196,9 @@ impl Tool<Documents> for ListDocuments {
             })
         };
         let link = |document: Document| {
-            let mut link = resource(&document);
-            link["type"] = json!("resource_link");
-            link
+            let mut link = object(resource(&document));
+            link.insert("type".to_owned(), json!("resource_link"));
+            Value::Object(link)
         };
         let entries: Vec<Value> = documents().map(entry).collect();
         Ok(Answer::with_links(json!({"documents": entries}), documents().map(link).collect()))

@@ -6,7 +6,7 @@
 //! Source: K. Weinberger et al., "Feature Hashing for Large Scale Multitask Learning" (2009); sublinear term frequency
 //! from Manning, Raghavan, Schütze, "Introduction to Information Retrieval" (2008), 6.4.1.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::text::terms;
 
@@ -25,42 +25,54 @@ pub(super) struct Embedder {
 pub(super) struct Vector(Vec<f32>);
 
 impl Embedder {
-    /// Counts in how many of the texts each word stands.
-    pub(super) fn fit<'a>(texts: impl Iterator<Item = &'a str>) -> Self {
-        let mut frequency: HashMap<String, u16> = HashMap::new();
-        let mut all: u16 = 0;
-        for text in texts {
-            all = all.saturating_add(1);
-            for stem in terms(text).map(|term| term.stem).collect::<HashSet<_>>() {
-                let count = frequency.entry(stem).or_default();
-                *count = count.saturating_add(1);
-            }
+    /// Counts in how many of the texts each word stands, and embeds the texts on the way: each is taken apart once.
+    pub(super) fn fit<'a>(texts: impl Iterator<Item = &'a str>) -> (Self, Vec<Option<Vector>>) {
+        let texts: Vec<Counts> = texts.map(count).collect();
+        let mut frequency: HashMap<&str, u16> = HashMap::new();
+        for (stem, _) in texts.iter().flatten() {
+            let count = frequency.entry(stem).or_default();
+            *count = count.saturating_add(1);
         }
-        let idf = |count: u16| ((1.0 + f32::from(all)) / (1.0 + f32::from(count))).ln() + 1.0;
-        let unseen = idf(0);
-        Self { idf: frequency.into_iter().map(|(stem, count)| (stem, idf(count))).collect(), unseen }
+        let all = u16::try_from(texts.len()).map_or(f32::from(u16::MAX), f32::from);
+        let idf = |count: u16| ((1.0 + all) / (1.0 + f32::from(count))).ln() + 1.0;
+        let known = frequency.into_iter().map(|(stem, count)| (stem.to_owned(), idf(count))).collect();
+        let embedder = Self { idf: known, unseen: idf(0) };
+        let vectors = texts.iter().map(|counts| embedder.weigh(counts)).collect();
+        (embedder, vectors)
     }
 
     /// The vector of a text; `None` if it has no meaningful word.
     pub(super) fn embed(&self, text: &str) -> Option<Vector> {
-        let mut counts: HashMap<String, u16> = HashMap::new();
-        for term in terms(text) {
-            let count = counts.entry(term.stem).or_default();
-            *count = count.saturating_add(1);
-        }
-        // Sorted, so that sums of floats come out the same on every run.
-        let mut counts: Vec<(String, u16)> = counts.into_iter().collect();
-        counts.sort_unstable();
+        self.weigh(&count(text))
+    }
+
+    fn weigh(&self, counts: &Counts) -> Option<Vector> {
         let mut sums = vec![0.0_f32; DIMENSIONS];
         for (stem, count) in counts {
-            let idf = self.idf.get(&stem).copied().unwrap_or(self.unseen);
-            let (dimension, sign) = place(&stem);
+            let idf = self.idf.get(stem).copied().unwrap_or(self.unseen);
+            let (dimension, sign) = place(stem);
             if let Some(sum) = sums.get_mut(dimension) {
-                *sum += sign * (1.0 + f32::from(count).ln()) * idf;
+                *sum += sign * (1.0 + f32::from(*count).ln()) * idf;
             }
         }
         Vector::normalised(sums)
     }
+}
+
+/// How often each word stands in a text; sorted, so that sums of floats come out the same on every run.
+type Counts = Vec<(String, u16)>;
+
+fn count(text: &str) -> Counts {
+    let mut stems: Vec<String> = terms(text).map(|term| term.stem).collect();
+    stems.sort_unstable();
+    let mut counts: Counts = Vec::new();
+    for stem in stems {
+        match counts.last_mut() {
+            Some((last, count)) if *last == stem => *count = count.saturating_add(1),
+            _ => counts.push((stem, 1)),
+        }
+    }
+    counts
 }
 
 impl Vector {
@@ -69,7 +81,9 @@ impl Vector {
         if length <= f32::EPSILON {
             return None;
         }
-        values.iter_mut().for_each(|value| *value /= length);
+        for value in &mut values {
+            *value /= length;
+        }
         Some(Self(values))
     }
 
@@ -96,7 +110,7 @@ mod tests {
     const TEXTS: [&str; 3] = ["nerve signal speed", "queue signal limit", "cache signal entry"];
 
     fn cosine(a: &str, b: &str) -> f32 {
-        let embedder = Embedder::fit(TEXTS.into_iter());
+        let (embedder, _) = Embedder::fit(TEXTS.into_iter());
         embedder.embed(a).unwrap().cosine(&embedder.embed(b).unwrap())
     }
 
@@ -134,7 +148,14 @@ mod tests {
     }
 
     #[test]
+    fn fitting_embeds_as_embedding_does() {
+        let (embedder, vectors) = Embedder::fit(TEXTS.into_iter());
+        let again: Vec<Option<Vector>> = TEXTS.into_iter().map(|text| embedder.embed(text)).collect();
+        assert_eq!(vectors, again);
+    }
+
+    #[test]
     fn a_text_without_words_has_no_vector() {
-        assert_eq!(Embedder::fit(TEXTS.into_iter()).embed("the of ..."), None);
+        assert_eq!(Embedder::fit(TEXTS.into_iter()).0.embed("the of ..."), None);
     }
 }

@@ -10,7 +10,7 @@ use super::dress::{Freshness, Served};
 use super::fault::Fault;
 use super::offer::{Completion, Offer, Reference};
 use super::rpc::{Object, object};
-use super::tool::Exchange;
+use super::tool::{Answer, Exchange, Misuse};
 
 /// Entries per page of a list. More than these servers have, save for a user's own many notes.
 const PAGE_SIZE: usize = 50;
@@ -119,7 +119,7 @@ fn call_tool<S: Offer>(offer: &mut S, params: &Object, exchange: &mut Exchange<'
         Some(Err(misfit)) => Err(misfit.into()),
         None => return Err(Fault::UnknownTool { name: name.to_owned() }),
     };
-    let body = answer.map_or_else(|misuse| misuse.into_body(), |answer| answer.into_body());
+    let body = answer.map_or_else(Misuse::into_body, Answer::into_body);
     Ok(Served { body, freshness: Freshness::None })
 }
 

@@ -24,6 +24,7 @@ mod offer;
 mod rpc;
 mod search;
 mod server;
+mod shelf;
 mod subscription;
 mod text;
 mod tool;

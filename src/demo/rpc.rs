@@ -77,15 +77,18 @@ pub(super) fn is_id(value: &Value) -> bool {
 
 /// A successful answer.
 pub(super) fn result(id: &Value, result: Object) -> Value {
-    json!({"jsonrpc": "2.0", "id": id, "result": result})
+    let mut message = object(json!({"jsonrpc": "2.0", "id": id}));
+    message.insert("result".to_owned(), Value::Object(result));
+    Value::Object(message)
 }
 
 /// A notification.
 pub(super) fn notification(method: &str, params: Object) -> Value {
-    if params.is_empty() {
-        return json!({"jsonrpc": "2.0", "method": method});
+    let mut message = object(json!({"jsonrpc": "2.0", "method": method}));
+    if !params.is_empty() {
+        message.insert("params".to_owned(), Value::Object(params));
     }
-    json!({"jsonrpc": "2.0", "method": method, "params": params})
+    Value::Object(message)
 }
 
 /// Turns a literal into an object; what is not an object becomes an empty one.

@@ -7,12 +7,12 @@
 use std::ops::Range;
 
 /// Words so common that they say nothing about a text.
-const STOP_WORDS: [&str; 63] = [
+const STOP_WORDS: [&str; 73] = [
     "a", "about", "after", "all", "also", "an", "and", "any", "are", "as", "at", "be", "because", "been", "but", "by",
     "can", "do", "does", "each", "for", "from", "had", "has", "have", "how", "i", "if", "in", "into", "is", "it",
-    "its", "more", "no", "not", "of", "on", "one", "only", "or", "other", "so", "some", "such", "than", "that", "the",
-    "their", "then", "there", "they", "this", "to", "was", "what", "when", "which", "while", "who", "will", "with",
-    "you",
+    "its", "me", "more", "my", "no", "not", "of", "on", "one", "only", "or", "other", "our", "so", "some", "such",
+    "than", "that", "the", "their", "then", "there", "they", "this", "to", "was", "we", "were", "what", "when",
+    "where", "which", "while", "who", "why", "will", "with", "without", "would", "you", "your",
 ];
 
 /// A word that carries meaning.
@@ -119,8 +119,7 @@ fn has_vowel(word: &[u8]) -> bool {
 
 /// Porter's m: how often a run of vowels is followed by a run of consonants.
 fn measure(word: &[u8]) -> usize {
-    let kinds: Vec<bool> = vowels(word).collect();
-    kinds.windows(2).filter(|pair| matches!(pair, [true, false])).count()
+    vowels(word).zip(vowels(word).skip(1)).filter(|pair| *pair == (true, false)).count()
 }
 
 /// Porter's *d, without the l, s and z that stay doubled.
@@ -131,8 +130,8 @@ fn ends_doubled(word: &[u8]) -> bool {
 
 /// Porter's *o: consonant, vowel, consonant, and the last is not w, x or y.
 fn ends_short(word: &[u8]) -> bool {
-    let kinds: Vec<bool> = vowels(word).collect();
-    kinds.ends_with(&[false, true, false]) && !matches!(word.last(), Some(b'w' | b'x' | b'y'))
+    let shape = vowels(word).skip(word.len().saturating_sub(3));
+    word.len() > 2 && shape.eq([false, true, false]) && !matches!(word.last(), Some(b'w' | b'x' | b'y'))
 }
 
 #[cfg(test)]

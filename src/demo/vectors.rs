@@ -7,15 +7,12 @@
 use serde_json::{Value, json};
 
 use super::arguments::Arguments;
-use super::corpus::articles;
 use super::dress::Freshness;
-use super::embedding::{DIMENSIONS, Embedder, Vector};
+use super::embedding::Embedder;
 use super::offer::{Identity, Offer};
-use super::rpc::Object;
+use super::shelf::{Collection, Entry, NOTES_LIMIT, Query, Shelf};
 use super::tool::{Answer, Change, Exchange, Misuse, Tool};
 
-/// The most notes at a time.
-const NOTES_LIMIT: usize = 256;
 /// The longest text to compare or to keep, in bytes.
 const TEXT_LIMIT_BYTES: usize = 8_192;
 /// The longest id, in bytes.
@@ -25,52 +22,10 @@ const PAYLOAD_LIMIT_BYTES: usize = 4_096;
 /// The most neighbours of one query, and how many there are unless told.
 const NEIGHBOURS: (u32, u32) = (50, 5);
 
-const ARTICLES_URI: &str = "demo://vectors/articles";
-const NOTES_URI: &str = "demo://vectors/notes";
-
 /// The state of the server.
 #[derive(Debug, Default)]
 pub(super) struct Vectors {
     shelf: Option<Shelf>,
-}
-
-#[derive(Debug)]
-struct Shelf {
-    embedder: Embedder,
-    articles: Vec<Entry>,
-    notes: Vec<Entry>,
-}
-
-#[derive(Debug)]
-struct Entry {
-    id: String,
-    text: String,
-    payload: Object,
-    vector: Vector,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Collection {
-    Articles,
-    Notes,
-}
-
-impl Collection {
-    const ALL: [Self; 2] = [Self::Articles, Self::Notes];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Articles => "articles",
-            Self::Notes => "notes",
-        }
-    }
-
-    fn uri(self) -> &'static str {
-        match self {
-            Self::Articles => ARTICLES_URI,
-            Self::Notes => NOTES_URI,
-        }
-    }
 }
 
 impl Offer for Vectors {
@@ -115,86 +70,12 @@ impl Vectors {
     }
 }
 
-impl Shelf {
-    fn fill() -> Self {
-        let embedder = Embedder::fit(articles().flat_map(|article| article.paragraphs()));
-        let mut entries: Vec<Entry> = Vec::new();
-        for article in articles() {
-            for (number, text) in (1..).zip(article.paragraphs()) {
-                let id = format!("{}#{number}", article.slug);
-                let payload = payload([("title", article.title), ("topic", article.topic), ("url", &article.url())]);
-                let vector = embedder.embed(text);
-                entries.extend(vector.map(|vector| Entry { id, text: text.to_owned(), payload, vector }));
-            }
-        }
-        Self { embedder, articles: entries, notes: Vec::new() }
-    }
-
-    fn entries(&self, collection: Collection) -> &[Entry] {
-        match collection {
-            Collection::Articles => &self.articles,
-            Collection::Notes => &self.notes,
-        }
-    }
-
-    fn resource(&self, collection: Collection) -> Value {
-        let count = self.entries(collection).len();
-        json!({
-            "uri": collection.uri(),
-            "name": collection.name(),
-            "title": format!("The collection {}", collection.name()),
-            "description": format!("{count} vectors of {DIMENSIONS} dimensions, compared by cosine"),
-            "mimeType": "application/json",
-        })
-    }
-
-    fn description(&self, collection: Collection) -> Value {
-        let ids: Vec<&str> = self.entries(collection).iter().map(|entry| entry.id.as_str()).collect();
-        json!({
-            "collection": collection.name(), "dimensions": DIMENSIONS, "distance": "cosine",
-            "count": ids.len(), "ids": ids,
-        })
-    }
-
-    fn nearest(&self, wanted: &Query<'_>) -> Vec<(Collection, &Entry, f32)> {
-        let searched = Collection::ALL.into_iter().filter(|all| wanted.collection.is_none_or(|one| one == *all));
-        let mut found: Vec<_> = searched
-            .flat_map(|collection| self.entries(collection).iter().map(move |entry| (collection, entry)))
-            .filter(|(_, entry)| wanted.filter.is_none_or(|filter| matches(filter, &entry.payload)))
-            .map(|(collection, entry)| (collection, entry, entry.vector.cosine(&wanted.vector)))
-            .collect();
-        found.sort_by(|a, b| b.2.total_cmp(&a.2).then_with(|| a.1.id.cmp(&b.1.id)));
-        found.truncate(wanted.k);
-        found
-    }
-}
-
-fn payload(members: [(&str, &str); 3]) -> Object {
-    members.into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect()
-}
-
-fn matches(filter: &Object, payload: &Object) -> bool {
-    filter.iter().all(|(name, value)| payload.get(name) == Some(value))
-}
-
-struct Query<'a> {
-    vector: Vector,
-    collection: Option<Collection>,
-    filter: Option<&'a Object>,
-    k: usize,
-}
-
-impl<'a> Query<'a> {
-    fn read(arguments: &'a Arguments, embedder: &Embedder) -> Result<Self, Misuse> {
-        let vector = embedder.embed(arguments.text("text", TEXT_LIMIT_BYTES)?).ok_or(Misuse::NoWords)?;
-        let collection = match arguments.optional_text("collection", ID_LIMIT_BYTES)? {
-            None => None,
-            Some(name) => Some(collection_named(name)?),
-        };
-        let k = arguments.integer("k", 1..=NEIGHBOURS.0)?.unwrap_or(NEIGHBOURS.1);
-        let k = usize::try_from(k).unwrap_or(usize::MAX);
-        Ok(Self { vector, collection, filter: arguments.object("filter")?, k })
-    }
+fn read_query<'a>(arguments: &'a Arguments, embedder: &Embedder) -> Result<Query<'a>, Misuse> {
+    let vector = embedder.embed(arguments.text("text", TEXT_LIMIT_BYTES)?).ok_or(Misuse::NoWords)?;
+    let collection = arguments.optional_text("collection", ID_LIMIT_BYTES)?.map(collection_named).transpose()?;
+    let k = arguments.integer("k", 1..=NEIGHBOURS.0)?.unwrap_or(NEIGHBOURS.1);
+    let k = usize::try_from(k).unwrap_or(usize::MAX);
+    Ok(Query { vector, collection, filter: arguments.object("filter")?, k })
 }
 
 fn collection_named(name: &str) -> Result<Collection, Misuse> {
@@ -205,7 +86,7 @@ fn collection_named(name: &str) -> Result<Collection, Misuse> {
 /// What every change of the notes means to others: the list shows their number, the resource their ids.
 fn tell_of_notes(exchange: &mut Exchange<'_>) {
     exchange.changed(Change::ResourceList);
-    exchange.changed(Change::Resource(NOTES_URI.to_owned()));
+    exchange.changed(Change::Resource(Collection::Notes.uri().to_owned()));
 }
 
 struct QueryVectors;
@@ -255,7 +136,7 @@ impl Tool<Vectors> for QueryVectors {
 
     fn call(&self, state: &mut Vectors, arguments: &Arguments, _: &mut Exchange<'_>) -> Result<Answer, Misuse> {
         let shelf = state.shelf();
-        let query = Query::read(arguments, &shelf.embedder)?;
+        let query = read_query(arguments, &shelf.embedder)?;
         let describe = |(collection, entry, score): (Collection, &Entry, f32)| {
             json!({
                 "id": entry.id,
@@ -311,17 +192,9 @@ impl Tool<Vectors> for UpsertVector {
         let shelf = state.shelf();
         let entry = read_entry(arguments, &shelf.embedder)?;
         let id = entry.id.clone();
-        let outcome = match shelf.notes.iter().position(|note| note.id == id) {
-            None if shelf.notes.len() >= NOTES_LIMIT => return Err(Misuse::Full { limit: NOTES_LIMIT }),
-            None => "inserted",
-            Some(place) => {
-                shelf.notes.swap_remove(place);
-                "replaced"
-            }
-        };
-        shelf.notes.push(entry);
+        let outcome = shelf.keep(entry)?;
         tell_of_notes(exchange);
-        Ok(Answer::new(json!({"id": id, "outcome": outcome, "count": shelf.notes.len()})))
+        Ok(Answer::new(json!({"id": id, "outcome": outcome, "count": shelf.entries(Collection::Notes).len()})))
     }
 }
 
@@ -363,13 +236,9 @@ impl Tool<Vectors> for DeleteVector {
     fn call(&self, state: &mut Vectors, arguments: &Arguments, exchange: &mut Exchange<'_>) -> Result<Answer, Misuse> {
         let id = arguments.text("id", ID_LIMIT_BYTES)?;
         let shelf = state.shelf();
-        let before = shelf.notes.len();
-        shelf.notes.retain(|note| note.id != id);
-        if shelf.notes.len() == before {
-            return Err(Misuse::UnknownVector { id: id.to_owned() });
-        }
+        shelf.forget(id)?;
         tell_of_notes(exchange);
-        Ok(Answer::new(json!({"id": id, "count": shelf.notes.len()})))
+        Ok(Answer::new(json!({"id": id, "count": shelf.entries(Collection::Notes).len()})))
     }
 }
 
