@@ -3,9 +3,10 @@
 
 pub mod clock;
 pub mod config;
+pub mod demo;
 pub mod downstream;
-pub mod jsonrpc;
 pub mod era;
+pub mod jsonrpc;
 pub mod mcp;
 pub mod redact;
 pub mod route;
