@@ -1,0 +1,2 @@
+//! How bytes reach an upstream.
+pub mod http;
