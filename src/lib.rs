@@ -4,6 +4,7 @@
 pub mod clock;
 pub mod config;
 pub mod downstream;
+pub mod guard;
 pub mod jsonrpc;
 pub mod mcp;
 pub mod redact;

@@ -1,2 +1,3 @@
 //! See ARCHITECTURE.md.
 pub mod settings;
+pub mod wire;

@@ -1,0 +1,2 @@
+//! How bytes travel to an upstream and back.
+pub mod stdio;
