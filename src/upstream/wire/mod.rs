@@ -1,2 +1,3 @@
-//! How bytes reach an upstream.
+//! How bytes travel to an upstream and back.
 pub mod http;
+pub mod stdio;
