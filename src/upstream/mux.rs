@@ -1,11 +1,10 @@
 //! Many calls over one stream of messages in each direction: stdio, and HTTP+SSE.
 //!
-//! Requests get numbers of this wire; answers and progress find their call by them. What names no call goes to the [`Bus`], except for a
-//! question and a log message of a legacy server: those belong to the call in flight when there can be no doubt which one
-//! ([`Attribution`]), and to nobody otherwise, since a guess would show one user's prompt to another.
+//! Requests get numbers of this wire; answers and progress find their call by them. What names no call goes to the [`Bus`], or to the
+//! call that [`Owners`] says.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -15,9 +14,9 @@ use std::{
 use bytes::Bytes;
 
 use crate::{
-    era::{Incoming, legacy, modern},
-    jsonrpc::{self, Id, MAX_DEPTH, Message, Raw, one_line},
-    mcp::{Answer, AskKind, Notice, UpstreamFault},
+    era::{Incoming, Outgoing, Revision, legacy, modern},
+    jsonrpc::{self, Id, MAX_DEPTH, Malformed, Message, one_line},
+    mcp::{Answer, Notice, UpstreamFault},
 };
 
 use super::{
@@ -25,111 +24,87 @@ use super::{
     converse::Exchange,
     errand::{Dialect, Errand},
     mailbox::{Item, Mailbox},
+    owners::{Attribution, Owners, Unattributable},
 };
 
-/// To whom a message without a name belongs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Attribution {
-    /// To nobody, whoever calls: the wire is shared by principals.
-    Nobody,
-    /// To the only call in flight, if there is just one.
-    OnlyCall,
-    /// To the newest call in flight: they all are of one client session.
-    NewestCall,
-}
-
-/// Carries lines to the other side without waiting.
+/// Carries messages to the other side without waiting.
 pub(super) trait Post: Send + Sync {
     /// Sends one message.
     fn post(&self, message: Bytes) -> Result<(), UpstreamFault>;
 }
 
-/// Questions kept until a call comes that they can be attached to.
-const MAX_EARLY_ASKS: usize = 16;
-
 /// The shared state of one wire.
 pub(super) struct Mux {
+    server: Arc<str>,
     post: Box<dyn Post>,
     dialect: OnceLock<Dialect>,
-    attribution: Attribution,
     bus: Arc<Bus>,
+    owners: Owners,
     next: AtomicU64,
     calls: Mutex<Calls>,
 }
 
 #[derive(Default)]
 struct Calls {
-    by_id: HashMap<u64, Call>,
-    early_asks: VecDeque<(Id, AskKind, Option<Raw>)>,
+    by_id: HashMap<u64, Arc<Mailbox>>,
     ended: Option<UpstreamFault>,
 }
 
-struct Call {
-    mailbox: Arc<Mailbox>,
-    /// A client's call, not an errand of the gateway's own.
-    is_clients: bool,
-    asks: Vec<Id>,
-}
-
-/// Whose request it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Origin {
-    /// A client's: questions and log messages may belong to it.
-    Client,
-    /// The gateway's own.
-    Gateway,
-}
-
 impl Mux {
-    pub(super) fn new(post: Box<dyn Post>, attribution: Attribution, bus: Arc<Bus>) -> Self {
-        Self { post, dialect: OnceLock::new(), attribution, bus, next: AtomicU64::new(1), calls: Mutex::default() }
+    pub(super) fn new(server: Arc<str>, post: Box<dyn Post>, attribution: Attribution, bus: Arc<Bus>) -> Self {
+        let (owners, next) = (Owners::new(attribution), AtomicU64::new(1));
+        Self { server, post, dialect: OnceLock::new(), bus, owners, next, calls: Mutex::default() }
     }
 
-    /// Settles what the other side speaks; before that only answers are understood.
+    /// Settles what the other side speaks: once per wire, since a process keeps its era.
     pub(super) fn settle(&self, dialect: Dialect) {
-        // Settled once per wire: an era is fixed for the life of a process.
         let _ = self.dialect.set(dialect);
+    }
+
+    /// Before it is settled, messages are read as a legacy server's: they have everything a modern one's have.
+    fn dialect(&self) -> Dialect {
+        self.dialect.get().cloned().unwrap_or(Dialect::Legacy(Revision::NEWEST_LEGACY))
     }
 
     fn lock(&self) -> MutexGuard<'_, Calls> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn dialect(&self) -> Dialect {
-        self.dialect.get().cloned().unwrap_or(Dialect::Legacy(crate::era::Revision::NEWEST_LEGACY))
+    /// Sends a client's request.
+    pub(super) fn start(self: &Arc<Self>, errand: &Errand) -> Result<MuxExchange, UpstreamFault> {
+        self.send(Standing::Clients, |token| self.dialect().encode(errand, token))
     }
 
-    /// Sends a request.
-    pub(super) fn start(self: &Arc<Self>, errand: &Errand, origin: Origin) -> Result<MuxExchange, UpstreamFault> {
-        let token = self.next.fetch_add(1, Ordering::Relaxed);
-        let outgoing = self.dialect().encode(errand, token);
-        self.send_request(token, &outgoing.method, outgoing.params.as_ref(), origin)
+    /// Sends a request of the gateway's own.
+    pub(super) fn start_own(
+        self: &Arc<Self>,
+        encode: impl FnOnce(u64) -> Outgoing,
+    ) -> Result<MuxExchange, UpstreamFault> {
+        self.send(Standing::Gateways, encode)
     }
 
-    /// Sends a request that is written already but for its id.
-    pub(super) fn start_encoded(self: &Arc<Self>, encode: impl FnOnce(u64) -> crate::era::Outgoing) -> Result<MuxExchange, UpstreamFault> {
+    fn send(
+        self: &Arc<Self>,
+        standing: Standing,
+        encode: impl FnOnce(u64) -> Outgoing,
+    ) -> Result<MuxExchange, UpstreamFault> {
         let token = self.next.fetch_add(1, Ordering::Relaxed);
         let outgoing = encode(token);
-        self.send_request(token, &outgoing.method, outgoing.params.as_ref(), Origin::Gateway)
-    }
-
-    fn send_request(self: &Arc<Self>, token: u64, method: &str, params: Option<&Raw>, origin: Origin) -> Result<MuxExchange, UpstreamFault> {
         let mailbox = Arc::new(Mailbox::default());
-        let is_clients = origin == Origin::Client;
         {
             let mut calls = self.lock();
             if let Some(fault) = calls.ended {
                 return Err(fault);
             }
-            calls.by_id.insert(token, Call { mailbox: mailbox.clone(), is_clients, asks: Vec::new() });
-            if is_clients && self.attribution != Attribution::Nobody {
-                while let Some((id, kind, params)) = calls.early_asks.pop_front() {
-                    let _ = mailbox.put(Item::Ask(id, kind, params));
-                }
-            }
+            calls.by_id.insert(token, mailbox.clone());
         }
-        let exchange = MuxExchange { mux: self.clone(), token, mailbox, finished: false, never_cancel: method == "initialize" };
-        self.post(jsonrpc::request(&Id::from(token), method, params))?;
+        if standing == Standing::Clients {
+            self.owners.enter(token, &mailbox);
+        }
+        // `initialize` is never cancelled (2025-11-25 basic/utilities/cancellation).
+        let cancellable = outgoing.method != "initialize";
+        let exchange = MuxExchange { mux: self.clone(), token, mailbox, finished: false, cancellable };
+        self.post(jsonrpc::request(&Id::from(token), &outgoing.method, outgoing.params.as_ref()))?;
         Ok(exchange)
     }
 
@@ -140,13 +115,13 @@ impl Mux {
 
     /// The wire broke: all calls end, and no new one starts.
     pub(super) fn end(&self, fault: UpstreamFault) {
-        let calls = {
+        let waiting = {
             let mut calls = self.lock();
             calls.ended.get_or_insert(fault);
             std::mem::take(&mut calls.by_id)
         };
-        for call in calls.into_values() {
-            let _ = call.mailbox.put(Item::Broken(fault));
+        for mailbox in waiting.into_values() {
+            let _ = mailbox.put(Item::Broken(fault));
         }
     }
 
@@ -157,121 +132,83 @@ impl Mux {
 
     /// How many of the clients' calls are in flight.
     pub(super) fn in_flight(&self) -> usize {
-        self.lock().by_id.values().filter(|call| call.is_clients).count()
+        self.owners.len()
     }
 
-    /// Takes one message that arrived.
-    pub(super) fn receive(&self, server: &str, line: Bytes) {
-        let messages = match Message::parse(line.clone(), MAX_DEPTH) {
-            Ok(message) => vec![Ok(message)],
-            // A 2025-03-26 server may batch.
-            Err(jsonrpc::Malformed::Batch) => jsonrpc::batch(line, MAX_DEPTH).unwrap_or_default(),
-            Err(error) => vec![Err(error)],
-        };
-        for message in messages {
-            match message {
-                Ok(message) => self.route(message),
-                Err(error) => tracing::warn!(server, %error, "upstream sent a line that is no message"),
+    /// Takes one line that arrived; a 2025-03-26 server may batch.
+    pub(super) fn receive(&self, line: Bytes) {
+        match Message::parse(line.clone(), MAX_DEPTH) {
+            Ok(message) => self.route(message),
+            Err(Malformed::Batch) => {
+                for message in jsonrpc::batch(line, MAX_DEPTH).unwrap_or_default().into_iter().flatten() {
+                    self.route(message);
+                }
             }
+            Err(error) => tracing::warn!(server = &*self.server, %error, "upstream sent a line that is no message"),
         }
     }
 
     fn route(&self, message: Message) {
         match self.dialect().decode(message) {
             Some(Incoming::Answer(id, answer)) => self.finish(&id, Item::Answer(answer)),
-            Some(Incoming::Complaint(error)) => tracing::warn!(code = error.code, "upstream complains about a message without naming it"),
+            Some(Incoming::Complaint(error)) => {
+                tracing::warn!(server = &*self.server, code = error.code, "upstream complains of a message unnamed");
+            }
             Some(Incoming::Progress(token, params)) => self.deliver(token.unsigned(), Item::Progress(params)),
-            Some(Incoming::Notice(notice, Some(subscription))) => self.deliver(subscription.unsigned(), Item::Notice(notice)),
+            Some(Incoming::Notice(notice, Some(id))) => self.deliver(id.unsigned(), Item::Notice(notice)),
             Some(Incoming::Notice(notice, None)) => self.notice(notice),
-            Some(Incoming::Ask(id, kind, params)) => self.ask(id, kind, params),
+            Some(Incoming::Ask(id, kind, params)) => {
+                if let Err(Unattributable(id, kind)) = self.owners.ask(id, kind, params) {
+                    self.reply(legacy::back::answer(&id, &legacy::back::unattributable(kind)));
+                }
+            }
             Some(Incoming::Ping(id)) => self.reply(legacy::back::pong(&id)),
             Some(Incoming::Unknown(id)) => self.reply(legacy::back::unknown(&id)),
-            Some(Incoming::Cancelled(id)) => self.cancelled(&id),
-            None => tracing::debug!("upstream sent a message that means nothing here"),
+            Some(Incoming::Cancelled(id)) if self.owners.retract(&id) => (),
+            // The end of a subscription of ours (2026-07-28 basic/patterns/subscriptions, Graceful Closure).
+            Some(Incoming::Cancelled(id)) => self.finish(&id, Item::Broken(UpstreamFault::Gone)),
+            None => tracing::debug!(server = &*self.server, "upstream sent a message that means nothing here"),
         }
     }
 
     /// An answer finds its call once; a second one, and one that nobody waits for, is dropped.
     fn finish(&self, id: &Id, item: Item) {
-        let call = id.number().and_then(|token| self.lock().by_id.remove(&token));
-        match call {
-            Some(call) => drop(call.mailbox.put(item)),
-            None => tracing::debug!(id = id.raw().as_str(), "upstream answered a request that is not in flight"),
+        let mailbox = id.number().and_then(|token| self.lock().by_id.remove(&token));
+        match mailbox {
+            Some(mailbox) => drop(mailbox.put(item)),
+            None => tracing::debug!(server = &*self.server, id = id.raw().as_str(), "nobody waits for this answer"),
         }
     }
 
     fn deliver(&self, token: Option<u64>, item: Item) {
-        let mailbox = token.and_then(|token| self.lock().by_id.get(&token).map(|call| call.mailbox.clone()));
+        let mailbox = token.and_then(|token| self.lock().by_id.get(&token).cloned());
         if let Some(mailbox) = mailbox {
             let _ = mailbox.put(item);
         }
     }
 
     fn notice(&self, notice: Notice) {
-        match notice {
-            Notice::Log(..) => match self.owner(None) {
-                Some(mailbox) => drop(mailbox.put(Item::Notice(notice))),
-                None if self.attribution == Attribution::Nobody => (),
-                None => self.bus.publish(notice),
-            },
-            notice => self.bus.publish(notice),
-        }
-    }
-
-    /// The call that a message without a name belongs to; remembers a question's id with it.
-    fn owner(&self, ask: Option<&Id>) -> Option<Arc<Mailbox>> {
-        let mut calls = self.lock();
-        let tokens = calls.by_id.iter().filter(|(_, call)| call.is_clients).map(|(token, _)| *token);
-        let token = match self.attribution {
-            Attribution::Nobody => return None,
-            Attribution::NewestCall => tokens.max()?,
-            Attribution::OnlyCall => {
-                let mut tokens = tokens;
-                let only = tokens.next()?;
-                if tokens.next().is_some() {
-                    return None;
-                }
-                only
-            }
-        };
-        let call = calls.by_id.get_mut(&token)?;
-        call.asks.extend(ask.cloned());
-        Some(call.mailbox.clone())
-    }
-
-    fn ask(&self, id: Id, kind: AskKind, params: Option<Raw>) {
-        if let Some(mailbox) = self.owner(Some(&id)) {
-            let _ = mailbox.put(Item::Ask(id, kind, params));
-            return;
-        }
-        let mut calls = self.lock();
-        let is_idle = !calls.by_id.values().any(|call| call.is_clients);
-        if self.attribution != Attribution::Nobody && is_idle && calls.early_asks.len() < MAX_EARLY_ASKS {
-            calls.early_asks.push_back((id, kind, params));
-            return;
-        }
-        drop(calls);
-        tracing::warn!(question = kind.method(), "upstream asks a question that belongs to no single call");
-        self.reply(legacy::back::answer(&id, &legacy::back::unattributable(kind)));
-    }
-
-    /// The upstream withdraws a question, or ends one of our subscriptions.
-    fn cancelled(&self, id: &Id) {
-        let mut calls = self.lock();
-        calls.early_asks.retain(|(asked, _, _)| asked != id);
-        let asked = calls.by_id.values_mut().find(|call| call.asks.contains(id)).map(|call| call.mailbox.clone());
-        drop(calls);
-        match asked {
-            Some(mailbox) => drop(mailbox.put(Item::Retract(id.clone()))),
-            None => self.finish(id, Item::Broken(UpstreamFault::Gone)),
+        match (&notice, self.owners.owner()) {
+            (Notice::Log(..), Some(mailbox)) => drop(mailbox.put(Item::Notice(notice))),
+            (Notice::Log(..), None) if !self.owners.is_private() => (),
+            _ => self.bus.publish(notice),
         }
     }
 
     fn reply(&self, message: Bytes) {
         if self.post(message).is_err() {
-            tracing::debug!("upstream is gone before an answer could be sent");
+            tracing::debug!(server = &*self.server, "upstream is gone before an answer could be sent");
         }
     }
+}
+
+/// Whose request it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// A client's: questions and log messages may belong to it.
+    Clients,
+    /// The gateway's own.
+    Gateways,
 }
 
 /// One request on the wire. Dropping it before the answer cancels it.
@@ -280,8 +217,7 @@ pub(super) struct MuxExchange {
     token: u64,
     mailbox: Arc<Mailbox>,
     finished: bool,
-    /// `initialize` is never cancelled (2025-11-25 basic/utilities/cancellation).
-    never_cancel: bool,
+    cancellable: bool,
 }
 
 impl Exchange for MuxExchange {
@@ -302,11 +238,12 @@ impl Exchange for MuxExchange {
 
 impl Drop for MuxExchange {
     fn drop(&mut self) {
+        self.mux.owners.leave(self.token);
         if self.finished {
             return;
         }
-        let call = self.mux.lock().by_id.remove(&self.token);
-        if call.is_some() && !self.never_cancel {
+        let was_waiting = self.mux.lock().by_id.remove(&self.token).is_some();
+        if was_waiting && self.cancellable {
             let (method, params) = modern::back::cancelled(&Id::from(self.token));
             self.mux.reply(jsonrpc::notification(method, Some(&params)));
         }
