@@ -79,6 +79,7 @@ async function progressThrice(call) {
 }
 
 async function waitUntilCancelled(call) {
+  await call.progress(0, 1);
   try {
     await sleep(call.args.ms, undefined, { signal: call.signal });
     return text('waited');
