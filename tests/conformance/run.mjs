@@ -6,9 +6,10 @@ import { parseArgs } from 'node:util';
 import { TESTS, startGateway, startReference } from '../peers/processes.mjs';
 import { cells, upstreams } from './cells.mjs';
 import { readExpectations } from './expectations.mjs';
-import { clientDifferences, differences, runClientScenario, runServerSuite, successes } from './suite.mjs';
+import { REVISION, clientDifferences, differences, runClientScenario, runServerSuite, successes } from './suite.mjs';
 
 const PARALLEL = 2;
+const FRONTS = { L: 'legacy', M: 'modern' };
 const CLIENT_SCENARIOS = {
   '2025-11-25': ['initialize', 'tools_call', 'sse-retry', 'elicitation-sep1034-client-defaults', 'json-schema-2020-12-preservation'],
   '2026-07-28': [
@@ -62,18 +63,21 @@ function print(cell, report, checks, note = '') {
   totals.passed += report.passed + report.expected;
   totals.failed += report.failed;
   const known = report.expected > 0 ? `, ${report.expected} expected to fail` : '';
-  const mark = report.failed > 0 ? 'FAIL' : 'ok';
-  console.log(`  ${cell.padEnd(22)} ${mark.padEnd(4)} ${String(report.passed).padStart(3)} of ${report.passed + report.failed + report.expected} scenarios${known}${checks}`);
+  const mark = (report.failed > 0 ? 'FAIL' : 'ok').padEnd(4);
+  const all = report.passed + report.failed + report.expected;
+  console.log(`  ${cell.padEnd(22)} ${mark} ${String(report.passed).padStart(3)} of ${all} scenarios${known}${checks}`);
   report.details.forEach((line) => console.log(line));
   if (note !== '' && (report.failed > 0 || options.verbose)) console.log(note);
 }
+
+const allSuccesses = (results) => [...results.values()].map(successes).reduce((sum, count) => sum + count, 0);
 
 async function serverReference(era) {
   const server = await startReference(era === 'L' ? 'legacy' : 'modern');
   try {
     const { results, output } = await runServerSuite(server.url, era, options.scenario);
     if (results.size === 0) throw new Error(`the suite did not run against the reference server:\n${output}`);
-    const good = [...results.values()].map(successes).reduce((sum, count) => sum + count, 0);
+    const good = allSuccesses(results);
     const clean = [...results.values()].filter((checks) => checks.every(({ status }) => status !== 'FAILURE')).length;
     console.log(`  ${`reference ${era}${era}`.padEnd(22)}      ${clean} of ${results.size} scenarios clean, ${good} checks`);
     return results;
@@ -102,8 +106,7 @@ async function serverCell(cell, baseline) {
   try {
     const { results, log } = await throughGateway(cell);
     const found = [...wanted].map(([scenario, checks]) => [scenario, differences(checks, results.get(scenario))]);
-    const good = [...results.values()].map(successes).reduce((sum, count) => sum + count, 0);
-    print(cell.name, settle(cell.name, found), `, ${good} checks`, options.verbose ? log : '');
+    print(cell.name, settle(cell.name, found), `, ${allSuccesses(results)} checks`, options.verbose ? log : '');
   } catch (error) {
     print(cell.name, settle(cell.name, [...wanted].map(([scenario]) => [scenario, ['did not run']])), '', `    ${error.message}`);
   }
@@ -119,10 +122,11 @@ async function serverMode() {
 }
 
 function clientJobs() {
-  const jobs = ['legacy', 'modern'].flatMap((front) => Object.entries(CLIENT_SCENARIOS).map(([revision, scenarios]) => (
-    { name: `client-${front === 'legacy' ? 'L' : 'M'}${revision === '2025-11-25' ? 'L' : 'M'}`, front, revision, scenarios: scenarios.filter((name) => (options.scenario ?? name) === name) }
-  )));
-  return jobs.filter(({ name, scenarios }) => scenarios.length > 0 && (options.cell ?? name) === name);
+  const jobs = Object.entries(FRONTS).flatMap(([letter, front]) => Object.entries(REVISION).map(([upstream, revision]) => {
+    const scenarios = CLIENT_SCENARIOS[revision].filter((name) => name === (options.scenario ?? name));
+    return { name: `client-${letter}${upstream}`, front, revision, scenarios };
+  }));
+  return jobs.filter(({ name, scenarios }) => scenarios.length > 0 && name === (options.cell ?? name));
 }
 
 async function clientCell({ name, front, revision, scenarios }) {

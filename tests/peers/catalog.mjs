@@ -53,7 +53,9 @@ const contentTools = [
       embedded('test://mixed-content-resource', 'application/json', '{"test":"data","value":123}'),
     ],
   })),
-  tool('test_error_handling', 'Answers with a tool error', () => ({ ...text('This tool intentionally returns an error for testing'), isError: true })),
+  tool('test_error_handling', 'Answers with a tool error', () => (
+    { ...text('This tool intentionally returns an error for testing'), isError: true }
+  )),
   tool('json_schema_2020_12_tool', 'Has the whole JSON Schema 2020-12 vocabulary', (call) => text(JSON.stringify(call.args)), COMPOSED_SCHEMA),
   tool('test_x_mcp_header', 'Has an argument that is mirrored into a header', (call) => text(`region=${call.args.region ?? ''}`), {
     type: 'object',
@@ -209,7 +211,10 @@ const userSays = (...contents) => ({ messages: contents.map((content) => ({ role
 const say = (value) => ({ type: 'text', text: value });
 
 export const PROMPTS = [
-  { name: 'test_simple_prompt', title: 'Simple Test Prompt', description: 'No arguments', run: () => userSays(say('This is a simple prompt for testing.')) },
+  {
+    name: 'test_simple_prompt', title: 'Simple Test Prompt', description: 'No arguments',
+    run: () => userSays(say('This is a simple prompt for testing.')),
+  },
   {
     name: 'test_prompt_with_arguments',
     description: 'Two required arguments',
@@ -255,8 +260,12 @@ export const RESOURCES = [
 ];
 
 export const TEMPLATE = {
-  uriTemplate: 'test://template/{id}/data', name: 'template', title: 'Resource Template', description: 'One document for each id', mimeType: 'application/json',
-  read: (uri, id) => ({ contents: [{ uri, mimeType: 'application/json', text: JSON.stringify({ id, templateTest: true, data: `Data for ID: ${id}` }) }] }),
+  uriTemplate: 'test://template/{id}/data', name: 'template', title: 'Resource Template', description: 'One document for each id',
+  mimeType: 'application/json',
+  read: (uri, id) => {
+    const body = { id, templateTest: true, data: `Data for ID: ${id}` };
+    return { contents: [{ uri, mimeType: 'application/json', text: JSON.stringify(body) }] };
+  },
 };
 
 const WORDS = ['paris', 'park', 'party', 'test-one', 'test-two'];

@@ -2,8 +2,7 @@
 // A program is ready when it has printed the line that its kind prints; nothing here waits for a fixed time.
 
 import { spawn } from 'node:child_process';
-import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -19,6 +18,7 @@ const READY_MS = 20_000;
 const STOP_MS = 10_000;
 const POLL_MS = 20;
 const KEPT_OUTPUT = 20_000;
+const RUN_VARIABLE = 'MYELIN_TEST_RUN';
 
 /** @returns the entry file of an npm package that is installed among the peers. */
 export const npmEntry = (name, path) => join(PEERS, 'node_modules', name, path);
@@ -111,35 +111,37 @@ function readyEndpoints(line) {
   }
 }
 
-/** The processes whose command line has the word `tag`, other than this one. */
-export function tagged(tag) {
-  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid);
+/** The processes that were started with `mark` in their environment. */
+function marked(mark) {
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
   return pids.filter((pid) => {
     try {
-      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(tag);
+      return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').includes(mark);
     } catch {
-      return false;
+      return false; // it ended meanwhile
     }
   });
 }
 
-async function untilGone(tag) {
+async function untilGone(mark) {
   for (let waited = 0; waited < STOP_MS; waited += POLL_MS) {
-    if (tagged(tag).length === 0) return [];
+    if (marked(mark).length === 0) return [];
     await sleep(POLL_MS);
   }
-  return tagged(tag);
+  return marked(mark);
 }
 
+const withVariable = (server, name, value) => (
+  server.command === undefined ? server : { ...server, env: { ...server.env, [name]: value } }
+);
+
 /**
- * Starts the gateway in front of `servers`. A stdio server gets one more argument, a tag, so that a child that outlives the gateway is found.
- * @returns {url, stop}; stop throws when the gateway had to be killed or left a child behind.
+ * Starts the gateway in front of `servers`. A stdio server gets a variable of this run, so that a child that outlives the gateway is found.
+ * @returns {url, program, stop}; stop throws when the gateway had to be killed or left a child behind.
  */
 export async function startGateway(servers, settings = {}) {
-  const tag = `run-${crypto.randomUUID()}`;
-  const mcpServers = Object.fromEntries(Object.entries(servers).map(([name, server]) => (
-    [name, server.command === undefined ? server : { ...server, args: [...(server.args ?? []), tag] }]
-  )));
+  const run = crypto.randomUUID();
+  const mcpServers = Object.fromEntries(Object.entries(servers).map(([name, server]) => [name, withVariable(server, RUN_VARIABLE, run)]));
   const config = {
     listen: '127.0.0.1:0',
     admin: { listen: '127.0.0.1:0' },
@@ -154,7 +156,7 @@ export async function startGateway(servers, settings = {}) {
   const stop = async () => {
     const gentle = await program.stop();
     rmSync(folder, { recursive: true, force: true });
-    const left = await untilGone(tag);
+    const left = await untilGone(`${RUN_VARIABLE}=${run}`);
     left.forEach((pid) => process.kill(Number(pid), 'SIGKILL'));
     if (!gentle) throw new Error(`the gateway did not stop by itself:\n${program.output}`);
     if (left.length > 0) throw new Error(`the gateway left ${left.length} children behind`);

@@ -33,7 +33,8 @@ const CHECKS = {
 };
 
 async function run(url, era, home, [method, ...rest]) {
-  const args = [INSPECTOR, '--cli', '--server-url', url, '--transport', 'http', '--protocol-era', era, '--format', 'json', '-q', '--method', method, ...rest];
+  const where = ['--server-url', url, '--transport', 'http', '--protocol-era', era];
+  const args = [INSPECTOR, '--cli', ...where, '--format', 'json', '-q', '--method', method, ...rest];
   try {
     return (await promisify(execFile)(NODE, args, { timeout: RUN_MS, env: { ...process.env, HOME: home } })).stdout;
   } catch (error) {

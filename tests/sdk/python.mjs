@@ -16,5 +16,6 @@ export const PYTHON_CLIENTS = [
 export async function drivePython(mode, url, server) {
   const script = join(TESTS, 'sdk/python_client.py');
   const { stdout } = await promisify(execFile)(PYTHON, [script, url, mode, server], { timeout: RUN_MS });
-  return stdout.trim().split('\n').filter((line) => line !== '').map((line) => JSON.parse(line)).map(({ check, error }) => ({ check, error: error ?? undefined }));
+  const lines = stdout.split('\n').filter((line) => line !== '');
+  return lines.map((line) => JSON.parse(line)).map(({ check, error }) => ({ check, error: error ?? undefined }));
 }

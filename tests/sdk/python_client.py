@@ -5,14 +5,13 @@ MODE is auto, legacy or a modern revision. Prints one JSON line for each check: 
 
 import json
 import sys
+import warnings
 from collections.abc import Awaitable, Callable
 
 import anyio
 import mcp_types as types
 from mcp import Client, MCPError
 from mcp.shared.exceptions import MCPDeprecationWarning
-
-import warnings
 
 # The legacy half of this client is deprecated on purpose; it is what a legacy client uses.
 warnings.simplefilter("ignore", MCPDeprecationWarning)

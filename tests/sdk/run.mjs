@@ -68,8 +68,9 @@ function print(client, server, results) {
   const failed = results.filter(({ error }) => error !== undefined);
   totals.passed += results.length - failed.length;
   totals.failed += failed.length;
-  const mark = failed.length > 0 ? 'FAIL' : 'ok';
-  console.log(`  ${client.padEnd(17)} ${server.padEnd(17)} ${mark.padEnd(4)} ${String(results.length - failed.length).padStart(3)} of ${results.length}`);
+  const mark = (failed.length > 0 ? 'FAIL' : 'ok').padEnd(4);
+  const good = String(results.length - failed.length).padStart(3);
+  console.log(`  ${client.padEnd(17)} ${server.padEnd(17)} ${mark} ${good} of ${results.length}`);
   const byError = Map.groupBy(failed, ({ error }) => error.trim().slice(0, SHOWN_CHARS));
   byError.forEach((group, error) => console.log(`    ${group.map(({ check }) => check).join(', ')}: ${error}`));
 }
