@@ -32,7 +32,7 @@ async def sampled(_context, _params):
 
 
 async def rooted(_context):
-    return types.ListRootsResult(roots=[types.Root(uri="file:///work", name="work")])
+    return types.ListRootsResult(roots=[types.Root(uri="file:///project", name="project")])
 
 
 def client(**settings):
@@ -135,7 +135,7 @@ async def asks():
     async with asked() as connected:
         await call_and_find(connected, "test_elicitation", {"message": "Name?"}, "my response")
         await call_and_find(connected, "test_sampling", {"prompt": "Hello"}, "sampled words")
-        await call_and_find(connected, "test_input_required_result_list_roots", {}, "file:///work")
+        await call_and_find(connected, "test_input_required_result_list_roots", {}, "file:///project")
         await call_and_find(connected, "test_input_required_result_multi_round", {}, "my name likes my color")
 
 

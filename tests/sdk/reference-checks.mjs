@@ -17,7 +17,7 @@ const ANSWERS = {
     content: Object.fromEntries(Object.entries(properties).map(([key, { type }]) => [key, type === 'boolean' ? true : `my ${key}`])),
   }),
   sampling: () => ({ role: 'assistant', content: { type: 'text', text: 'sampled words' }, model: 'none', stopReason: 'endTurn' }),
-  roots: () => ({ roots: [{ uri: 'file:///work', name: 'work' }] }),
+  roots: () => ({ roots: [{ uri: 'file:///project', name: 'project' }] }),
 };
 
 const callAndExpect = (name, args, pattern) => (use) => use({ answers: ANSWERS }, async (session) => {
@@ -161,7 +161,7 @@ export const REFERENCE_CHECKS = {
   'delivers updates': deliversUpdates,
   elicits: callAndExpect('test_elicitation', { message: 'Name?' }, /action=accept, content=\{"response":"my response"\}/),
   samples: callAndExpect('test_sampling', { prompt: 'Hello' }, /LLM response: sampled words/),
-  'lists roots': callAndExpect('test_input_required_result_list_roots', {}, /file:\/\/\/work/),
+  'lists roots': callAndExpect('test_input_required_result_list_roots', {}, /file:\/\/\/project/),
   'asks several things': callAndExpect('test_input_required_result_multiple_inputs', {}, /sampled words my name, 1 roots/),
   'asks twice': callAndExpect('test_input_required_result_multi_round', {}, /my name likes my color/),
   'asks in prompts': asksInPrompts,
