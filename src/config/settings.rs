@@ -9,6 +9,8 @@ use crate::{
     upstream::settings::UpstreamSettings,
 };
 
+pub use crate::upstream::settings::ListSettings;
+
 /// Everything the gateway runs by.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -34,19 +36,6 @@ pub struct Settings {
     pub drain: Duration,
     /// Worker threads; one per core when absent.
     pub threads: Option<usize>,
-}
-
-/// How joined lists are gathered and served.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListSettings {
-    /// How long a list waits for a slow server before it is answered without it.
-    pub deadline: Duration,
-    /// Entries per page at the most.
-    pub page_size: usize,
-    /// How long a legacy server's list counts as fresh (a modern server says so itself).
-    pub ttl: Duration,
-    /// Entries taken from one server at the most.
-    pub max_entries: usize,
 }
 
 /// How the log is written.

@@ -86,6 +86,11 @@ impl Profile {
     /// Extensions beyond this size are not told to upstreams: they are part of a pool key.
     const MAX_EXTENSIONS_BYTES: usize = 4096;
 
+    /// A client that can be asked everything.
+    pub const fn everything() -> Self {
+        Self { roots: true, sampling: true, sampling_tools: true, sampling_context: true, form: true, url: true, extensions: None }
+    }
+
     fn read(object: &Object) -> Self {
         let part = |name: &str| object.get(name).filter(|value| value.kind() == Kind::Object);
         let has = |value: &Option<Raw>, name: &str| value.as_ref().is_some_and(|value| value.member(name).is_some());

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use crate::{
     era::{Incoming, Outgoing, Revision, legacy, modern},
     jsonrpc::{ErrorObject, Message, Raw},
-    mcp::{Caller, Fault, Mirror, Offer, Outcome, ProgressInterest, UpstreamFault, Verb},
+    mcp::{Caller, Fault, Mirror, Offer, Outcome, Profile, ProgressInterest, UpstreamFault, Verb},
 };
+
+use super::opening::gateway_caller;
 
 /// What an upstream speaks, settled when it was reached.
 #[derive(Clone, Debug)]
@@ -60,6 +62,20 @@ impl Dialect {
                 legacy::back::request(&errand.method, errand.params.as_ref(), &changes, errand.progress, token)
             }
         }
+    }
+
+    /// Writes a request of the gateway's own.
+    pub(super) fn encode_own(&self, method: &str, param: Option<(&'static str, Raw)>, token: u64) -> Outgoing {
+        let errand = Errand {
+            caller: Arc::new(gateway_caller(&Profile::everything())),
+            method: method.to_owned(),
+            params: None,
+            changes: param.into_iter().map(|(name, value)| (name, Some(value))).collect(),
+            mirror: Mirror::default(),
+            progress: ProgressInterest::Unwanted,
+            verb: None,
+        };
+        self.encode(&errand, token)
     }
 
     /// Reads a message.

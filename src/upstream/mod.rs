@@ -1,12 +1,30 @@
 //! The servers behind the gateway: reached, pooled, listened to.
+//!
+//! An [`Upstream`] is one server; clients that may share it form a [`Group`], which has peers (live connections), the server's lists,
+//! and its notices. Which era a server speaks is known only to its dialect; which wire, only to its peer.
+//!
+//! Sources: design notes in docs/adr; MCP as cited in each module.
+
 pub mod settings;
 pub mod wire;
 
 mod bus;
+mod catalog;
 mod converse;
 mod errand;
+mod group;
 mod http_exchange;
+mod listener;
 mod mailbox;
 mod mux;
+mod opening;
 mod owners;
+mod peer;
+mod pool;
+mod sse_wire;
 mod streamable;
+
+pub use catalog::Stock;
+pub use errand::{Dialect, Errand, Greeting};
+pub use group::{Group, Listening};
+pub use pool::Upstream;

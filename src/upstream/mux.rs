@@ -51,8 +51,15 @@ struct Calls {
 }
 
 impl Mux {
-    pub(super) fn new(server: Arc<str>, post: Box<dyn Post>, attribution: Attribution, bus: Arc<Bus>) -> Self {
-        let (owners, next) = (Owners::new(attribution), AtomicU64::new(1));
+    /// A wire whose first request gets the number `first`: those before it were used by a probe.
+    pub(super) fn new(
+        server: Arc<str>,
+        post: Box<dyn Post>,
+        attribution: Attribution,
+        bus: Arc<Bus>,
+        first: u64,
+    ) -> Self {
+        let (owners, next) = (Owners::new(attribution), AtomicU64::new(first));
         Self { server, post, dialect: OnceLock::new(), bus, owners, next, calls: Mutex::default() }
     }
 

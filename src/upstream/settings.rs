@@ -147,3 +147,16 @@ pub struct ToolSettings {
     /// The server's own name to the offered one (before any prefix).
     pub rename: BTreeMap<String, String>,
 }
+
+/// How joined lists are gathered and served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListSettings {
+    /// How long a list waits for a slow server before it is answered without it.
+    pub deadline: Duration,
+    /// Entries per page at the most.
+    pub page_size: usize,
+    /// How long a legacy server's list counts as fresh (a modern server says so itself).
+    pub ttl: Duration,
+    /// Entries taken from one server at the most.
+    pub max_entries: usize,
+}

@@ -1,0 +1,143 @@
+//! Hearing of changes: the session's own stream of a legacy HTTP server, and the subscription on a modern one.
+
+use std::{collections::BTreeSet, sync::{Arc, Weak}, time::Duration};
+
+use tokio::{sync::watch, time::sleep};
+
+use crate::{
+    era::modern,
+    mcp::{Filter, Notice, Offer, ProgressInterest, Profile},
+};
+
+use super::{
+    bus::Bus,
+    converse::Exchange,
+    mailbox::Item,
+    opening::gateway_caller,
+    peer::{AnyExchange, Peer},
+    streamable::Streamable,
+};
+
+/// Waits between attempts: doubled from the first to the second.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+
+/// Waits longer each time.
+struct Backoff(Duration);
+
+impl Backoff {
+    const fn new() -> Self {
+        Self(BACKOFF.0)
+    }
+
+    async fn wait(&mut self) {
+        sleep(self.0).await;
+        self.0 = (self.0 * 2).min(BACKOFF.1);
+    }
+}
+
+/// Follows the stream that a legacy session has of its own, and opens it again when it breaks. A server that has none answers so
+/// once and is left alone.
+pub(super) async fn session_stream(http: Arc<Streamable>, bus: Arc<Bus>, opened: watch::Sender<bool>) {
+    let http = { Arc::downgrade(&http) };
+    let (mut backoff, mut last, mut is_first) = (Backoff::new(), None, true);
+    while let Some(wire) = http.upgrade() {
+        match wire.get(last.as_ref()).await {
+            Ok(Some(mut body)) => {
+                if !std::mem::replace(&mut is_first, false) && last.is_none() {
+                    bus.publish_gap();
+                }
+                opened.send_replace(true);
+                while let Ok(Some(event)) = body.next_event().await {
+                    last = event.id.or(last);
+                    if !event.data.is_empty() {
+                        backoff = Backoff::new();
+                        drop(wire.read(event.data, None));
+                    }
+                }
+            }
+            Ok(None) => {
+                opened.send_replace(true);
+                return;
+            }
+            Err(_) => drop(opened.send_replace(true)),
+        }
+        drop(wire);
+        backoff.wait().await;
+    }
+}
+
+/// Which resources are wanted, and which the server acknowledged.
+pub(super) struct Wishes {
+    pub(super) wanted: watch::Receiver<BTreeSet<String>>,
+    pub(super) granted: watch::Sender<Option<Filter>>,
+}
+
+/// Keeps one subscription on a modern server for all who listen. A filter cannot be changed, so another wish opens a new
+/// subscription before the old one is closed.
+pub(super) async fn subscription(peer: Weak<Peer>, bus: Arc<Bus>, mut wishes: Wishes) {
+    let (mut backoff, mut is_first) = (Backoff::new(), true);
+    let mut current: Option<AnyExchange> = None;
+    loop {
+        let Some(live) = peer.upgrade().filter(|peer| peer.is_alive()) else { return };
+        let filter = filter(&live.greeting.offer, &wishes.wanted.borrow_and_update());
+        let opened = open(&live, &filter).await;
+        drop(live);
+        match opened {
+            Some((exchange, granted)) => {
+                if !std::mem::replace(&mut is_first, false) && current.is_none() {
+                    bus.publish_gap();
+                }
+                backoff = Backoff::new();
+                current = Some(exchange);
+                wishes.granted.send_replace(Some(granted));
+            }
+            None => {
+                wishes.granted.send_replace(Some(Filter::default()));
+                backoff.wait().await;
+                continue;
+            }
+        }
+        if let Some(exchange) = &mut current {
+            if follow(exchange, &bus, &mut wishes.wanted).await == Followed::Ended {
+                current = None;
+                backoff.wait().await;
+            }
+        }
+    }
+}
+
+fn filter(offer: &Offer, uris: &BTreeSet<String>) -> Filter {
+    let uris = if offer.subscribe { uris.iter().cloned().collect() } else { Vec::new() };
+    Filter { tools: offer.tools_changed, prompts: offer.prompts_changed, resources: offer.resources_changed, uris }
+}
+
+/// The subscription and what of it was granted.
+async fn open(peer: &Peer, filter: &Filter) -> Option<(AnyExchange, Filter)> {
+    const PATIENCE: Duration = Duration::from_secs(5);
+    let caller = gateway_caller(&Profile::default());
+    let encode = |token| modern::back::Encode { caller: &caller, progress: ProgressInterest::Unwanted, token }.listen(filter);
+    let mut exchange = peer.start_own(encode).ok()?;
+    match tokio::time::timeout(PATIENCE, exchange.next()).await {
+        Ok(Item::Notice(Notice::Acknowledged(granted))) => Some((exchange, granted)),
+        _ => None,
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum Followed {
+    Ended,
+    OtherWishes,
+}
+
+async fn follow(exchange: &mut AnyExchange, bus: &Bus, wanted: &mut watch::Receiver<BTreeSet<String>>) -> Followed {
+    loop {
+        tokio::select! {
+            item = exchange.next() => match item {
+                Item::Notice(notice) => bus.publish(notice),
+                Item::Answer(_) | Item::Broken(_) => return Followed::Ended,
+                _ => (),
+            },
+            changed = wanted.changed() => return if changed.is_ok() { Followed::OtherWishes } else { Followed::Ended },
+        }
+    }
+}

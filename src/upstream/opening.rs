@@ -1,0 +1,357 @@
+//! Reaching a server: which wire, which era, and the greeting.
+//!
+//! Two steps, so that the era is asked once and a process that was started for asking is used: [`open`] makes a wire and finds the
+//! era, [`Opening::greet`] makes a [`Peer`] of it for one kind of client.
+//!
+//! Sources: 2026-07-28 basic/versioning and basic/transports (Backward Compatibility); 2025-11-25 basic/lifecycle.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use tokio::{
+    sync::{OwnedSemaphorePermit, watch},
+    task::JoinSet,
+    time::timeout,
+};
+
+use crate::{
+    era::{
+        Era,
+        legacy::{self, back::Handshake},
+        modern::{self, back::Probe},
+    },
+    jsonrpc::{ErrorObject, Id, Raw},
+    mcp::{Caller, Capabilities, LogInterest, Offer, Principal, Profile, ProgressInterest, UpstreamFault},
+};
+
+use super::{
+    bus::Bus,
+    errand::{Dialect, Greeting},
+    mux::{Mux, Post},
+    owners::Attribution,
+    peer::{Link, Peer, answer},
+    settings::{EraHint, HttpTransport, StdioSettings, UpstreamSettings, WireSettings},
+    sse_wire,
+    streamable::{self, Posted, Streamable, first_answer, post, post_headers},
+    wire::{
+        http::Client,
+        stdio::{Child, Launch, Line, Lines, SendFault},
+    },
+};
+
+/// What opening needs to know of an upstream.
+pub(super) struct Site<'a> {
+    pub(super) settings: &'a UpstreamSettings,
+    pub(super) server: &'a Arc<str>,
+    /// For HTTP.
+    pub(super) client: Option<&'a Arc<Client>>,
+    /// What was learned before.
+    pub(super) known: Option<Verdict>,
+}
+
+/// What was learned of a server: cached for as long as it is configured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// 2026-07-28.
+    Modern,
+    /// `initialize`, over the upstream's usual wire.
+    Legacy,
+    /// `initialize`, over HTTP+SSE.
+    LegacySse,
+}
+
+impl Verdict {
+    pub(super) const fn era(self) -> Era {
+        match self {
+            Self::Modern => Era::Modern,
+            Self::Legacy | Self::LegacySse => Era::Legacy,
+        }
+    }
+}
+
+/// How one group of clients uses a server.
+pub(super) struct Terms {
+    pub(super) profile: Profile,
+    pub(super) attribution: Attribution,
+    pub(super) bus: Arc<Bus>,
+    pub(super) place: Option<OwnedSemaphorePermit>,
+}
+
+/// A server whose era is known and that was not greeted yet.
+pub(super) struct Opening {
+    pub(super) verdict: Verdict,
+    offer: Option<Offer>,
+    process: Option<(Child, Lines, u64)>,
+}
+
+/// Who asks when the gateway does: somebody whose client can be asked everything, so that nothing is hidden from the lists.
+pub(super) fn gateway_caller(profile: &Profile) -> Caller {
+    let declared = profile.declaration();
+    let capabilities = Capabilities::parse(&declared).unwrap_or_else(Capabilities::none);
+    let principal = Principal::new("gateway");
+    Caller { principal, session: None, client_info: None, capabilities, log: LogInterest::Off }
+}
+
+fn probe_request(token: u64) -> crate::era::Outgoing {
+    let caller = gateway_caller(&Profile::default());
+    modern::back::Encode { caller: &caller, progress: ProgressInterest::Unwanted, token }.discover()
+}
+
+/// Reaches a server and finds its era.
+pub(super) async fn open(site: &Site<'_>) -> Result<Opening, UpstreamFault> {
+    match &site.settings.wire {
+        WireSettings::Stdio(stdio) => open_stdio(site, stdio).await,
+        WireSettings::Http(http) => match (site.known, http.transport, site.settings.era) {
+            (Some(verdict @ (Verdict::Legacy | Verdict::LegacySse)), _, _) => Ok(Opening::of(verdict)),
+            (None, HttpTransport::Sse, _) => Ok(Opening::of(Verdict::LegacySse)),
+            (None, _, EraHint::Legacy) => Ok(Opening::of(Verdict::Legacy)),
+            _ => timeout(site.settings.start_timeout, open_http(site)).await.map_err(|_| UpstreamFault::Timeout)?,
+        },
+    }
+}
+
+impl Opening {
+    const fn of(verdict: Verdict) -> Self {
+        Self { verdict, offer: None, process: None }
+    }
+}
+
+// --- stdio -----------------------------------------------------------------------------------------------------------
+
+struct ToChild(Child);
+
+impl Post for ToChild {
+    fn post(&self, message: Bytes) -> Result<(), UpstreamFault> {
+        self.0.send(message).map_err(|fault| match fault {
+            SendFault::Full => UpstreamFault::Overloaded,
+            SendFault::Gone => UpstreamFault::Gone,
+        })
+    }
+}
+
+async fn spawn(site: &Site<'_>, stdio: &StdioSettings) -> Result<(Child, Lines), UpstreamFault> {
+    let launch = Launch::new(site.settings.max_message_bytes);
+    Child::start(stdio, &launch, site.server).await.map_err(|fault| {
+        tracing::warn!(server = &**site.server, %fault, "cannot start the server");
+        UpstreamFault::Unavailable
+    })
+}
+
+async fn open_stdio(site: &Site<'_>, stdio: &StdioSettings) -> Result<Opening, UpstreamFault> {
+    let (child, mut lines) = spawn(site, stdio).await?;
+    let is_known_legacy = site.known == Some(Verdict::Legacy) || site.settings.era == EraHint::Legacy;
+    if is_known_legacy {
+        return Ok(Opening { verdict: Verdict::Legacy, offer: None, process: Some((child, lines, 1)) });
+    }
+    let patience = if site.known.is_some() || site.settings.era == EraHint::Modern {
+        site.settings.start_timeout
+    } else {
+        site.settings.probe_timeout
+    };
+    let mut token = 1;
+    loop {
+        match probe_stdio(&child, &mut lines, token, patience).await {
+            Probed::Answer(answer) => match modern::back::probe(&answer) {
+                Probe::Modern(offer) => {
+                    return Ok(Opening { verdict: Verdict::Modern, offer: Some(offer), process: Some((child, lines, token + 1)) });
+                }
+                Probe::Legacy => break,
+                Probe::Retry if token < 3 => token += 1,
+                Probe::Retry => break,
+                Probe::Incompatible => return Err(UpstreamFault::Incompatible),
+            },
+            // Silence is legacy too, on the same process; a late answer carries the old id and is dropped.
+            Probed::Silence => break,
+            // Some servers die of a request before `initialize`: another process, and no second probe.
+            Probed::Ended => {
+                let (child, lines) = spawn(site, stdio).await?;
+                return Ok(Opening { verdict: Verdict::Legacy, offer: None, process: Some((child, lines, 1)) });
+            }
+        }
+    }
+    Ok(Opening { verdict: Verdict::Legacy, offer: None, process: Some((child, lines, token + 1)) })
+}
+
+enum Probed {
+    Answer(Result<Raw, ErrorObject>),
+    Silence,
+    Ended,
+}
+
+async fn probe_stdio(child: &Child, lines: &mut Lines, token: u64, patience: Duration) -> Probed {
+    let outgoing = probe_request(token);
+    let message = crate::jsonrpc::request(&Id::from(token), &outgoing.method, outgoing.params.as_ref());
+    if child.send(message).is_err() {
+        return Probed::Ended;
+    }
+    let answer = async {
+        while let Some(line) = lines.next().await {
+            let Line::Message(line) = line else { continue };
+            if let Some(answer) = answer_in(line, token) {
+                return Probed::Answer(answer);
+            }
+        }
+        Probed::Ended
+    };
+    timeout(patience, answer).await.unwrap_or(Probed::Silence)
+}
+
+fn answer_in(line: Bytes, token: u64) -> Option<Result<Raw, ErrorObject>> {
+    let message = crate::jsonrpc::Message::parse(line, crate::jsonrpc::MAX_DEPTH).ok()?;
+    match modern::back::decode(message)? {
+        crate::era::Incoming::Answer(id, answer) if id == Id::from(token) => Some(answer),
+        crate::era::Incoming::Complaint(error) => Some(Err(error)),
+        _ => None,
+    }
+}
+
+// --- HTTP ------------------------------------------------------------------------------------------------------------
+
+async fn open_http(site: &Site<'_>) -> Result<Opening, UpstreamFault> {
+    let client = site.client.ok_or(UpstreamFault::Unavailable)?;
+    for token in 1..=2 {
+        let outgoing = probe_request(token);
+        let body = crate::jsonrpc::request(&Id::from(token), &outgoing.method, outgoing.params.as_ref());
+        let opened = post(client, body, post_headers(&outgoing.headers), site.settings.max_message_bytes).await?;
+        if matches!(&opened.posted, Posted::Whole(status, _) if status.is_server_error()) {
+            return Err(UpstreamFault::Unavailable);
+        }
+        let answer = match first_answer(opened.posted, &Id::from(token), site.settings.max_message_bytes).await {
+            Ok(answer) => answer,
+            // An empty body, a text, a 404: whoever answers so does not know the method.
+            Err(UpstreamFault::Garbled | UpstreamFault::Gone) => break,
+            Err(fault) => return Err(fault),
+        };
+        match modern::back::probe(&answer) {
+            Probe::Modern(offer) => return Ok(Opening { verdict: Verdict::Modern, offer: Some(offer), process: None }),
+            Probe::Retry => (),
+            Probe::Legacy => break,
+            Probe::Incompatible => return Err(UpstreamFault::Incompatible),
+        }
+    }
+    Ok(Opening::of(Verdict::Legacy))
+}
+
+// --- greeting --------------------------------------------------------------------------------------------------------
+
+impl Opening {
+    /// Makes a peer of it.
+    pub(super) async fn greet(self, site: &Site<'_>, terms: Terms) -> Result<(Verdict, Peer), UpstreamFault> {
+        let greeting = async {
+            match self.process {
+                Some(process) => greet_stdio(site, terms, self.verdict, self.offer, process).await,
+                None => greet_http(site, terms, self.verdict, self.offer).await,
+            }
+        };
+        timeout(site.settings.start_timeout, greeting).await.map_err(|_| UpstreamFault::Timeout)?
+    }
+}
+
+async fn greet_stdio(
+    site: &Site<'_>,
+    terms: Terms,
+    verdict: Verdict,
+    offer: Option<Offer>,
+    (child, lines, token): (Child, Lines, u64),
+) -> Result<(Verdict, Peer), UpstreamFault> {
+    let post = Box::new(ToChild(child.clone()));
+    let mux = Arc::new(Mux::new(site.server.clone(), post, terms.attribution, terms.bus.clone(), token));
+    let mut tasks = JoinSet::new();
+    tasks.spawn(read_lines(mux.clone(), lines, site.server.clone()));
+    let (verdict, greeting) = match (verdict, offer) {
+        (Verdict::Modern, Some(offer)) => (verdict, Greeting { dialect: Dialect::Modern, offer }),
+        _ => match shake_hands(&mux, &terms.profile).await {
+            Ok(greeting) => (Verdict::Legacy, greeting),
+            Err(fault) => {
+                child.stop().await;
+                return Err(fault);
+            }
+        },
+    };
+    mux.settle(greeting.dialect.clone());
+    if greeting.dialect.is_legacy() {
+        mux.post(legacy::back::initialized())?;
+    }
+    Ok((verdict, Peer::new(greeting, Link::Stdio(mux, child), terms.place, tasks)))
+}
+
+async fn read_lines(mux: Arc<Mux>, mut lines: Lines, server: Arc<str>) {
+    while let Some(line) = lines.next().await {
+        match line {
+            Line::Message(line) => mux.receive(line),
+            Line::TooLong => tracing::warn!(server = &*server, "upstream sent a line beyond the limit; it is dropped"),
+        }
+    }
+    mux.end(UpstreamFault::Gone);
+}
+
+/// The legacy handshake over a wire of messages.
+pub(super) async fn shake_hands(mux: &Arc<Mux>, profile: &Profile) -> Result<Greeting, UpstreamFault> {
+    let mut exchange = mux.start_own(|_| legacy::back::initialize(profile))?;
+    greeting(answer(&mut exchange).await?)
+}
+
+fn greeting(answer: Result<Raw, ErrorObject>) -> Result<Greeting, UpstreamFault> {
+    let result = answer.map_err(|error| {
+        tracing::warn!(code = error.code, message = error.message, "upstream refused to initialize");
+        UpstreamFault::Incompatible
+    })?;
+    let Handshake { revision, offer } = legacy::back::handshake(&result).ok_or(UpstreamFault::Incompatible)?;
+    Ok(Greeting { dialect: Dialect::Legacy(revision), offer })
+}
+
+async fn greet_http(
+    site: &Site<'_>,
+    terms: Terms,
+    verdict: Verdict,
+    offer: Option<Offer>,
+) -> Result<(Verdict, Peer), UpstreamFault> {
+    let client = site.client.ok_or(UpstreamFault::Unavailable)?;
+    match (verdict, offer) {
+        (Verdict::Modern, Some(offer)) => {
+            let greeting = Greeting { dialect: Dialect::Modern, offer };
+            Ok((verdict, http_peer(site, client, &terms, greeting, None)))
+        }
+        (Verdict::LegacySse, _) => sse_wire::greet(site, client, terms).await.map(|peer| (verdict, peer)),
+        _ => match streamable::initialize(client, &terms.profile, site.settings.max_message_bytes).await {
+            Ok((session, answer)) => {
+                let peer = http_peer(site, client, &terms, greeting(answer)?, session);
+                if let Link::Http(http) = &peer.link {
+                    http.post_message(legacy::back::initialized()).await?;
+                }
+                Ok((Verdict::Legacy, peer))
+            }
+            // Whoever does not know the POST may know only HTTP+SSE.
+            Err(UpstreamFault::Garbled | UpstreamFault::Incompatible) => {
+                sse_wire::greet(site, client, terms).await.map(|peer| (Verdict::LegacySse, peer))
+            }
+            Err(fault) => Err(fault),
+        },
+    }
+}
+
+fn http_peer(
+    site: &Site<'_>,
+    client: &Arc<Client>,
+    terms: &Terms,
+    greeting: Greeting,
+    session: Option<http::HeaderValue>,
+) -> Peer {
+    let http = Arc::new(Streamable::new(
+        site.server.clone(),
+        client.clone(),
+        greeting.dialect.clone(),
+        terms.profile.clone(),
+        terms.attribution,
+        terms.bus.clone(),
+        site.settings.max_message_bytes,
+    ));
+    http.enter(session);
+    let (opened, is_open) = watch::channel(false);
+    let peer = Peer::new(greeting, Link::Http(http.clone()), None, JoinSet::new());
+    if peer.greeting.dialect.is_legacy() {
+        peer.spawn(super::listener::session_stream(http, terms.bus.clone(), opened));
+        peer.set_listening(is_open);
+    }
+    peer
+}

@@ -1,0 +1,201 @@
+//! One live connection to a server, speaking its era: a child process, a legacy session, or a modern endpoint.
+
+use std::{
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use tokio::{
+    sync::{OwnedSemaphorePermit, watch},
+    task::JoinSet,
+    time::timeout,
+};
+
+use crate::{
+    era::{Outgoing, legacy},
+    jsonrpc::{ErrorObject, Id, Raw},
+    mcp::{Answer, Level, LogInterest, UpstreamFault},
+};
+
+use super::{
+    converse::Exchange,
+    errand::{Dialect, Errand, Greeting},
+    http_exchange::HttpExchange,
+    mailbox::Item,
+    mux::{Mux, MuxExchange},
+    streamable::Streamable,
+    wire::stdio::Child,
+};
+
+/// A live connection.
+pub(super) struct Peer {
+    /// What it speaks and offers.
+    pub(super) greeting: Greeting,
+    pub(super) link: Link,
+    /// Calls that hold this peer.
+    pub(super) leases: AtomicUsize,
+    /// Its place among the upstream's processes.
+    _place: Option<OwnedSemaphorePermit>,
+    /// Readers and listeners; they end with the peer.
+    tasks: Mutex<JoinSet<()>>,
+    /// Whether its own stream of notices is open, for wires that have one apart.
+    listening: OnceLock<watch::Receiver<bool>>,
+    /// The most verbose log level that was asked of a legacy server, as its place among the levels.
+    log_level: AtomicUsize,
+}
+
+/// What carries its messages.
+pub(super) enum Link {
+    /// A child process.
+    Stdio(Arc<Mux>, Child),
+    /// HTTP+SSE.
+    Sse(Arc<Mux>),
+    /// Streamable HTTP.
+    Http(Arc<Streamable>),
+}
+
+impl Peer {
+    pub(super) fn new(
+        greeting: Greeting,
+        link: Link,
+        place: Option<OwnedSemaphorePermit>,
+        tasks: JoinSet<()>,
+    ) -> Self {
+        Self { greeting, link, leases: AtomicUsize::new(0), _place: place, tasks: Mutex::new(tasks), listening: OnceLock::new(), log_level: AtomicUsize::new(usize::MAX) }
+    }
+
+    /// A task that ends with the peer.
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).spawn(task);
+    }
+
+    /// It has a stream of notices apart; this says when it is open.
+    pub(super) fn set_listening(&self, is_open: watch::Receiver<bool>) {
+        let _ = self.listening.set(is_open);
+    }
+
+    /// Waits until changes that happen from now on are heard, or it is clear that they will not be.
+    pub(super) async fn hears(&self) {
+        if let Some(is_open) = self.listening.get() {
+            let _ = is_open.clone().wait_for(|is_open| *is_open).await;
+        }
+    }
+
+    /// Makes a legacy server as talkative as its most curious caller wants; what others do not want is filtered for them.
+    pub(super) async fn raise_log_level(&self, interest: LogInterest) {
+        const PATIENCE: Duration = Duration::from_secs(2);
+        let LogInterest::AtLeast(level) = interest else { return };
+        let rank = Level::ALL.iter().position(|known| *known == level).unwrap_or_default();
+        if !self.greeting.dialect.is_legacy() || !self.greeting.offer.logging {
+            return;
+        }
+        if self.log_level.fetch_min(rank, Ordering::AcqRel) > rank {
+            // A server that refuses says what it likes; the call goes on.
+            let _ = self.request(|_| legacy::back::set_level(level), PATIENCE).await;
+        }
+    }
+
+    /// Whether calls can still be sent.
+    pub(super) fn is_alive(&self) -> bool {
+        match &self.link {
+            Link::Stdio(mux, _) | Link::Sse(mux) => !mux.has_ended(),
+            Link::Http(_) => true,
+        }
+    }
+
+    pub(super) fn leased(&self) -> usize {
+        self.leases.load(Ordering::Acquire)
+    }
+
+    /// Starts a client's request.
+    pub(super) fn start(&self, errand: &Errand) -> Result<AnyExchange, UpstreamFault> {
+        match &self.link {
+            Link::Stdio(mux, _) | Link::Sse(mux) => mux.start(errand).map(AnyExchange::Mux),
+            Link::Http(http) => Ok(AnyExchange::Http(Box::new(http.start(errand)))),
+        }
+    }
+
+    /// Starts a request of the gateway's own.
+    pub(super) fn start_own(&self, encode: impl FnOnce(u64) -> Outgoing) -> Result<AnyExchange, UpstreamFault> {
+        match &self.link {
+            Link::Stdio(mux, _) | Link::Sse(mux) => mux.start_own(encode).map(AnyExchange::Mux),
+            Link::Http(http) => Ok(AnyExchange::Http(Box::new(http.start_own(encode)))),
+        }
+    }
+
+    /// A request of the gateway's own, and its answer.
+    pub(super) async fn request(
+        &self,
+        encode: impl FnOnce(u64) -> Outgoing,
+        patience: Duration,
+    ) -> Result<Result<Raw, ErrorObject>, UpstreamFault> {
+        let mut exchange = self.start_own(encode)?;
+        timeout(patience, answer(&mut exchange)).await.map_err(|_| UpstreamFault::Timeout)?
+    }
+
+    /// Sends a message that wants no answer.
+    pub(super) fn post(&self, message: Bytes) {
+        match &self.link {
+            Link::Stdio(mux, _) | Link::Sse(mux) => drop(mux.post(message)),
+            Link::Http(http) => http.post_aside(message),
+        }
+    }
+
+    /// Ends it: a child as a whole tree, a session by DELETE.
+    pub(super) async fn close(&self) {
+        match &self.link {
+            Link::Stdio(mux, child) => {
+                mux.end(UpstreamFault::Gone);
+                child.stop().await;
+            }
+            Link::Sse(mux) => mux.end(UpstreamFault::Gone),
+            Link::Http(http) => http.close().await,
+        }
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
+    }
+}
+
+/// Waits for the answer of a request that nobody listens to on the way.
+pub(super) async fn answer(exchange: &mut impl Exchange) -> Result<Result<Raw, ErrorObject>, UpstreamFault> {
+    loop {
+        match exchange.next().await {
+            Item::Answer(answer) => return Ok(answer),
+            Item::Broken(fault) => return Err(fault),
+            Item::Ask(id, kind, _) => exchange.answer(id, legacy::back::unattributable(kind)),
+            Item::Progress(_) | Item::Notice(_) | Item::Retract(_) => (),
+        }
+    }
+}
+
+/// A request in flight, on whatever wire.
+pub(super) enum AnyExchange {
+    Mux(MuxExchange),
+    Http(Box<HttpExchange>),
+}
+
+impl Exchange for AnyExchange {
+    async fn next(&mut self) -> Item {
+        match self {
+            Self::Mux(exchange) => exchange.next().await,
+            Self::Http(exchange) => exchange.next().await,
+        }
+    }
+
+    fn answer(&mut self, id: Id, answer: Answer) {
+        match self {
+            Self::Mux(exchange) => exchange.answer(id, answer),
+            Self::Http(exchange) => exchange.answer(id, answer),
+        }
+    }
+
+    fn dialect(&self) -> Dialect {
+        match self {
+            Self::Mux(exchange) => exchange.dialect(),
+            Self::Http(exchange) => exchange.dialect(),
+        }
+    }
+}

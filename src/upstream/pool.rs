@@ -1,0 +1,228 @@
+//! One upstream server: what is known of it, and its groups of peers.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinSet,
+};
+
+use crate::{
+    era::Era,
+    mcp::{Caller, Fault, UpstreamFault},
+};
+
+use super::{
+    catalog::FetchLimits,
+    group::{Group, GroupKey, NoPlace, Owner, key},
+    opening::{Opening, Site, Terms, Verdict, open},
+    peer::Peer,
+    settings::{ListSettings, UpstreamSettings, WireSettings},
+    wire::http::Client,
+};
+
+/// One upstream server.
+pub struct Upstream {
+    name: Arc<str>,
+    settings: UpstreamSettings,
+    lists: ListSettings,
+    client: Option<Arc<Client>>,
+    verdict: Mutex<Option<Verdict>>,
+    /// A server that was reached to learn its era, until somebody uses it. Held while one is reached.
+    spare: tokio::sync::Mutex<Option<Spare>>,
+    places: Arc<Semaphore>,
+    groups: Mutex<HashMap<GroupKey, Arc<Group>>>,
+}
+
+struct Spare(Opening, Option<OwnedSemaphorePermit>);
+
+impl Upstream {
+    /// An upstream; nothing is started or connected yet.
+    ///
+    /// # Errors
+    /// The settings make no HTTP client.
+    pub fn new(settings: UpstreamSettings, lists: ListSettings) -> Result<Arc<Self>, super::wire::http::ClientFault> {
+        let client = match &settings.wire {
+            WireSettings::Http(http) => Some(Arc::new(Client::new(http, settings.max_message_bytes)?)),
+            WireSettings::Stdio(_) => None,
+        };
+        Ok(Arc::new(Self {
+            name: settings.name.as_str().into(),
+            places: Arc::new(Semaphore::new(settings.pool.max)),
+            settings,
+            lists,
+            client,
+            verdict: Mutex::new(None),
+            spare: tokio::sync::Mutex::new(None),
+            groups: Mutex::default(),
+        }))
+    }
+
+    /// Its name.
+    pub const fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// Its settings.
+    pub const fn settings(&self) -> &UpstreamSettings {
+        &self.settings
+    }
+
+    /// How lists are gathered.
+    pub const fn lists(&self) -> &ListSettings {
+        &self.lists
+    }
+
+    pub(super) const fn is_stdio(&self) -> bool {
+        matches!(self.settings.wire, WireSettings::Stdio(_))
+    }
+
+    pub(super) const fn fetch_limits(&self) -> FetchLimits {
+        FetchLimits {
+            patience: self.settings.timeout,
+            max_entries: self.lists.max_entries,
+            legacy_ttl: self.lists.ttl,
+        }
+    }
+
+    /// The era it was found to speak.
+    pub fn era(&self) -> Option<Era> {
+        self.known().map(Verdict::era)
+    }
+
+    fn known(&self) -> Option<Verdict> {
+        *self.verdict.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn site(&self) -> Site<'_> {
+        Site { settings: &self.settings, server: &self.name, client: self.client.as_ref(), known: self.known() }
+    }
+
+    /// The group of a caller, when the server's era is known.
+    pub fn group_now(self: &Arc<Self>, caller: &Caller) -> Option<Arc<Group>> {
+        let verdict = self.known()?;
+        let key = key(self.settings.pool.isolation, verdict, caller);
+        let mut groups = self.lock_groups();
+        if let Some(group) = groups.get(&key) {
+            return Some(group.clone());
+        }
+        let group = Arc::new(Group::new(self.clone(), key.clone()));
+        groups.insert(key, group.clone());
+        Some(group)
+    }
+
+    /// The group of a caller; the server is asked for its era if nobody did.
+    ///
+    /// # Errors
+    /// [`Fault::Broken`] when it cannot be reached.
+    pub async fn group(self: &Arc<Self>, caller: &Caller) -> Result<Arc<Group>, Fault> {
+        if let Some(group) = self.group_now(caller) {
+            return Ok(group);
+        }
+        self.probe().await.map_err(|fault| Fault::Broken(self.name.clone(), fault))?;
+        self.group_now(caller).ok_or(Fault::Internal)
+    }
+
+    async fn probe(self: &Arc<Self>) -> Result<(), UpstreamFault> {
+        let mut spare = self.spare.lock().await;
+        if self.known().is_some() {
+            return Ok(());
+        }
+        let place = if self.is_stdio() { self.places.clone().try_acquire_owned().ok() } else { None };
+        let opening = open(&self.site()).await?;
+        self.learn(opening.verdict);
+        *spare = Some(Spare(opening, place));
+        Ok(())
+    }
+
+    fn learn(&self, verdict: Verdict) {
+        let mut known = self.verdict.lock().unwrap_or_else(PoisonError::into_inner);
+        if *known != Some(verdict) {
+            tracing::info!(server = &*self.name, era = verdict.era().name(), "upstream speaks");
+            *known = Some(verdict);
+        }
+    }
+
+    /// A peer on these terms.
+    pub(super) async fn connect(&self, mut terms: Terms) -> Result<Peer, UpstreamFault> {
+        let spare = self.spare.lock().await.take();
+        let opening = match spare {
+            Some(Spare(opening, place)) => {
+                terms.place = place.or(terms.place);
+                opening
+            }
+            None => open(&self.site()).await?,
+        };
+        let (verdict, peer) = opening.greet(&self.site(), terms).await?;
+        self.learn(verdict);
+        Ok(peer)
+    }
+
+    /// A place for another process; an idle group gives one up if there is none.
+    pub(super) fn place(&self, asking: &Group) -> Result<Option<OwnedSemaphorePermit>, NoPlace> {
+        if !self.is_stdio() {
+            return Ok(None);
+        }
+        if let Ok(place) = self.places.clone().try_acquire_owned() {
+            return Ok(Some(place));
+        }
+        // A process that was started for asking has a place already.
+        if self.spare.try_lock().is_ok_and(|spare| spare.is_some()) {
+            return Ok(None);
+        }
+        self.evict_idlest(asking);
+        Err(NoPlace)
+    }
+
+    fn evict_idlest(&self, asking: &Group) {
+        let mut groups = self.lock_groups();
+        let idlest = groups
+            .iter()
+            .filter(|(_, group)| !std::ptr::eq(Arc::as_ptr(group), asking))
+            .filter_map(|(key, group)| Some((group.idle_for()?, key.clone())))
+            .max_by_key(|(idle, _)| *idle);
+        if let Some(group) = idlest.and_then(|(_, key)| groups.remove(&key)) {
+            // Its processes stop in the background when the last handle goes.
+            drop(group);
+        }
+    }
+
+    fn lock_groups(&self) -> MutexGuard<'_, HashMap<GroupKey, Arc<Group>>> {
+        self.groups.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A legacy session ended: what was its own ends with it.
+    pub async fn end_session(&self, session: &Arc<str>) {
+        let owner = Owner::Session(session.clone());
+        self.close_groups(|key, _| key.owner == owner).await;
+    }
+
+    /// Ends groups that nobody used for long.
+    pub async fn reap(&self) {
+        let limit = self.settings.pool.idle_timeout;
+        self.close_groups(|_, group| group.idle_for().is_some_and(|idle| idle >= limit)).await;
+    }
+
+    /// Ends everything. Calls in flight end with it.
+    pub async fn close(&self) {
+        drop(self.spare.lock().await.take());
+        self.close_groups(|_, _| true).await;
+    }
+
+    async fn close_groups(&self, ends: impl Fn(&GroupKey, &Group) -> bool) {
+        let ending: Vec<Arc<Group>> = self.lock_groups().extract_if(|key, group| ends(key, group)).map(|(_, group)| group).collect();
+        let mut closing = JoinSet::new();
+        for group in ending {
+            closing.spawn(async move { group.close().await });
+        }
+        while closing.join_next().await.is_some() {}
+    }
+
+    /// Peers that are alive, and calls in flight on them.
+    pub fn load(&self) -> (usize, usize) {
+        self.lock_groups().values().map(|group| group.load()).fold((0, 0), |(a, b), (c, d)| (a + c, b + d))
+    }
+}

@@ -1,0 +1,102 @@
+//! HTTP+SSE of revision 2024-11-05: one stream for everything the server says, and POSTs for everything it is told.
+//!
+//! The session lives exactly as long as the stream: when it ends, every call in flight ends with it.
+//!
+//! Source: 2024-11-05 basic/transports (HTTP with SSE).
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Uri, header};
+use tokio::task::JoinSet;
+
+use crate::{era::legacy, mcp::UpstreamFault};
+
+use super::{
+    mux::{Mux, Post},
+    opening::{Site, Terms, shake_hands},
+    peer::{Link, Peer},
+    streamable::{post_headers, unreachable},
+    wire::http::{self as wire, Body, Client},
+};
+
+/// Messages on their way at the most.
+const MAX_POSTS: usize = 256;
+
+struct ToEndpoint {
+    client: Arc<Client>,
+    endpoint: Uri,
+    posts: Mutex<JoinSet<()>>,
+    server: Arc<str>,
+}
+
+impl Post for ToEndpoint {
+    fn post(&self, message: Bytes) -> Result<(), UpstreamFault> {
+        let mut posts = self.posts.lock().unwrap_or_else(PoisonError::into_inner);
+        while posts.try_join_next().is_some() {}
+        if posts.len() >= MAX_POSTS {
+            return Err(UpstreamFault::Overloaded);
+        }
+        let (client, target, server) = (self.client.clone(), self.endpoint.clone(), self.server.clone());
+        posts.spawn(async move {
+            let headers = post_headers(&[]);
+            let request = wire::Outgoing { method: Method::POST, target: Some(target), headers, body: message };
+            match client.send(request).await {
+                Ok(incoming) if incoming.status.is_success() => (),
+                Ok(incoming) => tracing::warn!(server = &*server, status = incoming.status.as_u16(), "POST refused"),
+                Err(fault) => tracing::warn!(server = &*server, %fault, "POST failed"),
+            }
+        });
+        Ok(())
+    }
+}
+
+/// Opens the stream and shakes hands.
+pub(super) async fn greet(site: &Site<'_>, client: &Arc<Client>, terms: Terms) -> Result<Peer, UpstreamFault> {
+    let mut body = open_stream(client).await?;
+    let endpoint = endpoint(client, &mut body).await?;
+    let server = site.server.clone();
+    let post = ToEndpoint { client: client.clone(), endpoint, posts: Mutex::default(), server: server.clone() };
+    let mux = Arc::new(Mux::new(server, Box::new(post), terms.attribution, terms.bus.clone(), 1));
+    let mut tasks = JoinSet::new();
+    tasks.spawn(read_events(mux.clone(), body));
+    let greeting = shake_hands(&mux, &terms.profile).await?;
+    mux.settle(greeting.dialect.clone());
+    mux.post(legacy::back::initialized())?;
+    Ok(Peer::new(greeting, Link::Sse(mux), None, tasks))
+}
+
+async fn open_stream(client: &Client) -> Result<Body, UpstreamFault> {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::ACCEPT, HeaderValue::from_static("text/event-stream"));
+    let request = wire::Outgoing { method: Method::GET, target: None, headers, body: Bytes::new() };
+    let incoming = client.send(request).await.map_err(|fault| unreachable(&fault))?;
+    let kind = incoming.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    if incoming.status.is_success() && kind.starts_with("text/event-stream") {
+        Ok(incoming.body)
+    } else {
+        Err(UpstreamFault::Incompatible)
+    }
+}
+
+/// The first event says where to POST. Elsewhere than the upstream's own origin it would carry credentials away.
+async fn endpoint(client: &Client, body: &mut Body) -> Result<Uri, UpstreamFault> {
+    while let Some(event) = body.next_event().await.map_err(|fault| unreachable(&fault))? {
+        if &*event.name == b"endpoint" {
+            let reference = std::str::from_utf8(&event.data).map_err(|_| UpstreamFault::Garbled)?;
+            return client.resolve(reference).ok_or(UpstreamFault::Garbled);
+        }
+    }
+    Err(UpstreamFault::Gone)
+}
+
+async fn read_events(mux: Arc<Mux>, mut body: Body) {
+    loop {
+        match body.next_event().await {
+            Ok(Some(event)) if !event.data.is_empty() => mux.receive(event.data),
+            Ok(Some(_)) => (),
+            Ok(None) => return mux.end(UpstreamFault::Gone),
+            Err(fault) => return mux.end(unreachable(&fault)),
+        }
+    }
+}
