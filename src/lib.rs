@@ -9,6 +9,7 @@ pub mod era;
 pub mod guard;
 pub mod jsonrpc;
 pub mod mcp;
+pub mod policy;
 pub mod redact;
 pub mod route;
 pub mod seal;

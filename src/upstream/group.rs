@@ -19,7 +19,7 @@ use tokio::{
 use crate::{
     clock,
     era::legacy,
-    mcp::{Fault, Filter, Limit, ListKind, Notice, Outcome, Profile, Reply, UpstreamFault},
+    mcp::{Fault, Filter, Limit, ListKind, Notice, Outcome, Profile, Stage, UpstreamFault},
 };
 
 use super::{
@@ -309,22 +309,22 @@ impl Group {
 
     // --- calls -------------------------------------------------------------------------------------------------------
 
-    /// Carries a call.
-    pub fn call(self: &Arc<Self>, errand: Errand) -> Reply {
-        let group = self.clone();
-        Reply::script(move |stage| async move {
-            let settings = group.upstream.settings();
-            let patience = Patience { silence: settings.timeout, total: settings.total_timeout };
-            let lease = match group.lease().await {
-                Ok(lease) => lease,
-                Err(fault) => return Outcome::Failed(fault),
-            };
-            lease.peer.raise_log_level(errand.caller.log).await;
-            match lease.peer.start(&errand) {
-                Ok(exchange) => converse(exchange, stage, errand, group.server().clone(), patience).await,
-                Err(fault) => Outcome::Failed(Fault::Broken(group.server().clone(), fault)),
-            }
-        })
+    /// Carries a call: what the server says on the way goes to `stage`.
+    ///
+    /// # Cancel safety
+    /// Dropped, it cancels the call upstream.
+    pub async fn carry(self: &Arc<Self>, errand: Errand, stage: Stage) -> Outcome {
+        let settings = self.upstream.settings();
+        let patience = Patience { silence: settings.timeout, total: settings.total_timeout };
+        let lease = match self.lease().await {
+            Ok(lease) => lease,
+            Err(fault) => return Outcome::Failed(fault),
+        };
+        lease.peer.raise_log_level(errand.caller.log).await;
+        match lease.peer.start(&errand) {
+            Ok(exchange) => converse(exchange, stage, errand, self.server().clone(), patience).await,
+            Err(fault) => Outcome::Failed(Fault::Broken(self.server().clone(), fault)),
+        }
     }
 
     /// What the server offers; it is reached for that if it never was.
