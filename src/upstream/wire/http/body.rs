@@ -72,7 +72,8 @@ impl Body {
         let Some(second) = self.piece().await? else {
             return Ok(first);
         };
-        let mut whole = BytesMut::with_capacity(usize::try_from(announced).unwrap_or(limit).max(first.len() + second.len()));
+        let mut whole =
+            BytesMut::with_capacity(usize::try_from(announced).unwrap_or(limit).max(first.len() + second.len()));
         whole.extend_from_slice(&first);
         let mut next = Some(second);
         while let Some(piece) = next {

@@ -63,7 +63,8 @@ impl Dialer {
             return Ok((Transport::Plain(stream), Protocol::Http1));
         };
         let handshake = connector.connect(name.clone(), stream);
-        let stream = timeout_at(deadline, handshake).await.map_err(|_| timed_out(Phase::Tls))?.map_err(HttpFault::Tls)?;
+        let stream =
+            timeout_at(deadline, handshake).await.map_err(|_| timed_out(Phase::Tls))?.map_err(HttpFault::Tls)?;
         let protocol = match stream.get_ref().1.alpn_protocol() {
             Some(ALPN_HTTP2) => Protocol::Http2,
             _ => Protocol::Http1,

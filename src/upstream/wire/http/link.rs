@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, HeaderName, Request, Response};
 use http_body_util::Full;
 use hyper::{
     body::Incoming,
@@ -30,6 +30,8 @@ const MAX_IDLE: Duration = Duration::from_secs(60);
 
 /// How often both halves are polled in turn before other tasks get theirs.
 const MAX_ROUNDS: usize = 8;
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
 pub(super) struct Link {
     requests: http1::SendRequest<Full<Bytes>>,
@@ -134,7 +136,7 @@ impl Link {
 
     /// A peer that announces when it closes idle connections is believed, with a margin: a request must not cross its close.
     fn heed_keep_alive(&mut self, headers: &HeaderMap) {
-        let announced = headers.get("keep-alive").and_then(|value| value.to_str().ok());
+        let announced = headers.get(KEEP_ALIVE).and_then(|value| value.to_str().ok());
         let seconds = announced.and_then(|text| {
             text.split(',').find_map(|part| part.trim().strip_prefix("timeout=")?.parse::<u64>().ok())
         });

@@ -173,6 +173,9 @@ mod tests {
         origin().put_into(Form::Absolute, &mut request);
         assert_eq!(request.uri(), "http://tools.example:8080/v1/sse?x=1");
         origin().put_into(Form::Origin, &mut request);
-        assert_eq!((request.uri().to_string().as_str(), request.headers()["host"].as_bytes()), ("/v1/sse?x=1", &b"tools.example:8080"[..]));
+        assert_eq!(
+            (request.uri().to_string().as_str(), request.headers()["host"].as_bytes()),
+            ("/v1/sse?x=1", &b"tools.example:8080"[..])
+        );
     }
 }

@@ -29,11 +29,7 @@ pub(super) struct Pool {
 impl Pool {
     pub(super) fn new(settings: &HttpSettings) -> Arc<Self> {
         let slots = settings.max_connections.clamp(1, Semaphore::MAX_PERMITS);
-        Arc::new(Self {
-            idle: Mutex::default(),
-            slots: Semaphore::new(slots),
-            max_idle: settings.max_idle_connections,
-        })
+        Arc::new(Self { idle: Mutex::default(), slots: Semaphore::new(slots), max_idle: settings.max_idle_connections })
     }
 
     /// The right to have a connection, if there is one at once.
