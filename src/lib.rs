@@ -13,4 +13,5 @@ pub mod redact;
 pub mod route;
 pub mod seal;
 pub mod sse;
+pub mod telemetry;
 pub mod upstream;
