@@ -1,6 +1,7 @@
 //! Myelin: an MCP gateway.
 #![forbid(unsafe_code)]
 
+pub mod admin;
 pub mod clock;
 pub mod config;
 pub mod demo;
