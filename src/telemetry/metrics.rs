@@ -15,7 +15,7 @@ use std::sync::LazyLock;
 
 use prometheus_client::{
     encoding::text,
-    metrics::{counter::Counter, gauge::Gauge, histogram::Histogram, info::Info},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Metric, Registry, Unit},
 };
 
@@ -45,7 +45,7 @@ pub struct Metrics {
     pub requests_in_flight: Gauge,
     /// What the gateway itself added to each call.
     pub gateway_time: Histogram,
-    /// Open connections of clients.
+    /// Open connections, those to the admin listener included.
     pub connections: Gauge,
     /// Legacy sessions.
     pub sessions: Gauge,
@@ -67,12 +67,13 @@ impl Metrics {
     fn new() -> Self {
         let mut registry = Registry::with_prefix("myelin");
         let r = &mut registry;
-        r.register("build", "The version that runs", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+        // A gauge and not an OpenMetrics info, so that readers of the older text format take it, too.
+        build(r).get_or_create(&[("version", env!("CARGO_PKG_VERSION"))]).set(1);
         Self {
             requests: Requests::register(r, "requests", "Calls that ended, by era, method group and outcome"),
             requests_in_flight: plain(r, "requests_in_flight", "Calls that have not ended"),
             gateway_time: seconds(r, "gateway_time", "What the gateway itself added to a call", GATEWAY_BUCKETS_S),
-            connections: plain(r, "connections", "Open connections of clients"),
+            connections: plain(r, "connections", "Open connections, those to the admin listener included"),
             sessions: plain(r, "sessions", "Legacy sessions"),
             streams: plain(r, "streams", "Open subscription streams"),
             parked: plain(r, "parked_calls", "Calls parked while their client answers a question"),
@@ -98,6 +99,10 @@ impl Metrics {
             Err(_) => String::new(),
         }
     }
+}
+
+fn build(registry: &mut Registry) -> Family<[(&'static str, &'static str); 1], Gauge> {
+    plain(registry, "build_info", "The version that runs")
 }
 
 fn plain<M: Metric + Default + Clone>(registry: &mut Registry, name: &'static str, help: &'static str) -> M {
