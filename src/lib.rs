@@ -1,6 +1,7 @@
 //! Myelin: an MCP gateway.
 #![forbid(unsafe_code)]
 
+pub mod admin;
 pub mod clock;
 pub mod config;
 pub mod demo;
@@ -14,4 +15,5 @@ pub mod redact;
 pub mod route;
 pub mod seal;
 pub mod sse;
+pub mod telemetry;
 pub mod upstream;

@@ -1,2 +1,6 @@
 //! See ARCHITECTURE.md.
+pub mod drain;
+pub mod guard;
+pub mod listener;
 pub mod settings;
+pub mod tls;

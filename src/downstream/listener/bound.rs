@@ -1,0 +1,86 @@
+//! A socket that listens before anything is served, so that its port is known and a bad address or certificate is found at start.
+
+use std::{io, net::SocketAddr, sync::Arc};
+
+use tokio::net::{TcpListener, TcpSocket};
+use tokio_rustls::TlsAcceptor;
+
+use crate::downstream::{
+    settings::ListenerSettings,
+    tls::{TlsError, TlsFiles},
+};
+
+/// Connections that the kernel completes before we accept them; Linux caps it at `net.core.somaxconn`, 4096 by default.
+const BACKLOG: u32 = 4096;
+
+/// Why nothing listens.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// The address is taken, not ours or not permitted.
+    #[error("cannot listen on {0}")]
+    Address(SocketAddr, #[source] io::Error),
+    /// The certificate cannot be served.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
+/// A listening socket.
+#[derive(Debug)]
+pub struct Bound {
+    pub(super) listener: TcpListener,
+    pub(super) tls: Option<Tls>,
+    address: SocketAddr,
+}
+
+/// What a TLS listener needs.
+pub(super) struct Tls {
+    pub(super) acceptor: TlsAcceptor,
+    files: Arc<TlsFiles>,
+}
+
+impl Bound {
+    /// Listens on the address, and loads the certificate if there is one. Must be called inside a runtime.
+    ///
+    /// # Errors
+    /// Any [`BindError`].
+    pub fn bind(settings: &ListenerSettings) -> Result<Self, BindError> {
+        let tls = settings.tls.as_ref().map(|files| Tls::try_new(TlsFiles::load(files)?)).transpose()?;
+        let (listener, address) =
+            listen(settings.address).map_err(|error| BindError::Address(settings.address, error))?;
+        Ok(Self { listener, tls, address })
+    }
+
+    /// Where it listens: the port is the real one even when port 0 was asked for.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The certificate, to be read anew when its files change.
+    pub fn tls_files(&self) -> Option<Arc<TlsFiles>> {
+        self.tls.as_ref().map(|tls| tls.files.clone())
+    }
+}
+
+impl Tls {
+    fn try_new(files: Arc<TlsFiles>) -> Result<Self, TlsError> {
+        Ok(Self { acceptor: TlsAcceptor::from(files.server_config()?), files })
+    }
+}
+
+impl std::fmt::Debug for Tls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tls").field("files", &self.files).finish_non_exhaustive()
+    }
+}
+
+fn listen(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A restart need not wait for the connections of the last run to leave TIME_WAIT.
+    socket.set_reuseaddr(true)?;
+    // Accepted sockets inherit it: peers that vanished without a word are found at last.
+    socket.set_keepalive(true)?;
+    socket.bind(address)?;
+    let listener = socket.listen(BACKLOG)?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}

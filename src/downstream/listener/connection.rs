@@ -1,0 +1,202 @@
+//! One connection: TLS, which HTTP it speaks, its requests, its end.
+
+use std::{convert::Infallible, error::Error, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::{
+    body::Incoming,
+    rt::{Read, Write},
+    server::conn::{http1, http2},
+    service::service_fn,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    net::TcpStream,
+    sync::OwnedSemaphorePermit,
+    time::{sleep, timeout},
+};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+
+use super::streams::{Spawner, Streams};
+use crate::{
+    downstream::{drain::Drain, settings::HttpSettings},
+    telemetry::{METRICS, metrics::InUse},
+};
+
+/// Read and write buffer of an HTTP/1.1 connection at the most; hyper's own is 408 kB. One read of a large body is then as large as what
+/// the kernel's loopback hands out at a time, and ten thousand connections cannot hold 4 GB.
+const MAX_BUFFER_BYTES: usize = 128 << 10;
+
+/// Requests in flight on one HTTP/2 connection, at the most: more than RFC 9113 §6.5.2 asks for (100), and hyper's own default.
+const MAX_STREAMS: u32 = 200;
+
+/// An HTTP/2 connection on which nothing happens is asked for a sign of life this often.
+const PING_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Whoever connected just before a drain has sent a request, or is about to: the way of a packet between continents.
+const LAST_WORD: Duration = Duration::from_millis(100);
+
+/// Who is at the other end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Their address: the client's, or that of a proxy in between.
+    pub address: SocketAddr,
+}
+
+/// What all connections of a listener have in common.
+pub(super) struct Connector<S> {
+    http1: http1::Builder,
+    max_header_bytes: u32,
+    header_timeout: Duration,
+    tls: Option<TlsAcceptor>,
+    service: S,
+}
+
+/// A connection whose protocol is known.
+enum Opened {
+    Plain(Version, TcpStream),
+    Tls(Version, Box<TlsStream<TcpStream>>),
+}
+
+#[derive(Clone, Copy)]
+enum Version {
+    Http1,
+    Http2,
+}
+
+impl<S> Connector<S> {
+    pub(super) fn new(http: &HttpSettings, tls: Option<TlsAcceptor>, service: S) -> Self {
+        let mut http1 = http1::Builder::new();
+        http1
+            .timer(TokioTimer::new())
+            .header_read_timeout(http.header_timeout)
+            .max_header_size(http.max_header_bytes)
+            .max_buf_size(http.max_header_bytes.max(MAX_BUFFER_BYTES));
+        let max_header_bytes = u32::try_from(http.max_header_bytes).unwrap_or(u32::MAX);
+        Self { http1, max_header_bytes, header_timeout: http.header_timeout, tls, service }
+    }
+
+    fn http2(&self, spawner: Spawner) -> http2::Builder<Spawner> {
+        let mut http2 = http2::Builder::new(spawner);
+        http2
+            .timer(TokioTimer::new())
+            .max_header_list_size(self.max_header_bytes)
+            .max_concurrent_streams(MAX_STREAMS)
+            .keep_alive_interval(PING_INTERVAL);
+        http2
+    }
+
+    /// Finds out what the client speaks: by ALPN under TLS, by its first bytes otherwise.
+    async fn open(&self, stream: TcpStream) -> io::Result<Opened> {
+        // Answers are written whole: waiting for more to send only delays them.
+        stream.set_nodelay(true)?;
+        let Some(tls) = &self.tls else {
+            return Ok(Opened::Plain(preface(&stream).await?, stream));
+        };
+        let stream = tls.accept(stream).await?;
+        let version = if stream.get_ref().1.alpn_protocol() == Some(b"h2") { Version::Http2 } else { Version::Http1 };
+        Ok(Opened::Tls(version, Box::new(stream)))
+    }
+}
+
+impl<S, F, B> Connector<S>
+where
+    S: Fn(Request<Incoming>, Peer) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+{
+    /// Serves one connection to its end. The slot is given back then.
+    pub(super) async fn run(
+        self: Arc<Self>,
+        stream: TcpStream,
+        peer: Peer,
+        mut drain: Drain,
+        _slot: Option<OwnedSemaphorePermit>,
+    ) {
+        let _counted = InUse::of(&METRICS.connections);
+        let opened = tokio::select! {
+            biased;
+            opened = timeout(self.header_timeout, self.open(stream)) => opened,
+            () = last_word(&mut drain) => return,
+        };
+        let ended = match opened {
+            Ok(Ok(Opened::Plain(version, io))) => self.http(version, TokioIo::new(io), peer, drain).await,
+            Ok(Ok(Opened::Tls(version, io))) => self.http(version, TokioIo::new(io), peer, drain).await,
+            Ok(Err(error)) => {
+                return tracing::debug!(peer = %peer.address, error = %error, "a connection failed at its start");
+            }
+            Err(_elapsed) => return tracing::debug!(peer = %peer.address, "a connection took too long to start"),
+        };
+        if let Err(error) = ended {
+            tracing::debug!(peer = %peer.address, error = %error, cause = error.source(), "a connection ended badly");
+        }
+    }
+
+    async fn http<I>(&self, version: Version, io: I, peer: Peer, drain: Drain) -> hyper::Result<()>
+    where
+        I: Read + Write + Unpin + Send + 'static,
+    {
+        match version {
+            Version::Http1 => self.http1(io, peer, drain).await,
+            Version::Http2 => self.http2_streams(io, peer, drain).await,
+        }
+    }
+
+    async fn http1<I: Read + Write + Unpin + Send + 'static>(
+        &self,
+        io: I,
+        peer: Peer,
+        mut drain: Drain,
+    ) -> hyper::Result<()> {
+        let service = self.service.clone();
+        let answer = service_fn(move |request| infallible(service(request, peer)));
+        let mut connection = pin!(self.http1.serve_connection(io, answer));
+        tokio::select! {
+            // First what the client sent, so that a request which is already here counts as being in flight.
+            biased;
+            ended = connection.as_mut() => return ended,
+            () = drain.started() => connection.as_mut().graceful_shutdown(),
+        }
+        connection.await
+    }
+
+    async fn http2_streams<I: Read + Write + Unpin + Send + 'static>(
+        &self,
+        io: I,
+        peer: Peer,
+        mut drain: Drain,
+    ) -> hyper::Result<()> {
+        let streams = Streams::default();
+        let service = self.service.clone();
+        let answer = service_fn(move |request| infallible(service(request, peer)));
+        let mut connection = pin!(self.http2(streams.spawner()).serve_connection(io, answer));
+        tokio::select! {
+            biased;
+            ended = connection.as_mut() => return ended,
+            () = drain.started() => connection.as_mut().graceful_shutdown(),
+        }
+        connection.await
+    }
+}
+
+/// The time after the drain's start in which a new connection may still speak.
+async fn last_word(drain: &mut Drain) {
+    drain.started().await;
+    sleep(LAST_WORD).await;
+}
+
+async fn infallible<F: Future>(answer: F) -> Result<F::Output, Infallible> {
+    Ok(answer.await)
+}
+
+/// Looks at the first bytes and leaves them in the kernel's buffer, so that no wrapper has to replay them on each read.
+///
+/// `PRI` begins the HTTP/2 preface and no method (RFC 9113 §3.4). A client whose very first packet is shorter than that is served as
+/// HTTP/1.1, which refuses the preface; no client sends it in pieces.
+async fn preface(stream: &TcpStream) -> io::Result<Version> {
+    let mut first = [0; 3];
+    let seen = stream.peek(&mut first).await?;
+    Ok(if first.get(..seen) == Some(b"PRI") { Version::Http2 } else { Version::Http1 })
+}

@@ -1,0 +1,254 @@
+//! The label values of metrics: closed sets, so that nothing a client sends can grow a metric.
+
+/// A closed set of label values.
+pub trait Label: Copy + 'static {
+    /// All values.
+    const VALUES: &'static [Self];
+    /// The value as metrics and the log write it.
+    fn text(self) -> &'static str;
+    /// Its place among the values.
+    fn index(self) -> usize;
+}
+
+/// A closed set of label values: an enum with a name for each variant.
+macro_rules! labels {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $label:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $name { $($(#[$variant_doc])* $variant,)+ }
+
+        impl $name {
+            /// All values, in the order of their declaration.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The value as metrics and the log write it.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $label,)+ }
+            }
+        }
+
+        impl Label for $name {
+            const VALUES: &'static [Self] = Self::ALL;
+
+            fn text(self) -> &'static str {
+                self.name()
+            }
+
+            #[expect(clippy::as_conversions, reason = "the discriminants of a field-less enum count from 0")]
+            fn index(self) -> usize {
+                self as usize
+            }
+        }
+    };
+}
+
+labels! {
+    /// Which family of revisions a client speaks.
+    Era {
+        /// 2026-07-28 and later.
+        Modern = "modern",
+        /// 2024-11-05 to 2025-11-25.
+        Legacy = "legacy",
+        /// It cannot be told: the request was refused before.
+        Unknown = "unknown",
+    }
+}
+
+labels! {
+    /// What a client asks for: methods that cost alike are counted as one.
+    Method {
+        /// `initialize`
+        Initialize = "initialize",
+        /// `server/discover`
+        Discover = "server/discover",
+        /// `ping`
+        Ping = "ping",
+        /// `tools/list`
+        ToolsList = "tools/list",
+        /// `tools/call`
+        ToolsCall = "tools/call",
+        /// `resources/list`, `resources/templates/list`
+        ResourcesList = "resources/list",
+        /// `resources/read`
+        ResourcesRead = "resources/read",
+        /// `resources/subscribe`, `resources/unsubscribe`
+        ResourcesSubscribe = "resources/subscribe",
+        /// `prompts/list`
+        PromptsList = "prompts/list",
+        /// `prompts/get`
+        PromptsGet = "prompts/get",
+        /// `completion/complete`
+        Complete = "completion/complete",
+        /// `logging/setLevel`
+        SetLevel = "logging/setLevel",
+        /// `subscriptions/listen`, a legacy GET stream
+        Listen = "subscriptions/listen",
+        /// `tasks/…`
+        Tasks = "tasks",
+        /// `notifications/…`
+        Notification = "notification",
+        /// A client's answer to a question
+        Response = "response",
+        /// Anything else
+        Other = "other",
+    }
+}
+
+impl Method {
+    /// The group of a JSON-RPC method.
+    pub fn of(method: &str) -> Self {
+        match method {
+            "initialize" => Self::Initialize,
+            "server/discover" => Self::Discover,
+            "ping" => Self::Ping,
+            "tools/list" => Self::ToolsList,
+            "tools/call" => Self::ToolsCall,
+            "resources/list" | "resources/templates/list" => Self::ResourcesList,
+            "resources/read" => Self::ResourcesRead,
+            "resources/subscribe" | "resources/unsubscribe" => Self::ResourcesSubscribe,
+            "prompts/list" => Self::PromptsList,
+            "prompts/get" => Self::PromptsGet,
+            "completion/complete" => Self::Complete,
+            "logging/setLevel" => Self::SetLevel,
+            "subscriptions/listen" => Self::Listen,
+            _ if method.starts_with("tasks/") => Self::Tasks,
+            _ if method.starts_with("notifications/") => Self::Notification,
+            _ => Self::Other,
+        }
+    }
+}
+
+labels! {
+    /// How a call ended.
+    Outcome {
+        /// With a result.
+        Ok = "ok",
+        /// With a result by which a tool reports its failure (`isError`).
+        ToolError = "tool_error",
+        /// With questions to the client.
+        InputRequired = "input_required",
+        /// The client went away or cancelled.
+        Cancelled = "cancelled",
+        /// Refused at the door: limits of HTTP, `Origin`, `Host`, a body that is no JSON-RPC.
+        Refused = "refused",
+        /// Parameters, cursors or tokens that make no sense.
+        InvalidParams = "invalid_params",
+        /// A header contradicts the body.
+        HeaderMismatch = "header_mismatch",
+        /// No such method.
+        UnknownMethod = "unknown_method",
+        /// No such tool, prompt or resource.
+        NotFound = "not_found",
+        /// The client lacks a capability.
+        MissingCapability = "missing_capability",
+        /// Beyond a limit.
+        Limited = "limited",
+        /// The server's own error.
+        UpstreamError = "upstream_error",
+        /// The server did not answer in time.
+        UpstreamTimeout = "upstream_timeout",
+        /// The server broke down or broke the rules.
+        UpstreamBroken = "upstream_broken",
+        /// The gateway is shutting down.
+        Draining = "draining",
+        /// A mistake of the gateway.
+        Internal = "internal",
+        /// A label that this list does not know.
+        Other = "other",
+    }
+}
+
+impl Outcome {
+    /// The outcome of that name, such as a fault's label.
+    pub fn of(name: &str) -> Self {
+        Self::ALL.iter().copied().find(|outcome| outcome.name() == name).unwrap_or(Self::Other)
+    }
+}
+
+labels! {
+    /// A limit that something ran into.
+    Limit {
+        /// Requests in flight.
+        Requests = "requests",
+        /// Size of a request's body.
+        Body = "body",
+        /// Calls waiting for a server.
+        Queue = "queue",
+        /// Open streams.
+        Streams = "streams",
+        /// Legacy sessions.
+        Sessions = "sessions",
+        /// Subscriptions of a session.
+        Subscriptions = "subscriptions",
+        /// Calls parked while their client answers.
+        Parked = "parked",
+    }
+}
+
+labels! {
+    /// What a server is doing.
+    UpstreamState {
+        /// Nobody needs it yet.
+        Idle = "idle",
+        /// It is being started or connected.
+        Starting = "starting",
+        /// It answers.
+        Ready = "ready",
+        /// It failed and is tried again after a while.
+        BackingOff = "backing_off",
+        /// It failed too often and is left alone.
+        Failed = "failed",
+    }
+}
+
+labels! {
+    /// Where a list came from.
+    ListSource {
+        /// From memory.
+        Hit = "hit",
+        /// From the server.
+        Miss = "miss",
+        /// From memory although too old, because the server did not answer.
+        Stale = "stale",
+    }
+}
+
+labels! {
+    /// Whether something worked.
+    Success {
+        /// It did.
+        Ok = "ok",
+        /// It did not.
+        Failed = "failed",
+    }
+}
+
+labels! {
+    /// Which way bytes go, as the gateway sees it.
+    Direction {
+        /// From a client.
+        In = "in",
+        /// To a client.
+        Out = "out",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_place_of_a_label_is_its_index() {
+        assert!(Method::ALL.iter().enumerate().all(|(place, method)| method.index() == place));
+        assert!(Outcome::ALL.iter().enumerate().all(|(place, outcome)| outcome.index() == place));
+    }
+
+    #[test]
+    fn names_from_outside_fall_into_the_closed_set() {
+        assert_eq!(Method::of("tools/call"), Method::ToolsCall);
+        assert_eq!(Method::of("tasks/get"), Method::Tasks);
+        assert_eq!(Method::of("evil\"} 1\nx"), Method::Other);
+        assert_eq!(Outcome::of("upstream_timeout"), Outcome::UpstreamTimeout);
+        assert_eq!(Outcome::of("no such label"), Outcome::Other);
+    }
+}

@@ -1,0 +1,129 @@
+//! Every metric: its name, unit, labels and their bounds. Nothing else in the program declares one.
+//!
+//! All names begin with `myelin_`. Labels come from the closed sets of [`label`](super::label), but for `server`, whose values are the
+//! operator's names for the servers: a server's series are dropped with the last handle to it. The whole is therefore bounded by
+//! `ERAS × METHODS × OUTCOMES + servers × 60` series, of which only those that were used appear.
+//!
+//! Handles are resolved once: counting is an atomic addition and allocates nothing; a histogram takes a lock for a few nanoseconds.
+//!
+//! Source: OpenMetrics 1.0; prometheus.io/docs/practices/naming.
+
+mod handle;
+mod server;
+
+use std::sync::LazyLock;
+
+use prometheus_client::{
+    encoding::text,
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::{Metric, Registry, Unit},
+};
+
+use self::server::Servers;
+pub use self::{
+    handle::{InUse, PerLabel, Requests},
+    server::ServerMetrics,
+};
+use super::label::{Direction, Limit, Success};
+
+/// What the gateway itself may take: 10 µs to 1 s. Its own share of a call is some 50 µs; what is above 10 ms is waiting.
+const GATEWAY_BUCKETS_S: [f64; 12] = [1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 1e-2, 5e-2, 0.25, 1.0];
+
+/// What a server may take: 0.5 ms (a local one) to 10 min (a model at work).
+const UPSTREAM_BUCKETS_S: [f64; 14] =
+    [5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 0.1, 0.25, 1.0, 2.5, 10.0, 30.0, 120.0, 600.0];
+
+/// The process's metrics.
+pub static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::new);
+
+/// Handles to all metrics.
+#[derive(Debug)]
+pub struct Metrics {
+    /// Calls that ended, by era, method group and outcome.
+    pub requests: Requests,
+    /// Calls that have not ended.
+    pub requests_in_flight: Gauge,
+    /// What the gateway itself added to each call.
+    pub gateway_time: Histogram,
+    /// Open connections, those to the admin listener included.
+    pub connections: Gauge,
+    /// Legacy sessions.
+    pub sessions: Gauge,
+    /// Open subscription streams.
+    pub streams: Gauge,
+    /// Calls parked while their client answers a question.
+    pub parked: Gauge,
+    /// What was refused because of a limit.
+    pub refused: PerLabel<Limit>,
+    /// Bytes of bodies exchanged with clients.
+    pub bytes: PerLabel<Direction>,
+    /// Reloads of the configuration.
+    pub config_reloads: PerLabel<Success>,
+    servers: Servers,
+    registry: Registry,
+}
+
+impl Metrics {
+    fn new() -> Self {
+        let mut registry = Registry::with_prefix("myelin");
+        let r = &mut registry;
+        // A gauge and not an OpenMetrics info, so that readers of the older text format take it, too.
+        build(r).get_or_create(&[("version", env!("CARGO_PKG_VERSION"))]).set(1);
+        Self {
+            requests: Requests::register(r, "requests", "Calls that ended, by era, method group and outcome"),
+            requests_in_flight: plain(r, "requests_in_flight", "Calls that have not ended"),
+            gateway_time: seconds(r, "gateway_time", "What the gateway itself added to a call", GATEWAY_BUCKETS_S),
+            connections: plain(r, "connections", "Open connections, those to the admin listener included"),
+            sessions: plain(r, "sessions", "Legacy sessions"),
+            streams: plain(r, "streams", "Open subscription streams"),
+            parked: plain(r, "parked_calls", "Calls parked while their client answers a question"),
+            refused: PerLabel::register(r, "refused_by_limit", "What was refused because of a limit", "limit", None),
+            bytes: PerLabel::register(r, "http", "Bodies exchanged with clients", "direction", Some(Unit::Bytes)),
+            config_reloads: PerLabel::register(r, "config_reloads", "Reloads of the configuration", "result", None),
+            servers: Servers::register(r, UPSTREAM_BUCKETS_S),
+            registry,
+        }
+    }
+
+    /// The metrics of one server; they vanish with the last handle.
+    pub fn server(&self, name: &str) -> ServerMetrics {
+        self.servers.of(name)
+    }
+
+    /// All metrics in the OpenMetrics text format.
+    pub fn encode(&self) -> String {
+        let mut out = String::with_capacity(16 << 10);
+        match text::encode(&mut out, &self.registry) {
+            Ok(()) => out,
+            // Writing to a string does not fail; what ends without `# EOF` is refused by whoever reads it.
+            Err(_) => String::new(),
+        }
+    }
+}
+
+fn build(registry: &mut Registry) -> Family<[(&'static str, &'static str); 1], Gauge> {
+    plain(registry, "build_info", "The version that runs")
+}
+
+fn plain<M: Metric + Default + Clone>(registry: &mut Registry, name: &'static str, help: &'static str) -> M {
+    let metric = M::default();
+    registry.register(name, help, metric.clone());
+    metric
+}
+
+fn seconds<const N: usize>(
+    registry: &mut Registry,
+    name: &'static str,
+    help: &'static str,
+    buckets: [f64; N],
+) -> Histogram {
+    let histogram = Histogram::new(buckets);
+    registry.register_with_unit(name, help, Unit::Seconds, histogram.clone());
+    histogram
+}
+
+/// What all counters are.
+type Count = Counter;
+
+#[cfg(test)]
+mod tests;

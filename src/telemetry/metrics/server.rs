@@ -1,0 +1,257 @@
+//! The metrics of one upstream server. Their series exist as long as somebody holds a handle.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, LabelSetEncoder},
+    metrics::{
+        family::{Family, MetricConstructor},
+        gauge::Gauge,
+        histogram::Histogram,
+    },
+    registry::{Registry, Unit},
+};
+
+use super::{Count, handle::encode_label};
+use crate::telemetry::label::{Label, ListSource, UpstreamState};
+
+/// The metrics of one server, shared by whoever works for it.
+#[derive(Clone)]
+pub struct ServerMetrics(Arc<Resolved>);
+
+impl ServerMetrics {
+    /// How long it took to answer a call.
+    pub fn answered(&self, after: Duration) {
+        self.0.time.observe(after.as_secs_f64());
+    }
+
+    /// What it is doing now.
+    pub fn state(&self, now: UpstreamState) {
+        for (state, gauge) in UpstreamState::ALL.iter().zip(&self.0.states) {
+            gauge.set(i64::from(*state == now));
+        }
+    }
+
+    /// A list was served.
+    pub fn list(&self, from: ListSource) {
+        if let Some(counter) = self.0.lists.get(from.index()) {
+            counter.inc();
+        }
+    }
+
+    /// Its lists were read at this time since 1970.
+    pub fn catalog_read(&self, at: Duration) {
+        self.0.catalog_read.set(at.as_secs().try_into().unwrap_or(i64::MAX));
+    }
+
+    /// Its child processes or sessions that run.
+    pub fn children(&self) -> &Gauge {
+        &self.0.children
+    }
+
+    /// Calls that wait for it.
+    pub fn queued(&self) -> &Gauge {
+        &self.0.queued
+    }
+
+    /// How often it was started again after it had failed.
+    pub fn restarts(&self) -> &Count {
+        &self.0.restarts
+    }
+
+    /// Notices of it that were dropped because a client read too slowly.
+    pub fn dropped_notices(&self) -> &Count {
+        &self.0.dropped_notices
+    }
+}
+
+impl fmt::Debug for ServerMetrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ServerMetrics").field(&self.0.name).finish()
+    }
+}
+
+/// The metrics of all servers.
+#[derive(Clone, Debug)]
+pub(super) struct Servers {
+    families: Families,
+    resolved: Arc<Mutex<HashMap<Arc<str>, Weak<Resolved>>>>,
+}
+
+impl Servers {
+    pub(super) fn register<const N: usize>(registry: &mut Registry, time_buckets: [f64; N]) -> Self {
+        Self { families: Families::register(registry, time_buckets.to_vec().into()), resolved: Arc::default() }
+    }
+
+    pub(super) fn of(&self, name: &str) -> ServerMetrics {
+        let mut resolved = self.resolved.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = resolved.get(name).and_then(Weak::upgrade) {
+            return ServerMetrics(known);
+        }
+        let fresh = Arc::new(self.resolve(name.into()));
+        resolved.insert(fresh.name.clone(), Arc::downgrade(&fresh));
+        ServerMetrics(fresh)
+    }
+
+    fn resolve(&self, name: Arc<str>) -> Resolved {
+        let (families, one) = (&self.families, ServerLabel(name.clone()));
+        Resolved {
+            time: families.time.get_or_create_owned(&one),
+            children: families.children.get_or_create_owned(&one),
+            queued: families.queued.get_or_create_owned(&one),
+            restarts: families.restarts.get_or_create_owned(&one),
+            dropped_notices: families.dropped_notices.get_or_create_owned(&one),
+            catalog_read: families.catalog_read.get_or_create_owned(&one),
+            states: UpstreamState::ALL
+                .iter()
+                .map(|state| families.states.get_or_create_owned(&(one.clone(), StateLabel(*state))))
+                .collect(),
+            lists: ListSource::ALL
+                .iter()
+                .map(|source| families.lists.get_or_create_owned(&(one.clone(), SourceLabel(*source))))
+                .collect(),
+            all: self.clone(),
+            name,
+        }
+    }
+
+    /// Drops the series of a server that nobody works for any more.
+    fn forget(&self, name: &Arc<str>) {
+        let mut resolved = self.resolved.lock().unwrap_or_else(PoisonError::into_inner);
+        // A reload may already have made a new one under the same name, which goes on with the same series.
+        if resolved.get(name).is_some_and(|newest| newest.strong_count() > 0) {
+            return;
+        }
+        resolved.remove(name);
+        self.families.remove(name);
+    }
+}
+
+/// The handles of one server.
+struct Resolved {
+    name: Arc<str>,
+    time: Histogram,
+    children: Gauge,
+    queued: Gauge,
+    restarts: Count,
+    dropped_notices: Count,
+    catalog_read: Gauge,
+    states: Vec<Gauge>,
+    lists: Vec<Count>,
+    all: Servers,
+}
+
+impl Drop for Resolved {
+    fn drop(&mut self) {
+        self.all.forget(&self.name);
+    }
+}
+
+type Histograms = Family<ServerLabel, Histogram, Buckets>;
+
+#[derive(Clone, Debug)]
+struct Families {
+    time: Histograms,
+    children: Family<ServerLabel, Gauge>,
+    queued: Family<ServerLabel, Gauge>,
+    restarts: Family<ServerLabel, Count>,
+    dropped_notices: Family<ServerLabel, Count>,
+    catalog_read: Family<ServerLabel, Gauge>,
+    states: Family<(ServerLabel, StateLabel), Gauge>,
+    lists: Family<(ServerLabel, SourceLabel), Count>,
+}
+
+impl Families {
+    fn register(registry: &mut Registry, time_buckets: Arc<[f64]>) -> Self {
+        let families = Self {
+            time: Family::new_with_constructor(Buckets(time_buckets)),
+            children: Family::default(),
+            queued: Family::default(),
+            restarts: Family::default(),
+            dropped_notices: Family::default(),
+            catalog_read: Family::default(),
+            states: Family::default(),
+            lists: Family::default(),
+        };
+        families.clone().declare(registry);
+        families
+    }
+
+    fn declare(self, r: &mut Registry) {
+        let read_at = Unit::Other("timestamp_seconds".to_owned());
+        r.register_with_unit("upstream_time", "How long a server took to answer a call", Unit::Seconds, self.time);
+        r.register("upstream_children", "Child processes or sessions of a server that run", self.children);
+        r.register("upstream_queued_calls", "Calls that wait for a server", self.queued);
+        r.register("upstream_restarts", "Starts of a server after it had failed", self.restarts);
+        r.register(
+            "upstream_dropped_notices",
+            "Notices dropped because a client read too slowly",
+            self.dropped_notices,
+        );
+        r.register_with_unit(
+            "upstream_catalog_read",
+            "When a server's lists were read last",
+            read_at,
+            self.catalog_read,
+        );
+        r.register("upstream_state", "What a server is doing: 1 for the state it is in", self.states);
+        r.register("upstream_lists", "Lists served, by where they came from", self.lists);
+    }
+
+    fn remove(&self, name: &Arc<str>) {
+        let one = ServerLabel(name.clone());
+        self.time.remove(&one);
+        self.children.remove(&one);
+        self.queued.remove(&one);
+        self.restarts.remove(&one);
+        self.dropped_notices.remove(&one);
+        self.catalog_read.remove(&one);
+        for state in UpstreamState::ALL {
+            self.states.remove(&(one.clone(), StateLabel(*state)));
+        }
+        for source in ListSource::ALL {
+            self.lists.remove(&(one.clone(), SourceLabel(*source)));
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Buckets(Arc<[f64]>);
+
+impl MetricConstructor<Histogram> for Buckets {
+    fn new_metric(&self) -> Histogram {
+        Histogram::new(self.0.iter().copied())
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct ServerLabel(Arc<str>);
+
+impl EncodeLabelSet for ServerLabel {
+    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> fmt::Result {
+        encode_label(encoder, "server", &self.0)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct StateLabel(UpstreamState);
+
+impl EncodeLabelSet for StateLabel {
+    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> fmt::Result {
+        encode_label(encoder, "state", self.0.name())
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct SourceLabel(ListSource);
+
+impl EncodeLabelSet for SourceLabel {
+    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> fmt::Result {
+        encode_label(encoder, "source", self.0.name())
+    }
+}
