@@ -105,7 +105,7 @@ pub(super) fn fit_server(name: &str) -> String {
 /// The known name nearest to `name`, when it is near enough to be what was meant.
 pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let distance = |known: &str| strsim::osa_distance(&name.to_lowercase(), &known.to_lowercase());
-    let near_enough = |(distance, known): &(usize, &str)| *distance <= known.chars().count().div_ceil(3).min(3);
+    let near_enough = |(distance, known): &(usize, &str)| *distance <= (known.chars().count() / 3).clamp(1, 3);
     let nearest =
         known.into_iter().map(|known| (distance(known), known)).filter(near_enough).min_by_key(|(distance, _)| *distance);
     nearest.map(|(_, known)| known.to_owned())
@@ -153,5 +153,6 @@ mod tests {
         assert_eq!(nearest("total_timeout", known), Some("totalTimeout".to_owned()));
         assert_eq!(nearest("URL", known), Some("url".to_owned()));
         assert_eq!(nearest("colour", known), None);
+        assert_eq!(nearest("version", ["sessions"]), None);
     }
 }

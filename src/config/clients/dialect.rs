@@ -69,10 +69,10 @@ pub(in crate::config) fn recognise(root: &Node, format: Format) -> Option<Dialec
         Some(CODEX)
     } else if has_map("amp.mcpServers") {
         Some(AMP)
-    } else if is_ours(root) {
-        None
     } else if root.get("mcpServers").is_some_and(|servers| matches!(servers.value, Value::List(_))) {
         Some(CONTINUE)
+    } else if is_ours(root) {
+        None
     } else if has_map("mcpServers") {
         // Only JSON: in a YAML file an unknown key beside `mcpServers` is a mistake.
         (format == Format::Json).then_some(MCP_SERVERS)
