@@ -46,6 +46,33 @@ impl Environment for Named {
     }
 }
 
+/// An environment in which there is nothing.
+struct Bare;
+
+impl Environment for Bare {
+    fn variable(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn file(&self, _: &Path) -> io::Result<String> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+
+    fn directory(&self) -> &Path {
+        Path::new("")
+    }
+
+    fn log_is_terminal(&self) -> bool {
+        false
+    }
+}
+
+fn import_file(path: &Path) -> Imported {
+    let text = fs::read_to_string(path).unwrap();
+    let imported = config::import_text(&text, "a client's file", Format::detect(path, &text), &Bare);
+    imported.unwrap_or_else(|problems| panic!("{}: {problems}", path.display()))
+}
+
 fn parse(text: &str, format: Format) -> Result<Settings, config::Problems> {
     config::parse(text, "myelin.yaml", format, &Named)
 }
@@ -101,8 +128,7 @@ fn valid_files_become_these_settings() {
 #[test]
 fn clients_files_are_imported_like_this() {
     for path in inputs("tests/config/valid/clients") {
-        let imported = config::import(&path).unwrap_or_else(|problems| panic!("{problems}"));
-        assert_expected(&beside(&path), &imported_text(&imported));
+        assert_expected(&beside(&path), &imported_text(&import_file(&path)));
     }
 }
 
@@ -110,7 +136,7 @@ fn clients_files_are_imported_like_this() {
 fn an_imported_file_means_what_the_clients_file_meant() {
     for path in inputs("tests/config/valid/clients") {
         let original = parse_file(&path).unwrap_or_else(|problems| panic!("{problems}"));
-        let imported = config::import(&path).unwrap_or_else(|problems| panic!("{problems}"));
+        let imported = import_file(&path);
         let again = parse(&imported.yaml, Format::Yaml).unwrap_or_else(|problems| panic!("{problems}\n{}", imported.yaml));
         assert_eq!(again, original, "{}", path.display());
     }
@@ -282,6 +308,30 @@ fn the_reader_knows_exactly_the_keys_of_the_schema() {
         let unknown = [&path[..path.len() - 1], &["zzzzzzzzzz".to_owned()]].concat();
         let message = parse(&file_with(&unknown, &json!(1)), Format::Json).unwrap_err().to_string();
         assert!(message.contains("unknown key"), "{unknown:?}: {message}");
+    }
+}
+
+#[test]
+fn no_message_shows_what_a_reference_stands_for() {
+    let secret = json!("${env:SECRET}");
+    for SchemaKey { path, .. } in all_schema_keys() {
+        for value in [secret.clone(), json!([secret]), json!({ "x": secret }), json!({ "/x": { "servers": [secret] } })] {
+            let Err(problems) = parse(&file_with(&path, &value), Format::Json) else { continue };
+            assert!(!format!("{problems} {problems:?}").contains(SECRET), "{path:?}: {problems}");
+        }
+    }
+}
+
+#[test]
+fn no_message_shows_a_literal_where_secrets_stand() {
+    for value in [json!(SECRET), json!([SECRET]), json!([[SECRET]]), json!({ "x": SECRET }), json!({ "x": [SECRET] })] {
+        for key in ["args", "env", "headers", "url", "command"] {
+            let text = json!({ "mcpServers": { "a": { key: value.clone() } } }).to_string();
+            let message = parse(&text, Format::Json).map(|_| String::new()).unwrap_or_else(|problems| problems.to_string());
+            assert!(!message.contains(SECRET), "{message}");
+        }
+        let message = parse(&json!({ "sealing": { "keys": value } }).to_string(), Format::Json).unwrap_err().to_string();
+        assert!(!message.contains(SECRET), "{message}");
     }
 }
 

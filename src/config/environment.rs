@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::problem::ProblemKind;
+use super::{problem::ProblemKind, watch::Sources};
 
 /// The longest file that a reference may name: secrets are short, and a wrong path must not fill the memory.
 const MAX_SECRET_BYTES: u64 = 64 * 1024;
@@ -130,7 +130,7 @@ fn is_variable_name(name: &str) -> bool {
 }
 
 /// `text` with its references replaced, and what could not be. The files that were named are added to `files`.
-pub(super) fn expand(text: &str, environment: &dyn Environment, files: &mut Vec<PathBuf>) -> Result<String, Vec<ProblemKind>> {
+pub(super) fn expand(text: &str, environment: &dyn Environment, files: &mut Sources) -> Result<String, Vec<ProblemKind>> {
     let mut expanded = String::new();
     let mut problems = Vec::new();
     for piece in pieces(text) {
@@ -142,15 +142,16 @@ pub(super) fn expand(text: &str, environment: &dyn Environment, files: &mut Vec<
     if problems.is_empty() { Ok(expanded) } else { Err(problems) }
 }
 
-fn resolve(piece: &Piece<'_>, environment: &dyn Environment, files: &mut Vec<PathBuf>) -> Result<String, ProblemKind> {
+fn resolve(piece: &Piece<'_>, environment: &dyn Environment, files: &mut Sources) -> Result<String, ProblemKind> {
     match *piece {
         Piece::Text(text) => Ok(text.to_owned()),
         Piece::Variable { name, default } => variable(name, default, environment),
         Piece::File(path) => {
             let path = environment.directory().join(path);
-            files.push(path.clone());
+            let text = environment.file(&path);
+            files.add(&path, text.as_deref().ok());
             // Editors and `kubectl create secret` leave a final line break that nobody means.
-            let text = environment.file(&path).map(|text| text.trim_end_matches(['\r', '\n']).to_owned());
+            let text = text.map(|text| text.trim_end_matches(['\r', '\n']).to_owned());
             text.map_err(|error| ProblemKind::UnreadableSecret { path, kind: error.kind() })
         }
         Piece::Input(id) => Err(ProblemKind::Input { id: id.to_owned() }),

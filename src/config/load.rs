@@ -28,11 +28,12 @@ pub struct Loaded {
     pub sources: Sources,
 }
 
-/// Settings and what was noticed on the way to them.
+/// Settings and what was noticed on the way to them; they are whole only when there is no problem.
 pub(super) struct Built {
     pub(super) settings: Settings,
+    pub(super) problems: Vec<Problem>,
     pub(super) notes: Vec<Note>,
-    pub(super) files: Vec<PathBuf>,
+    pub(super) files: Sources,
 }
 
 /// Reads the configuration at `path`: Myelin's own, or a client's, which is recognised by its shape.
@@ -43,10 +44,10 @@ pub fn load(path: &Path) -> Result<Loaded, Problems> {
     let origin = path.display().to_string();
     let text = read_text(path).map_err(|kind| Problems::of_file(&origin, kind))?;
     let environment = ProcessEnvironment::new(directory(path));
-    let built =
+    let mut built =
         build_text(&text, Format::detect(path, &text), &environment).map_err(|problems| Problems::new(&origin, problems))?;
-    let files = std::iter::once(path.to_owned()).chain(built.files);
-    Ok(Loaded { settings: built.settings, notes: built.notes, sources: Sources::of(files) })
+    built.files.add(path, Some(&text));
+    Ok(Loaded { settings: built.settings, notes: built.notes, sources: built.files })
 }
 
 /// Reads the configuration in `text`, which messages call `origin`.
@@ -64,23 +65,23 @@ fn build_text(text: &str, format: Format, environment: &dyn Environment) -> Resu
         Some(client) => clients::translate(client, &root),
         None => (root, Vec::new()),
     };
-    let mut built = build_tree(&root, environment)?;
-    notes.append(&mut built.notes);
-    Ok(Built { notes, ..built })
+    let built = build_tree(&root, environment);
+    if built.problems.is_empty() {
+        notes.extend(built.notes.iter().cloned());
+        Ok(Built { notes, ..built })
+    } else {
+        Err(built.problems)
+    }
 }
 
 /// Both stages over a tree in Myelin's own form.
-pub(super) fn build_tree(root: &Node, environment: &dyn Environment) -> Result<Built, Vec<Problem>> {
+pub(super) fn build_tree(root: &Node, environment: &dyn Environment) -> Built {
     let mut reader = Reader::new(environment);
     let place = Place::root(root.at);
     let keys = FileKeys::read(root, &place, &mut reader).unwrap_or_default();
     let settings = build::settings(keys, &mut reader);
     build::note_emptiness(&settings, &place, &mut reader);
-    if reader.problems.is_empty() {
-        Ok(Built { settings, notes: reader.notes, files: reader.files })
-    } else {
-        Err(reader.problems)
-    }
+    Built { settings, problems: reader.problems, notes: reader.notes, files: reader.files }
 }
 
 /// The directory of the configuration at `path`.

@@ -28,7 +28,7 @@ pub mod watch;
 
 pub use build::stdio_upstream;
 pub use environment::{Environment, ProcessEnvironment};
-pub use import::{Imported, import};
+pub use import::{Imported, import, import_text};
 pub use load::{Loaded, load, parse};
 pub use names::{NameFault, RESERVED_PATHS};
 pub use place::{Place, Position};

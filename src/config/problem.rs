@@ -47,7 +47,7 @@ pub enum Got {
     Kind(&'static str),
     /// A text, as it was written.
     Written(String),
-    /// A text that may be a secret.
+    /// What a reference stands for, which may be a secret.
     Hidden,
 }
 
@@ -110,8 +110,8 @@ pub enum ProblemKind {
     TypeNeeds { kind: &'static str, needed: &'static str },
     #[error("means something only beside `{beside}`")]
     OfTheOtherWire { beside: &'static str },
-    #[error("is longer than `totalTimeout` ({total}); make that longer too, or this shorter")]
-    TimeoutExceedsTotal { total: String },
+    #[error("is longer than `totalTimeout`; make that longer too, or this shorter")]
+    TimeoutExceedsTotal,
     #[error("not an http:// or https:// address with a host")]
     BadUrl,
     #[error("credentials in an address end up in logs; put them into `headers`")]
@@ -131,18 +131,18 @@ pub enum ProblemKind {
     #[error("`{other}` is renamed to the same name")]
     RenameCollision { other: String },
 
-    #[error("`{name}` is no server of this file{}", did_you_mean(.near))]
-    UnknownServer { name: String, near: Option<String> },
-    #[error("the pattern `{pattern}` matches no server of this file")]
-    MatchesNothing { pattern: String },
+    #[error("there is no server {name} in this file{}", did_you_mean(.near))]
+    UnknownServer { name: Got, near: Option<String> },
+    #[error("the pattern {pattern} matches no server of this file")]
+    MatchesNothing { pattern: Got },
     #[error("lists no server; leave `servers` out to have all of them")]
     NoServers,
     #[error(
-        "anybody who reaches {address} could use every tool, since nothing authenticates clients: listen on a loopback address \
+        "anybody who reaches this address could use every tool, since nothing authenticates clients: listen on a loopback address \
          such as 127.0.0.1:8808, or add `anonymous: allow` if that is what you want"
     )]
-    OpenToAll { address: std::net::SocketAddr },
-    #[error("`listen` has the same address")]
+    OpenToAll,
+    #[error("`listen` and `admin` have the same address; give one of them another port")]
     SameAddress,
     #[error("too short to seal anything: take at least {least} characters, `openssl rand -base64 32` makes them")]
     WeakSealingKey { least: usize },
@@ -252,7 +252,7 @@ impl fmt::Display for Got {
         match self {
             Self::Kind(kind) => f.write_str(kind),
             Self::Written(text) => write!(f, "{:?}", shortened(text)),
-            Self::Hidden => f.write_str("what is there"),
+            Self::Hidden => f.write_str("what the reference stands for"),
         }
     }
 }

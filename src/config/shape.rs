@@ -3,16 +3,17 @@
 //!
 //! Reading goes on after a problem. A shape answers `None` when it has reported one, and nobody reports it again.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
 
 use serde_json::{Map, Value as Json, json};
 
 use super::{
-    environment::{Environment, expand},
+    environment::{Environment, Piece, expand, pieces},
     names::nearest,
     place::{Found, Place, Position},
     problem::{Got, Note, Problem, ProblemKind, Remark},
     tree::{Entry, Node, Value},
+    watch::Sources,
 };
 
 /// One form of value.
@@ -123,12 +124,14 @@ pub(super) struct Reader<'a> {
     pub(super) problems: Vec<Problem>,
     pub(super) notes: Vec<Note>,
     /// The files that references named.
-    pub(super) files: Vec<PathBuf>,
+    pub(super) files: Sources,
+    /// The paths of the values that hold references.
+    references: BTreeSet<String>,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(environment: &'a dyn Environment) -> Self {
-        Self { environment, problems: Vec::new(), notes: Vec::new(), files: Vec::new() }
+        Self { environment, problems: Vec::new(), notes: Vec::new(), files: Sources::default(), references: BTreeSet::new() }
     }
 
     pub(super) fn report(&mut self, place: &Place, kind: ProblemKind) {
@@ -161,7 +164,15 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A value for a message, unless it came from a reference.
+    pub(super) fn quoted(&self, value: &str, place: &Place) -> Got {
+        if self.references.contains(&place.path) { Got::Hidden } else { Got::Written(value.to_owned()) }
+    }
+
     fn expand(&mut self, text: &str, place: &Place) -> Option<String> {
+        if pieces(text).iter().any(|piece| !matches!(piece, Piece::Text(_))) {
+            self.references.insert(place.path.clone());
+        }
         match expand(text, self.environment, &mut self.files) {
             Ok(expanded) => Some(expanded),
             Err(problems) => {

@@ -4,23 +4,18 @@
 //! Nothing here watches: the caller asks when the operating system says that something happened, or from time to time.
 
 use std::{
-    collections::BTreeSet,
-    fs,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-/// The files that a configuration came from, with what they contained.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sources {
-    files: Vec<Source>,
-}
+use super::{environment::read_at_most, tree::MAX_FILE_BYTES};
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Source {
-    path: PathBuf,
-    content: Content,
+/// The files that a configuration came from, with what they contained when it was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sources {
+    files: BTreeMap<PathBuf, Content>,
 }
 
 /// What a file contained, as far as a comparison needs it: some of the files hold secrets.
@@ -31,15 +26,14 @@ enum Content {
 }
 
 impl Sources {
-    /// The present content of `paths`.
-    pub fn of(paths: impl IntoIterator<Item = PathBuf>) -> Self {
-        let paths: BTreeSet<PathBuf> = paths.into_iter().collect();
-        Self { files: paths.into_iter().map(|path| Source { content: Content::of(&path), path }).collect() }
+    /// Adds a file with the text that was read from it, if it could be.
+    pub(super) fn add(&mut self, path: &Path, text: Option<&str>) {
+        self.files.insert(path.to_owned(), Content::of(text.map(str::as_bytes)));
     }
 
     /// The files.
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
-        self.files.iter().map(|source| source.path.as_path())
+        self.files.keys().map(PathBuf::as_path)
     }
 
     /// The directories of the files: a watch on a file itself ends when the file is replaced.
@@ -53,28 +47,38 @@ impl Sources {
 
     /// Whether any of the files has another content than it had. A file that came or went has changed.
     pub fn changed(&self) -> bool {
-        self.files.iter().any(|source| Content::of(&source.path) != source.content)
+        let now = |path: &Path| Content::of(read_at_most(path, MAX_FILE_BYTES).ok().as_deref());
+        self.files.iter().any(|(path, before)| now(path) != *before)
     }
 }
 
 impl Content {
-    fn of(path: &Path) -> Self {
-        let Ok(content) = fs::read(path) else { return Self::Unreadable };
-        digest(&SHA256, &content).as_ref().try_into().map_or(Self::Unreadable, Self::Sha256)
+    fn of(content: Option<&[u8]>) -> Self {
+        let hash = content.map(|content| digest(&SHA256, content));
+        hash.and_then(|hash| hash.as_ref().try_into().ok()).map_or(Self::Unreadable, Self::Sha256)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+
+    fn sources(path: &Path) -> Sources {
+        let mut sources = Sources::default();
+        sources.add(path, fs::read_to_string(path).ok().as_deref());
+        sources
+    }
 
     #[test]
     fn only_another_content_counts_as_a_change() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("myelin.yaml");
+        let absent = sources(&path);
         fs::write(&path, "a").unwrap();
-        let sources = Sources::of([path.clone(), path.clone()]);
-        assert_eq!(sources.paths().count(), 1);
+        assert!(absent.changed());
+        let sources = sources(&path);
         assert_eq!(sources.directories(), BTreeSet::from([directory.path().to_owned()]));
         fs::write(&path, "a").unwrap();
         assert!(!sources.changed());
@@ -91,7 +95,7 @@ mod tests {
         fs::write(&first, "a").unwrap();
         fs::write(&second, "b").unwrap();
         std::os::unix::fs::symlink(&first, &link).unwrap();
-        let sources = Sources::of([link.clone()]);
+        let sources = sources(&link);
         fs::remove_file(&link).unwrap();
         std::os::unix::fs::symlink(&second, &link).unwrap();
         assert!(sources.changed());

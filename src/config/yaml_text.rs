@@ -24,7 +24,7 @@ fn write_entries(node: &Node, depth: usize, out: &mut String) {
 
 fn inline(node: &Node) -> String {
     match &node.value {
-        Value::Scalar(Scalar { text, style: Style::Plain }) if node.is_nothing() || is_number(text) => text.clone(),
+        Value::Scalar(Scalar { text, style: Style::Plain }) if node.is_nothing() || is_plain(text) => text.clone(),
         Value::Scalar(Scalar { text, .. }) => scalar(text),
         Value::List(items) => format!("[{}]", items.iter().map(inline).collect::<Vec<_>>().join(", ")),
         Value::Map(entries) => {
@@ -34,8 +34,11 @@ fn inline(node: &Node) -> String {
     }
 }
 
-fn is_number(text: &str) -> bool {
-    !text.is_empty() && text.len() < 16 && text.chars().all(|c| c.is_ascii_digit())
+/// A truth value, a number or a duration.
+fn is_plain(text: &str) -> bool {
+    let starts_as_number = text.starts_with(|c: char| c.is_ascii_digit());
+    matches!(text, "true" | "false")
+        || (starts_as_number && text.chars().all(|c| c.is_ascii_digit() || matches!(c, 'm' | 's' | 'h')))
 }
 
 /// Plain where no YAML reader, new or old, could take it for something else.

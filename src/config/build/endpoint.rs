@@ -86,11 +86,12 @@ fn report_misses(pattern: &Found<String>, matching: &[&Listed<'_>], servers: &[L
     match matching {
         [] if is_name => {
             let near = nearest(&pattern.value, servers.iter().map(|server| server.name));
-            reader.report(&pattern.place, ProblemKind::UnknownServer { name: pattern.value.clone(), near });
+            reader
+                .report(&pattern.place, ProblemKind::UnknownServer { name: reader.quoted(&pattern.value, &pattern.place), near });
         }
         // `*` over nothing is what an empty file with an endpoint says, and it says nothing wrong.
         [] if pattern.value != "*" => {
-            reader.report(&pattern.place, ProblemKind::MatchesNothing { pattern: pattern.value.clone() });
+            reader.report(&pattern.place, ProblemKind::MatchesNothing { pattern: reader.quoted(&pattern.value, &pattern.place) });
         }
         [only] if is_name && only.enabled == Enabled::No => {
             reader.note(&pattern.place, Remark::DisabledInEndpoint { name: only.name.to_owned() });

@@ -10,7 +10,7 @@ use crate::{
         ProcessEnvironment,
         keys::{FileKeys, HttpKeys, ListKeys, LogKeys, SealingKeys, SessionKeys, TlsKeys},
         place::{Found, Place},
-        problem::{Got, ProblemKind, Remark},
+        problem::{ProblemKind, Remark},
         settings::{ListSettings, LogFormat, LogSettings, Settings},
         shape::Reader,
         shapes::LogWord,
@@ -65,7 +65,7 @@ fn listener(keys: &FileKeys, reader: &mut Reader<'_>) -> ListenerSettings {
     let open =
         !address.ip().to_canonical().is_loopback() && keys.anonymous.is_none() && !reader.reported(&Place::file(), "anonymous");
     if let (true, Some(listen)) = (open, &keys.listen) {
-        reader.report(&listen.place, ProblemKind::OpenToAll { address });
+        reader.report(&listen.place, ProblemKind::OpenToAll);
     }
     let tls = keys.tls.as_ref().and_then(|tls| tls_settings(&tls.value, &tls.place, reader));
     ListenerSettings { address, tls }
@@ -148,7 +148,7 @@ fn log(keys: &LogKeys, reader: &mut Reader<'_>) -> LogSettings {
     if let (Some(level), false) = (&keys.level, is_log_filter(&filter)) {
         const WANTED: &str =
             "a level (`error`, `warn`, `info`, `debug`, `trace`) or a filter such as `info,myelin::upstream=debug`";
-        reader.report(&level.place, ProblemKind::Expected { wanted: WANTED, got: Got::Hidden });
+        reader.report(&level.place, ProblemKind::Expected { wanted: WANTED, got: reader.quoted(&level.value, &level.place) });
     }
     LogSettings { format, filter }
 }

@@ -13,7 +13,6 @@ use crate::{
         place::Found,
         problem::{ProblemKind, Remark},
         shape::{Reader, Section},
-        shapes::written_duration,
     },
     upstream::settings::{PoolSettings, StdioSettings, ToolSettings, UpstreamSettings, WireSettings},
 };
@@ -105,8 +104,7 @@ fn check_timeouts(options: &ServerOptions, reader: &mut Reader<'_>) {
     if let (Some(timeout), Some(total)) = (&options.timeout, &options.total_timeout)
         && timeout.value > total.value
     {
-        let total = written_duration(total.value);
-        reader.report(&timeout.place, ProblemKind::TimeoutExceedsTotal { total });
+        reader.report(&timeout.place, ProblemKind::TimeoutExceedsTotal);
     }
 }
 

@@ -2,12 +2,15 @@
 //!
 //! The clients' dialects differ in a dozen key names and agree on what they mean, so there is one table for all of them.
 
+use std::time::Duration;
+
 use super::dialect::{Dialect, TimeoutUnit, UnknownKeys};
 use crate::config::{
     keys::ServerKeys,
     place::{Place, Position},
     problem::{Note, Remark},
     shape::Section,
+    shapes::written_duration,
     tree::{Entry, Node, Value},
 };
 
@@ -111,10 +114,11 @@ impl Server {
             "includeTools" | "enabled_tools" | "available_tools" => self.tools("allow", field),
             "excludeTools" | "disabledTools" | "disabled_tools" => self.tools("deny", field),
             "tools" if matches!(field.value.value, Value::List(_)) => self.tools("allow", field),
-            "enabled" => {
-                let disabled = if scalar == Some("false") { "true" } else { "false" };
-                self.put(Entry { key: "disabled".to_owned(), at: field.at, value: Node::text(disabled, field.value.at) });
+            "enabled" if scalar == Some("false") => {
+                self.put(Entry { key: "disabled".to_owned(), at: field.at, value: Node::plain("true", field.value.at) });
             }
+            "enabled" => {}
+            "disabled" if scalar == Some("false") => {}
             "timeout" => self.timeout("timeout", field, dialect.timeout_unit(whole)),
             "tool_timeout_sec" => self.timeout("timeout", field, TimeoutUnit::Seconds),
             "startup_timeout_sec" => self.timeout("startTimeout", field, TimeoutUnit::Seconds),
@@ -132,13 +136,13 @@ impl Server {
     }
 
     fn timeout(&mut self, key: &str, field: &Entry, unit: TimeoutUnit) {
-        let number = field.value.scalar().and_then(|text| text.parse::<f64>().ok()).filter(|number| number.is_finite());
-        let value = match (number, unit) {
-            // Whole milliseconds are enough for a fraction of a second.
-            (Some(seconds), TimeoutUnit::Seconds) => Node::text(format!("{:.0}ms", seconds * 1000.0), field.value.at),
-            (Some(ms), TimeoutUnit::Milliseconds) => Node::text(format!("{ms:.0}ms"), field.value.at),
-            (None, _) => field.value.clone(),
-        };
+        let number = field.value.scalar().and_then(|text| text.parse::<f64>().ok());
+        let duration = number.and_then(|number| match unit {
+            TimeoutUnit::Seconds => Duration::try_from_secs_f64(number).ok(),
+            TimeoutUnit::Milliseconds => Duration::try_from_secs_f64(number / 1000.0).ok(),
+        });
+        // Anything else stays, and is reported where durations are read.
+        let value = duration.map_or_else(|| field.value.clone(), |it| Node::plain(written_duration(it), field.value.at));
         self.put(Entry { key: key.to_owned(), at: field.at, value });
     }
 }

@@ -9,7 +9,7 @@ use crate::config::{
     load::{build_tree, directory, read_text},
     problem::{Note, Problem, ProblemKind, Problems, Remark},
     settings::Settings,
-    tree::{self, Format},
+    tree::{self, Format, Node, Value},
     yaml_text,
 };
 
@@ -36,26 +36,32 @@ pub fn import(path: &Path) -> Result<Imported, Problems> {
     let origin = path.display().to_string();
     let text = read_text(path).map_err(|kind| Problems::of_file(&origin, kind))?;
     let environment = ProcessEnvironment::new(directory(path));
-    import_text(&text, Format::detect(path, &text), &environment).map_err(|problems| Problems::new(&origin, problems))
+    import_text(&text, &origin, Format::detect(path, &text), &environment)
 }
 
-fn import_text(text: &str, format: Format, environment: &dyn Environment) -> Result<Imported, Vec<Problem>> {
+/// Reads a client's configuration in `text`, which messages call `origin`.
+///
+/// # Errors
+/// As [`import`].
+pub fn import_text(text: &str, origin: &str, format: Format, environment: &dyn Environment) -> Result<Imported, Problems> {
+    translated(text, format, environment).map_err(|problems| Problems::new(origin, problems))
+}
+
+fn translated(text: &str, format: Format, environment: &dyn Environment) -> Result<Imported, Vec<Problem>> {
     let written = tree::read(text, format)?;
     let Some(dialect) = clients::recognise(&written, format) else {
         let kind = ProblemKind::NotAClient("none of the shapes that are known; a configuration of Myelin's own needs no import");
         return Err(vec![Problem { place: Place::file(), kind }]);
     };
-    let (root, mut notes) = clients::translate(dialect, &written);
-    let settings = match build_tree(&root, environment) {
-        Ok(built) => {
-            notes.extend(built.notes);
-            Some(built.settings)
-        }
-        Err(problems) => {
-            notes.extend(unresolved(problems)?);
-            None
-        }
-    };
+    let (mut root, mut notes) = clients::translate(dialect, &written);
+    let built = build_tree(&root, environment);
+    let settings = built.problems.is_empty().then_some(built.settings);
+    let ignored = built.notes.iter().filter(|note| matches!(note.remark, Remark::Ignored | Remark::OwnHeader));
+    for note in ignored {
+        remove(&mut root, &Place::root(written.at), &note.place);
+    }
+    notes.extend(built.notes);
+    notes.extend(unresolved(built.problems)?);
     let yaml = format!("{HEAD}{}", yaml_text::write(&secrets::replace(root, &mut notes)));
     Ok(Imported { settings, yaml, notes })
 }
@@ -72,4 +78,15 @@ fn unresolved(problems: Vec<Problem>) -> Result<Vec<Note>, Vec<Problem>> {
         return Err(other);
     }
     Ok(notes.iter().filter_map(|problem| Some(Note { place: problem.place.clone(), remark: remark(problem)? })).collect())
+}
+
+/// Removes the key at `goal` from the mapping at `here`, or from one below it.
+fn remove(node: &mut Node, here: &Place, goal: &Place) {
+    if let Value::Map(entries) = &mut node.value {
+        entries.retain(|entry| here.key(&entry.key, entry.at).path != goal.path);
+        for entry in entries {
+            let below = here.key(&entry.key, entry.at);
+            remove(&mut entry.value, &below, goal);
+        }
+    }
 }

@@ -5,4 +5,4 @@
 mod file;
 mod secrets;
 
-pub use file::{Imported, import};
+pub use file::{Imported, import, import_text};

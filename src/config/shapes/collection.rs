@@ -6,8 +6,8 @@ use serde_json::{Value as Json, json};
 
 use crate::config::{
     place::{Found, Place},
-    problem::ProblemKind,
-    shape::{Reader, Shape, got},
+    problem::{Got, ProblemKind},
+    shape::{Reader, Shape},
     tree::{Node, Value},
 };
 
@@ -19,7 +19,7 @@ impl<S: Shape> Shape for List<S> {
 
     fn read(node: &Node, place: &Place, reader: &mut Reader<'_>) -> Option<Self::Value> {
         let Value::List(items) = &node.value else {
-            reader.report(place, ProblemKind::Expected { wanted: "a list", got: got(node) });
+            reader.report(place, ProblemKind::Expected { wanted: "a list", got: Got::Kind(node.kind()) });
             return None;
         };
         let mut list = Vec::with_capacity(items.len());

@@ -45,6 +45,11 @@ impl Node {
         Self { value: Value::Scalar(Scalar { text: text.into(), style: Style::Quoted }), at }
     }
 
+    /// A word or a number as if it had been written without quotes at `at`.
+    pub(in crate::config) fn plain(text: impl Into<String>, at: Position) -> Self {
+        Self { value: Value::Scalar(Scalar { text: text.into(), style: Style::Plain }), at }
+    }
+
     /// A mapping at `at`.
     pub(in crate::config) fn map(entries: Vec<Entry>, at: Position) -> Self {
         Self { value: Value::Map(entries), at }
