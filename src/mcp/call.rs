@@ -1,0 +1,193 @@
+//! What a client wants.
+
+use std::sync::Arc;
+
+use crate::jsonrpc::Raw;
+
+use super::{Caller, Filter};
+
+/// One client request, whatever era and wire it came by.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Who asks, and what their client can do.
+    pub caller: Arc<Caller>,
+    /// The path of the endpoint they use.
+    pub endpoint: Arc<str>,
+    /// What they want.
+    pub op: Op,
+    /// Whether they want to hear of progress.
+    pub progress: ProgressInterest,
+    /// Arguments that the client mirrored into headers; the owner of the tool's schema checks them.
+    pub mirrored: Mirrored,
+}
+
+/// What a client wants.
+#[derive(Clone, Debug)]
+pub enum Op {
+    /// What there is: `server/discover`, `initialize`.
+    Discover,
+    /// One page of a list.
+    List(ListKind, Option<String>),
+    /// A tool call, a prompt, a resource: the three that may need input.
+    Invoke(Invoke),
+    /// Suggestions for an argument.
+    Complete(Completion),
+    /// A stream of change notices.
+    Listen(Filter),
+    /// The client's roots changed (legacy sessions only); there is nothing to answer.
+    RootsChanged,
+    /// A method that this gateway has no opinion of.
+    Extension {
+        /// The method.
+        method: String,
+        /// The parameters as they came.
+        params: Option<Raw>,
+    },
+}
+
+/// What can be listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ListKind {
+    /// `tools/list`
+    Tools,
+    /// `prompts/list`
+    Prompts,
+    /// `resources/list`
+    Resources,
+    /// `resources/templates/list`
+    Templates,
+}
+
+impl ListKind {
+    /// All of them, in the order of the specification.
+    pub const ALL: [Self; 4] = [Self::Tools, Self::Prompts, Self::Resources, Self::Templates];
+
+    /// The method that lists it.
+    pub const fn method(self) -> &'static str {
+        match self {
+            Self::Tools => "tools/list",
+            Self::Prompts => "prompts/list",
+            Self::Resources => "resources/list",
+            Self::Templates => "resources/templates/list",
+        }
+    }
+
+    /// The member of the result that holds the entries.
+    pub const fn member(self) -> &'static str {
+        match self {
+            Self::Tools => "tools",
+            Self::Prompts => "prompts",
+            Self::Resources => "resources",
+            Self::Templates => "resourceTemplates",
+        }
+    }
+
+    /// The member of an entry that identifies it.
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Tools | Self::Prompts => "name",
+            Self::Resources => "uri",
+            Self::Templates => "uriTemplate",
+        }
+    }
+
+    /// The server capability that stands for it.
+    pub const fn capability(self) -> &'static str {
+        match self {
+            Self::Tools => "tools",
+            Self::Prompts => "prompts",
+            Self::Resources | Self::Templates => "resources",
+        }
+    }
+}
+
+/// A request that runs something and may need input on the way.
+#[derive(Clone, Debug)]
+pub struct Invoke {
+    /// Which of the three.
+    pub verb: Verb,
+    /// The tool, the prompt or the URI.
+    pub target: String,
+    /// The parameters as they came, `_meta` included.
+    pub params: Raw,
+    /// Answers to the questions of the round before, an object.
+    pub answers: Option<Raw>,
+    /// The state of the round before.
+    pub state: Option<String>,
+}
+
+/// The three methods that may need input (2026-07-28 basic/patterns/mrtr, Supported Requests).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verb {
+    /// `tools/call`
+    CallTool,
+    /// `prompts/get`
+    GetPrompt,
+    /// `resources/read`
+    ReadResource,
+}
+
+impl Verb {
+    /// The method.
+    pub const fn method(self) -> &'static str {
+        match self {
+            Self::CallTool => "tools/call",
+            Self::GetPrompt => "prompts/get",
+            Self::ReadResource => "resources/read",
+        }
+    }
+
+    /// The parameter that names the target.
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::CallTool | Self::GetPrompt => "name",
+            Self::ReadResource => "uri",
+        }
+    }
+
+    /// The list in which targets are found.
+    pub const fn list(self) -> ListKind {
+        match self {
+            Self::CallTool => ListKind::Tools,
+            Self::GetPrompt => ListKind::Prompts,
+            Self::ReadResource => ListKind::Resources,
+        }
+    }
+}
+
+/// A request for suggestions.
+#[derive(Clone, Debug)]
+pub struct Completion {
+    /// What the argument belongs to.
+    pub reference: Reference,
+    /// The parameters as they came.
+    pub params: Raw,
+}
+
+/// What a completion refers to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reference {
+    /// A prompt by name.
+    Prompt(String),
+    /// A resource or template by URI.
+    Resource(String),
+}
+
+/// Whether the client gave a progress token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProgressInterest {
+    /// It did: progress is wanted.
+    Wanted,
+    /// It did not: none is sent.
+    Unwanted,
+}
+
+/// `Mcp-Param-*` headers of a modern client.
+#[derive(Clone, Debug, Default)]
+pub enum Mirrored {
+    /// The client's wire has no such headers: nothing to check.
+    #[default]
+    NotApplicable,
+    /// Lower-case names without the prefix, and the values as they came.
+    Headers(Vec<(String, Vec<u8>)>),
+}

@@ -1,0 +1,107 @@
+//! Why a call fails, sorted by who is to blame. Each era maps these to its codes and statuses in one place.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::jsonrpc::{ErrorObject, Raw};
+
+/// Why a call has no result.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// The caller: parameters that make no sense. The sentence is for them.
+    InvalidParams(&'static str),
+    /// The caller: a header contradicts the body, or is missing.
+    HeaderMismatch(String),
+    /// The caller: there is no such method here.
+    UnknownMethod(String),
+    /// The caller: there is no tool or prompt of that name (or they may not know of it).
+    UnknownTarget(&'static str, String),
+    /// The caller: there is no such resource (or they may not know of it).
+    ResourceNotFound(String),
+    /// The caller: the cursor is not one of ours, or too old.
+    BadCursor,
+    /// The caller: a state or resume token that is forged, foreign, expired or used.
+    BadState(&'static str),
+    /// The caller: the request needs a client capability that it did not declare.
+    MissingCapability(Raw),
+    /// Nobody: too much at once. May be tried again after the given time.
+    Limited(Limit, Duration),
+    /// The upstream: its own error, as it came.
+    Upstream(ErrorObject),
+    /// The upstream: it broke down or broke the rules. The name of the server, and what happened.
+    Broken(Arc<str>, UpstreamFault),
+    /// The gateway: it is shutting down.
+    Draining,
+    /// The gateway: a mistake of ours.
+    Internal,
+}
+
+/// What happened to an upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UpstreamFault {
+    /// It cannot be reached or started.
+    #[error("cannot be reached")]
+    Unavailable,
+    /// It ended or hung up in mid-call.
+    #[error("went away during the call")]
+    Gone,
+    /// It did not answer in time.
+    #[error("did not answer in time")]
+    Timeout,
+    /// It sent what is no answer: garbage, or an endless message.
+    #[error("sent an answer that is not MCP")]
+    Garbled,
+    /// Its message exceeds the limit.
+    #[error("sent a message beyond the size limit")]
+    TooLarge,
+    /// It refused the gateway's credential.
+    #[error("refused the gateway's credential")]
+    Unauthorized,
+    /// It said that it has too much to do.
+    #[error("is overloaded")]
+    Overloaded,
+    /// It speaks no revision that this gateway speaks.
+    #[error("speaks no protocol revision that this gateway speaks")]
+    Incompatible,
+}
+
+/// A limit of the gateway that a call ran into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Limit {
+    /// Requests in flight.
+    #[error("too many requests in flight")]
+    Requests,
+    /// Calls waiting for a server.
+    #[error("too many calls are waiting for this server")]
+    Queue,
+    /// Open subscription streams.
+    #[error("too many open streams")]
+    Streams,
+    /// Legacy sessions.
+    #[error("too many sessions")]
+    Sessions,
+    /// Subscriptions of a session.
+    #[error("too many subscriptions")]
+    Subscriptions,
+    /// Calls parked while their client answers a question.
+    #[error("too many calls are waiting for input")]
+    Parked,
+}
+
+impl Fault {
+    /// The word under which logs and metrics count it.
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::InvalidParams(_) | Self::BadCursor | Self::BadState(_) => "invalid_params",
+            Self::HeaderMismatch(_) => "header_mismatch",
+            Self::UnknownMethod(_) => "unknown_method",
+            Self::UnknownTarget(..) | Self::ResourceNotFound(_) => "not_found",
+            Self::MissingCapability(_) => "missing_capability",
+            Self::Limited(..) => "limited",
+            Self::Upstream(_) => "upstream_error",
+            Self::Broken(_, UpstreamFault::Timeout) => "upstream_timeout",
+            Self::Broken(..) => "upstream_broken",
+            Self::Draining => "draining",
+            Self::Internal => "internal",
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! The narrow waist: one model of a conversation, in the vocabulary of the modern revision, with no era, session, transport or
+//! runtime in it.
+//!
+//! A [`Call`] goes in; a [`Reply`] comes back: notices, perhaps questions, then exactly one [`Outcome`]. Dropping a [`Reply`] cancels the
+//! call. Payloads stay the bytes that arrived. Everything above (routing, policy) and below (upstreams) speaks only this.
+
+mod call;
+mod caller;
+mod catalog;
+mod fault;
+mod filter;
+mod mirror;
+mod name;
+mod offer;
+mod reply;
+mod value;
+
+pub use call::{Call, Completion, Invoke, ListKind, Mirrored, Op, ProgressInterest, Reference, Verb};
+pub use caller::{Caller, Capabilities, Level, LogInterest, Principal, Profile};
+pub use catalog::{CacheHint, CacheScope, Catalog, Entry, Page, Rendering};
+pub use fault::{Fault, Limit, UpstreamFault};
+pub use filter::Filter;
+pub use mirror::{InvalidMirror, Mirror};
+pub use name::{MAX_NAME_LEN, exposed_name};
+pub use offer::Offer;
+pub use reply::{Answer, Ask, AskId, AskKind, Conversation, Event, Notice, Outcome, Reply, Stage};
+pub use value::{Undecodable, decode_value, encode_value};
+
+/// The waist itself: what turns a call into a reply.
+pub trait Waist: Send + Sync + 'static {
+    /// Starts a call. Nothing happens before the reply is polled; dropping the reply cancels.
+    fn call(&self, call: Call) -> Reply;
+}

@@ -1,0 +1,180 @@
+//! Sealed tokens: what must survive a hop through a client's hands, unreadable and unforgeable.
+//!
+//! Session ids, cursors, task ids and resume tokens are sealed with AES-256-GCM-SIV (RFC 8452), whose random nonces may even repeat
+//! without giving a key away, under a ring of keys: the first seals, all open, so that keys rotate without a failed request. What a token
+//! is for is authenticated with it, so that a cursor never opens as a session id. A token is no credential: whoever opens it checks
+//! the principal inside.
+//!
+//! Form: base64url, unpadded, of `version (1) | key id (4) | nonce (12) | ciphertext and tag`.
+
+use aws_lc_rs::{
+    aead::{AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
+    digest::{SHA256, digest},
+    error::Unspecified,
+    rand,
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+
+const VERSION: u8 = 1;
+const KEY_ID_LEN: usize = 4;
+const HEADER_LEN: usize = 1 + KEY_ID_LEN + NONCE_LEN;
+
+/// What a token is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A legacy session's id.
+    Session,
+    /// A place in a list.
+    Cursor,
+    /// A round of a call that waits for input.
+    Resume,
+    /// A task's id.
+    Task,
+}
+
+impl Purpose {
+    const fn label(self) -> &'static [u8] {
+        match self {
+            Self::Session => b"myelin session 1",
+            Self::Cursor => b"myelin cursor 1",
+            Self::Resume => b"myelin resume 1",
+            Self::Task => b"myelin task 1",
+        }
+    }
+}
+
+/// A token was not sealed by this ring for this purpose, or was changed on the way. Says no more on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a token of this gateway")]
+pub struct NotSealedHere;
+
+/// The keys, newest first.
+#[derive(Debug)]
+pub struct KeyRing {
+    keys: Vec<Key>,
+}
+
+struct Key {
+    id: [u8; KEY_ID_LEN],
+    aead: LessSafeKey,
+}
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Key({:02x?})", self.id)
+    }
+}
+
+impl KeyRing {
+    /// A ring made from secrets of any length (32 random bytes in any encoding are a good choice), newest first. Without a secret a random
+    /// key is made: tokens then die with the process.
+    ///
+    /// # Errors
+    /// Only when the machine has no randomness.
+    pub fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Result<Self, Unspecified> {
+        let mut keys = secrets.into_iter().map(|secret| Key::derive(secret.as_bytes())).collect::<Result<Vec<_>, _>>()?;
+        if keys.is_empty() {
+            let mut secret = [0; 32];
+            rand::fill(&mut secret)?;
+            keys.push(Key::derive(&secret)?);
+        }
+        Ok(Self { keys })
+    }
+
+    /// Seals `content` for `purpose`.
+    ///
+    /// # Errors
+    /// Only when the machine has no randomness.
+    pub fn seal(&self, purpose: Purpose, content: &[u8]) -> Result<String, Unspecified> {
+        let key = self.keys.first().ok_or(Unspecified)?;
+        let mut nonce = [0; NONCE_LEN];
+        rand::fill(&mut nonce)?;
+        let mut sealed = content.to_vec();
+        key.aead.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(purpose.label()), &mut sealed)?;
+        let mut token = Vec::with_capacity(HEADER_LEN + sealed.len());
+        token.push(VERSION);
+        token.extend_from_slice(&key.id);
+        token.extend_from_slice(&nonce);
+        token.append(&mut sealed);
+        Ok(URL_SAFE_NO_PAD.encode(token))
+    }
+
+    /// Opens a token that this ring sealed for `purpose`.
+    ///
+    /// # Errors
+    /// [`NotSealedHere`], whatever the reason.
+    pub fn open(&self, purpose: Purpose, token: &str) -> Result<Vec<u8>, NotSealedHere> {
+        let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| NotSealedHere)?;
+        let (&version, rest) = bytes.split_first().ok_or(NotSealedHere)?;
+        let (id, rest) = rest.split_at_checked(KEY_ID_LEN).ok_or(NotSealedHere)?;
+        let (nonce, sealed) = rest.split_at_checked(NONCE_LEN).ok_or(NotSealedHere)?;
+        if version != VERSION {
+            return Err(NotSealedHere);
+        }
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| NotSealedHere)?;
+        let key = self.keys.iter().find(|key| key.id == id).ok_or(NotSealedHere)?;
+        let mut content = sealed.to_vec();
+        let opened = key.aead.open_in_place(nonce, Aad::from(purpose.label()), &mut content).map_err(|_| NotSealedHere)?;
+        let length = opened.len();
+        content.truncate(length);
+        Ok(content)
+    }
+}
+
+impl Key {
+    fn derive(secret: &[u8]) -> Result<Self, Unspecified> {
+        let material = digest(&SHA256, &[b"myelin sealing key 1:", secret].concat());
+        let fingerprint = digest(&SHA256, &[b"myelin key id 1:", material.as_ref()].concat());
+        let mut id = [0; KEY_ID_LEN];
+        id.copy_from_slice(fingerprint.as_ref().get(..KEY_ID_LEN).ok_or(Unspecified)?);
+        Ok(Self { id, aead: LessSafeKey::new(UnboundKey::new(&AES_256_GCM_SIV, material.as_ref())?) })
+    }
+}
+
+/// 128 random bits as text, for ids that must not be guessed.
+///
+/// # Errors
+/// Only when the machine has no randomness.
+pub fn random_id() -> Result<String, Unspecified> {
+    let mut bytes = [0; 16];
+    rand::fill(&mut bytes)?;
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn opens_only_what_it_sealed_for_the_same_purpose() {
+        let ring = KeyRing::new(["a"]).unwrap();
+        let token = ring.seal(Purpose::Cursor, b"page 2").unwrap();
+        assert_eq!(ring.open(Purpose::Cursor, &token).unwrap(), b"page 2");
+        assert_eq!(ring.open(Purpose::Session, &token), Err(NotSealedHere));
+        assert_eq!(KeyRing::new(["b"]).unwrap().open(Purpose::Cursor, &token), Err(NotSealedHere));
+    }
+
+    #[test]
+    fn opens_tokens_of_an_older_key_after_rotation() {
+        let token = KeyRing::new(["old"]).unwrap().seal(Purpose::Task, b"x").unwrap();
+        assert_eq!(KeyRing::new(["new", "old"]).unwrap().open(Purpose::Task, &token).unwrap(), b"x");
+    }
+
+    proptest! {
+        #[test]
+        fn refuses_any_other_text(text in "\\PC{0,80}") {
+            prop_assert_eq!(KeyRing::new([]).unwrap().open(Purpose::Session, &text), Err(NotSealedHere));
+        }
+
+        #[test]
+        fn refuses_a_token_with_one_byte_changed(at in 0usize..60, flip in 1u8..=255) {
+            let ring = KeyRing::new(["k"]).unwrap();
+            let mut bytes = URL_SAFE_NO_PAD.decode(ring.seal(Purpose::Resume, b"some content here that is long").unwrap()).unwrap();
+            let at = at % bytes.len();
+            bytes[at] ^= flip;
+            prop_assert_eq!(ring.open(Purpose::Resume, &URL_SAFE_NO_PAD.encode(bytes)), Err(NotSealedHere));
+        }
+    }
+}
