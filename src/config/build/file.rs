@@ -1,0 +1,167 @@
+//! The whole file: every section but the servers and endpoints.
+
+use std::net::SocketAddr;
+
+use tracing_subscriber::{EnvFilter, filter::LevelFilter};
+
+use super::{endpoint, server};
+use crate::{
+    config::{
+        ProcessEnvironment,
+        keys::{FileKeys, HttpKeys, ListKeys, LogKeys, SealingKeys, SessionKeys, TlsKeys},
+        place::{Found, Place},
+        problem::{ProblemKind, Remark},
+        settings::{ListSettings, LogFormat, LogSettings, Settings},
+        shape::Reader,
+        shapes::LogWord,
+    },
+    downstream::settings::{HttpSettings, ListenerSettings, SessionSettings, TlsSettings},
+    redact::Redacted,
+    upstream::settings::UpstreamSettings,
+};
+
+/// The shortest sealing key: 32 characters of base64 carry 192 bits.
+const LEAST_SEALING_KEY: usize = 32;
+
+/// The settings of a whole file. They are whole only when `reader` holds no problem afterwards.
+pub(in crate::config) fn settings(keys: FileKeys, reader: &mut Reader<'_>) -> Settings {
+    let listener = listener(&keys, reader);
+    let options = section(keys.defaults.clone());
+    let servers = keys.servers.clone().map(|found| found.value).unwrap_or_default();
+    let upstreams = server::all(&servers, &options, reader);
+    let names: Vec<server::Listed<'_>> = servers.iter().map(server::Listed::of).collect();
+    Settings {
+        admin: admin(&keys, &listener, reader),
+        http: http(section(keys.http.clone())),
+        sessions: sessions(&section(keys.sessions.clone())),
+        lists: lists(&section(keys.lists.clone())),
+        endpoints: endpoint::all(keys.endpoints.clone(), &names, reader),
+        upstreams,
+        sealing_keys: sealing_keys(section(keys.sealing.clone()), reader),
+        log: log(&section(keys.log.clone()), reader),
+        drain: keys.drain(),
+        threads: keys.threads.map(|found| found.value),
+        listener,
+    }
+}
+
+impl Settings {
+    /// What holds without a file: all defaults, with `upstreams` behind `/mcp`.
+    pub fn default_with(upstreams: Vec<UpstreamSettings>) -> Self {
+        let environment = ProcessEnvironment::new("");
+        let settings = settings(FileKeys::default(), &mut Reader::new(&environment));
+        let endpoints = vec![endpoint::default(upstreams.iter().map(|upstream| upstream.name.clone()).collect())];
+        Self { upstreams, endpoints, ..settings }
+    }
+}
+
+/// The keys of a section; all absent when the section is.
+pub(super) fn section<S: Default>(found: Option<Found<S>>) -> S {
+    found.map(|found| found.value).unwrap_or_default()
+}
+
+fn listener(keys: &FileKeys, reader: &mut Reader<'_>) -> ListenerSettings {
+    let address = keys.listen();
+    let open =
+        !address.ip().to_canonical().is_loopback() && keys.anonymous.is_none() && !reader.reported(&Place::file(), "anonymous");
+    if let (true, Some(listen)) = (open, &keys.listen) {
+        reader.report(&listen.place, ProblemKind::OpenToAll);
+    }
+    let tls = keys.tls.as_ref().and_then(|tls| tls_settings(&tls.value, &tls.place, reader));
+    ListenerSettings { address, tls }
+}
+
+fn tls_settings(keys: &TlsKeys, place: &Place, reader: &mut Reader<'_>) -> Option<TlsSettings> {
+    match (&keys.cert, &keys.key) {
+        (Some(cert), Some(key)) => return Some(TlsSettings { cert: cert.value.clone(), key: key.value.clone() }),
+        (None, _) if !reader.reported(place, "cert") => reader.report(place, ProblemKind::Incomplete { needed: "cert" }),
+        (_, None) if !reader.reported(place, "key") => reader.report(place, ProblemKind::Incomplete { needed: "key" }),
+        _ => {}
+    }
+    None
+}
+
+fn admin(keys: &FileKeys, listener: &ListenerSettings, reader: &mut Reader<'_>) -> Option<SocketAddr> {
+    let address = keys.admin()?;
+    if address == listener.address && address.port() != 0 {
+        let place = keys.admin.as_ref().map(|found| &found.place).or(keys.listen.as_ref().map(|found| &found.place));
+        reader.report(place.unwrap_or(&Place::file()), ProblemKind::SameAddress);
+    }
+    Some(address)
+}
+
+fn http(keys: HttpKeys) -> HttpSettings {
+    HttpSettings {
+        max_body_bytes: keys.max_body(),
+        max_header_bytes: keys.max_headers(),
+        header_timeout: keys.header_timeout(),
+        body_timeout: keys.body_timeout(),
+        max_connections: keys.max_connections(),
+        max_requests: keys.max_requests(),
+        keep_alive: keys.keep_alive(),
+        max_depth: keys.max_depth(),
+        max_batch: keys.max_batch(),
+        max_streams: keys.max_streams(),
+        allowed_origins: values(keys.allowed_origins),
+        allowed_hosts: values(keys.allowed_hosts),
+    }
+}
+
+/// The elements of a list, none when it is absent.
+pub(super) fn values<T>(list: Option<Found<Vec<Found<T>>>>) -> Vec<T> {
+    section(list).into_iter().map(|found| found.value).collect()
+}
+
+fn sessions(keys: &SessionKeys) -> SessionSettings {
+    SessionSettings {
+        max: keys.max(),
+        max_per_principal: keys.max_per_principal(),
+        idle_timeout: keys.idle_timeout(),
+        resume_events: keys.resume_events(),
+        resume_bytes: keys.resume_bytes(),
+        resume_grace: keys.resume_grace(),
+        max_subscriptions: keys.max_subscriptions(),
+        max_questions: keys.max_questions(),
+        question_timeout: keys.question_timeout(),
+    }
+}
+
+fn lists(keys: &ListKeys) -> ListSettings {
+    ListSettings { deadline: keys.deadline(), page_size: keys.page_size(), ttl: keys.ttl(), max_entries: keys.max_entries() }
+}
+
+fn sealing_keys(keys: SealingKeys, reader: &mut Reader<'_>) -> Vec<Redacted<String>> {
+    let list = section(keys.keys);
+    for key in list.iter().filter(|key| key.value.expose().chars().count() < LEAST_SEALING_KEY) {
+        reader.report(&key.place, ProblemKind::WeakSealingKey { least: LEAST_SEALING_KEY });
+    }
+    list.into_iter().map(|found| found.value).collect()
+}
+
+fn log(keys: &LogKeys, reader: &mut Reader<'_>) -> LogSettings {
+    let format = match keys.format() {
+        LogWord::Fixed(format) => format,
+        LogWord::Auto if reader.environment.log_is_terminal() => LogFormat::Pretty,
+        LogWord::Auto => LogFormat::Json,
+    };
+    let filter = keys.level();
+    if let (Some(level), false) = (&keys.level, is_log_filter(&filter)) {
+        const WANTED: &str =
+            "a level (`error`, `warn`, `info`, `debug`, `trace`) or a filter such as `info,myelin::upstream=debug`";
+        reader.report(&level.place, ProblemKind::Expected { wanted: WANTED, got: reader.quoted(&level.value, &level.place) });
+    }
+    LogSettings { format, filter }
+}
+
+/// The filter's own parser takes a misspelt level for the name of a module, so a word by itself must be a level here.
+fn is_log_filter(filter: &str) -> bool {
+    let level_or_pair = |part: &str| part.contains(['=', '[']) || part.parse::<LevelFilter>().is_ok();
+    filter.split(',').all(level_or_pair) && EnvFilter::try_new(filter).is_ok()
+}
+
+/// Says that there is nothing to serve, which is allowed: servers may come with the next reload.
+pub(in crate::config) fn note_emptiness(settings: &Settings, place: &Place, reader: &mut Reader<'_>) {
+    if settings.upstreams.is_empty() {
+        reader.note(place, Remark::NoServers);
+    }
+}

@@ -1,0 +1,11 @@
+//! The second stage: from what was written to the settings that the components obey.
+//!
+//! Each value is right by itself already. What is checked here is what several values say together.
+
+mod endpoint;
+mod file;
+mod server;
+mod wire;
+
+pub(super) use file::{note_emptiness, settings};
+pub use server::stdio_upstream;

@@ -1,0 +1,95 @@
+//! What holds when the configuration says nothing, and why.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Loopback, since nothing authenticates clients before the operator says so.
+pub(super) const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8808);
+/// The port after the first one, on loopback: metrics tell which tools are used.
+pub(super) const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8809);
+/// A tool call carries text and at times a picture; 4 MiB hold a photograph in base64.
+pub(super) const MAX_BODY: usize = 4 * MIB;
+/// Four times a large OAuth token with cookies beside it, and what a browser would send at the most.
+pub(super) const MAX_HEADERS: usize = 32 * KIB;
+/// A client that needs longer for one packet of headers holds a connection on purpose.
+pub(super) const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// 4 MiB in 30 s is 140 kB/s: slower than any link an agent works over.
+pub(super) const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Below the usual limit of descriptors in a container (2^20), and some 100 MB of buffers.
+pub(super) const MAX_CONNECTIONS: usize = 10_000;
+/// One for each connection: agents wait for one answer at a time on HTTP/1.1.
+pub(super) const MAX_REQUESTS: usize = 10_000;
+/// Half of the shortest idle time-out that is common among proxies (30 s).
+pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// The recursion limit of serde_json, which the upstream's own parser is likely to share.
+pub(super) const MAX_DEPTH: usize = 128;
+/// Batches exist in one revision only, and its clients batch a handful.
+pub(super) const MAX_BATCH: usize = 50;
+/// One for each connection.
+pub(super) const MAX_STREAMS: usize = 10_000;
+
+/// Sessions of idle agents are the common case: fifty thousand of them are to fit half a gigabyte.
+pub(super) const MAX_SESSIONS: usize = 50_000;
+/// All of them: without authentication everybody is the same principal.
+pub(super) const MAX_SESSIONS_PER_PRINCIPAL: usize = 50_000;
+/// As long as a person's pause between two questions to an agent.
+pub(super) const SESSION_IDLE_TIMEOUT: Duration = Duration::from_secs(30 * 60);
+/// A call that reports progress once a second stays resumable for four minutes.
+pub(super) const RESUME_EVENTS: usize = 256;
+/// The large results are the ones worth resuming, but not worth more memory than this.
+pub(super) const RESUME_BYTES: usize = MIB;
+/// A laptop changes networks within a minute.
+pub(super) const RESUME_GRACE: Duration = MINUTE;
+/// More resources than any client's window can follow.
+pub(super) const MAX_SUBSCRIPTIONS: usize = 256;
+/// A person answers one at a time; a few calls may ask at once.
+pub(super) const MAX_QUESTIONS: usize = 32;
+/// How long a person may think before the upstream is told that nobody answered.
+pub(super) const QUESTION_TIMEOUT: Duration = Duration::from_secs(5 * 60);
+
+/// A list is asked for while a person waits: without the slow server it is still useful.
+pub(super) const LIST_DEADLINE: Duration = Duration::from_secs(5);
+/// All tools of nearly every deployment in one page: many clients never ask for the second.
+pub(super) const PAGE_SIZE: usize = 1000;
+/// Legacy servers that never say `list_changed` are asked again after a minute.
+pub(super) const LIST_TTL: Duration = MINUTE;
+/// A server that lists more than this does not mean it.
+pub(super) const MAX_LIST_ENTRIES: usize = 10_000;
+
+/// Kubernetes kills after 30 s unless told otherwise.
+pub(super) const DRAIN: Duration = Duration::from_secs(30);
+/// What an operator wants to see without asking.
+pub(super) const LOG_LEVEL: &str = "info";
+
+/// The official TypeScript SDK's own time-out for a request without progress.
+pub(super) const TIMEOUT: Duration = MINUTE;
+/// Long tools report progress; after ten minutes the agent has given up.
+pub(super) const TOTAL_TIMEOUT: Duration = Duration::from_secs(10 * 60);
+/// The slowest server that was measured was ready in 2.4 s.
+pub(super) const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+/// `npx` and `uvx` download on the first start.
+pub(super) const START_TIMEOUT: Duration = Duration::from_secs(30);
+/// Results may be larger than requests: whole documents, pictures.
+pub(super) const MAX_MESSAGE: usize = 16 * MIB;
+/// A handful of agents per gateway, and a child takes 70 to 300 MB.
+pub(super) const POOL_MAX: usize = 32;
+/// What a single-threaded server can have open before it only queues.
+pub(super) const POOL_MAX_IN_FLIGHT: usize = 64;
+/// Four times what is in flight: more would wait longer than the queue's time-out.
+pub(super) const POOL_MAX_QUEUE: usize = 256;
+/// Long enough to outlast another call, short enough to answer before the client gives up.
+pub(super) const POOL_QUEUE_TIMEOUT: Duration = Duration::from_secs(10);
+/// A child costs memory and a start costs seconds: ten minutes balance the two for a person at work.
+pub(super) const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(10 * 60);
+/// TCP retransmits its first packet after 1 s and 3 s; a third loss means that nobody is there.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// One for each call that [`POOL_MAX_IN_FLIGHT`] allows.
+pub(super) const MAX_IDLE_CONNECTIONS: usize = 64;
+/// Calls and streams of all principals together.
+pub(super) const MAX_UPSTREAM_CONNECTIONS: usize = 256;

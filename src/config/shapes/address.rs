@@ -1,0 +1,124 @@
+//! Addresses to listen on, and the hosts and origins that clients may name.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use http::uri::{Authority, Uri};
+use serde_json::{Value as Json, json};
+
+use crate::config::{
+    place::Place,
+    shape::{Reader, Shape},
+    tree::Node,
+};
+
+/// An address and a port.
+pub(in crate::config) enum Address {}
+
+impl Shape for Address {
+    type Value = SocketAddr;
+
+    fn read(node: &Node, place: &Place, reader: &mut Reader<'_>) -> Option<SocketAddr> {
+        const WANTED: &str = "an address and a port such as 127.0.0.1:8808 or [::1]:8808";
+        let address = parse(&reader.text(node, place, WANTED)?);
+        if address.is_none() {
+            reader.unexpected(node, place, WANTED);
+        }
+        address
+    }
+
+    fn schema() -> Json {
+        json!({ "type": "string" })
+    }
+
+    fn show(value: &SocketAddr) -> Json {
+        value.to_string().into()
+    }
+}
+
+/// `localhost` is the one name that needs no resolver.
+fn parse(text: &str) -> Option<SocketAddr> {
+    match text.strip_prefix("localhost:") {
+        Some(port) => Some((Ipv4Addr::LOCALHOST, port.parse().ok()?).into()),
+        None => text.parse().ok(),
+    }
+}
+
+/// `{listen: ADDRESS}`, or `off`.
+pub(in crate::config) enum AddressOrOff {}
+
+impl Shape for AddressOrOff {
+    type Value = Option<SocketAddr>;
+
+    /// `false` is what a YAML 1.1 reader, Helm's for one, makes of `off`.
+    fn read(node: &Node, place: &Place, reader: &mut Reader<'_>) -> Option<Option<SocketAddr>> {
+        if matches!(node.scalar(), Some("off" | "false")) {
+            return Some(None);
+        }
+        if !node.is_map() {
+            reader.unexpected(node, place, "`off`, or `listen: ADDRESS` below it");
+            return None;
+        }
+        let section = crate::config::keys::AdminKeys::read(node, place, reader)?;
+        Some(Some(section.listen()))
+    }
+
+    fn schema() -> Json {
+        json!({ "anyOf": [{ "enum": ["off", false] }, crate::config::keys::AdminKeys::schema()] })
+    }
+
+    fn show(value: &Option<SocketAddr>) -> Json {
+        value.map_or_else(|| "off".into(), |address| json!({ "listen": Address::show(&address) }))
+    }
+}
+
+/// A browser's `Origin`: scheme and host, and nothing else.
+pub(in crate::config) enum Origin {}
+
+impl Shape for Origin {
+    type Value = String;
+
+    fn read(node: &Node, place: &Place, reader: &mut Reader<'_>) -> Option<String> {
+        const WANTED: &str = "an origin such as https://app.example";
+        let text = reader.text(node, place, WANTED)?;
+        let bare = |uri: &Uri| uri.scheme().is_some() && uri.path() == "/" && uri.query().is_none() && !text.ends_with('/');
+        if text.parse().is_ok_and(|uri| bare(&uri)) {
+            return Some(text);
+        }
+        reader.unexpected(node, place, WANTED);
+        None
+    }
+
+    fn schema() -> Json {
+        json!({ "type": "string" })
+    }
+
+    fn show(value: &String) -> Json {
+        value.as_str().into()
+    }
+}
+
+/// A request's `Host`: a name, with a port when it is not the usual one.
+pub(in crate::config) enum Host {}
+
+impl Shape for Host {
+    type Value = String;
+
+    fn read(node: &Node, place: &Place, reader: &mut Reader<'_>) -> Option<String> {
+        const WANTED: &str = "a host such as mcp.example or mcp.example:8443";
+        let text = reader.text(node, place, WANTED)?;
+        let is_host = |authority: Authority| !authority.as_str().contains('@') && !authority.host().is_empty();
+        if text.parse().is_ok_and(is_host) {
+            return Some(text);
+        }
+        reader.unexpected(node, place, WANTED);
+        None
+    }
+
+    fn schema() -> Json {
+        json!({ "type": "string" })
+    }
+
+    fn show(value: &String) -> Json {
+        value.as_str().into()
+    }
+}

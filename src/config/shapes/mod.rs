@@ -1,0 +1,13 @@
+//! The forms of single values: durations, sizes, counts, words, addresses, texts, and lists and mappings of them.
+
+mod address;
+mod collection;
+mod quantity;
+mod text;
+mod words;
+
+pub(super) use address::{Address, AddressOrOff, Host, Origin};
+pub(super) use collection::{List, Mapping};
+pub(super) use quantity::{Bytes, CallTime, Count, Time, written_duration};
+pub(super) use text::{Allow, FilePath, Flag, Glob, Ignored, SchemaAddress, Secret, Text};
+pub(super) use words::{Choice, LogWord, WireWord};

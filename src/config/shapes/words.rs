@@ -1,0 +1,100 @@
+//! Values that are one of a few words.
+
+use std::marker::PhantomData;
+
+use serde_json::{Value as Json, json};
+
+use super::text::REFERENCE_PATTERN;
+use crate::{
+    config::{
+        names::nearest,
+        place::Place,
+        problem::ProblemKind,
+        settings::LogFormat,
+        shape::{Reader, Shape, got},
+        tree::Node,
+    },
+    route::settings::Names,
+    upstream::settings::{EraHint, Isolation},
+};
+
+/// A type whose values are words.
+pub(in crate::config) trait Words: Copy + PartialEq + 'static {
+    /// Each word and what it stands for. The first word of a value is the one that documentation uses.
+    const WORDS: &'static [(&'static str, Self)];
+}
+
+/// One of the words of `W`.
+pub(in crate::config) struct Choice<W>(PhantomData<W>);
+
+impl<W: Words> Shape for Choice<W> {
+    type Value = W;
+
+    fn read(node: &Node, place: &Place, reader: &mut Reader<'_>) -> Option<W> {
+        let text = reader.text(node, place, "a word")?;
+        let value = W::WORDS.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
+        if value.is_none() {
+            let words: Vec<&str> = W::WORDS.iter().map(|(word, _)| *word).collect();
+            let near = nearest(node.scalar().unwrap_or_default(), words.iter().copied());
+            reader.report(place, ProblemKind::NoSuchWord { words, got: got(node), near });
+        }
+        value
+    }
+
+    fn schema() -> Json {
+        let words: Vec<&str> = W::WORDS.iter().map(|(word, _)| *word).collect();
+        json!({ "anyOf": [{ "enum": words }, { "type": "string", "pattern": REFERENCE_PATTERN }] })
+    }
+
+    fn show(value: &W) -> Json {
+        W::WORDS.iter().find(|(_, meaning)| meaning == value).map_or(Json::Null, |(word, _)| (*word).into())
+    }
+}
+
+impl Words for EraHint {
+    const WORDS: &'static [(&'static str, Self)] = &[("auto", Self::Probe), ("modern", Self::Modern), ("legacy", Self::Legacy)];
+}
+
+impl Words for Isolation {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("shared", Self::Shared), ("principal", Self::Principal), ("session", Self::Session)];
+}
+
+impl Words for Names {
+    const WORDS: &'static [(&'static str, Self)] = &[("auto", Self::Auto), ("prefixed", Self::Prefixed), ("bare", Self::Bare)];
+}
+
+/// A log format as written.
+#[derive(Clone, Copy, PartialEq)]
+pub(in crate::config) enum LogWord {
+    /// Whatever suits where the log goes.
+    Auto,
+    /// This one.
+    Fixed(LogFormat),
+}
+
+impl Words for LogWord {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("auto", Self::Auto), ("pretty", Self::Fixed(LogFormat::Pretty)), ("json", Self::Fixed(LogFormat::Json))];
+}
+
+/// A server's `type` as clients write it.
+#[derive(Clone, Copy, PartialEq)]
+pub(in crate::config) enum WireWord {
+    /// A child process.
+    Stdio,
+    /// Streamable HTTP.
+    Http,
+    /// HTTP+SSE.
+    Sse,
+}
+
+impl Words for WireWord {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("stdio", Self::Stdio),
+        ("http", Self::Http),
+        ("sse", Self::Sse),
+        ("streamable-http", Self::Http),
+        ("streamableHttp", Self::Http),
+    ];
+}
