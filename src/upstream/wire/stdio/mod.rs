@@ -18,6 +18,8 @@ mod outbox;
 mod process;
 mod stderr;
 mod supervisor;
+#[cfg(test)]
+mod tests;
 
 pub use child::Child;
 pub use launch::{Launch, QueueLimits, StopGraces};
