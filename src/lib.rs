@@ -5,6 +5,7 @@ pub mod admin;
 pub mod clock;
 pub mod config;
 pub mod demo;
+pub mod dialogue;
 pub mod downstream;
 pub mod era;
 pub mod guard;
