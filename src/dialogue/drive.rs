@@ -52,6 +52,10 @@ impl Waist for Drive {
             _ => self.inner.call(call),
         }
     }
+
+    fn ended(&self, session: &Arc<str>) {
+        self.inner.ended(session);
+    }
 }
 
 async fn rounds(inner: Arc<dyn Waist>, call: Call, invoke: Invoke, settings: DriveSettings, stage: Stage) -> Outcome {

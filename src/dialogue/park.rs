@@ -125,6 +125,10 @@ impl Waist for Park {
             _ => self.inner.call(call),
         }
     }
+
+    fn ended(&self, session: &Arc<str>) {
+        self.inner.ended(session);
+    }
 }
 
 fn lock(table: &Table) -> MutexGuard<'_, HashMap<String, Parked>> {
