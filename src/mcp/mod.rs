@@ -15,7 +15,7 @@ mod offer;
 mod reply;
 mod value;
 
-pub use call::{Call, Completion, Invoke, ListKind, Mirrored, Op, ProgressInterest, Reference, Verb};
+pub use call::{Call, Trace, Completion, Invoke, ListKind, Mirrored, Op, ProgressInterest, Reference, Verb};
 pub use caller::{Caller, Capabilities, Level, LogInterest, Principal, Profile};
 pub use catalog::{CacheHint, CacheScope, Catalog, Entry, Page, Rendering};
 pub use fault::{Fault, Limit, UpstreamFault};
@@ -30,4 +30,7 @@ pub use value::{Undecodable, decode_value, encode_value};
 pub trait Waist: Send + Sync + 'static {
     /// Starts a call. Nothing happens before the reply is polled; dropping the reply cancels.
     fn call(&self, call: Call) -> Reply;
+
+    /// A legacy session ended: what was kept for it can go.
+    fn ended(&self, session: &std::sync::Arc<str>);
 }
