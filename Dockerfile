@@ -22,7 +22,7 @@ LABEL org.opencontainers.image.title="Myelin with Node and Python" \
       org.opencontainers.image.licenses="Apache-2.0"
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates git python3 python3-pip python3-venv \
-    && pip install --no-cache-dir --break-system-packages "uv<1" \
+    && pip install --no-cache-dir --break-system-packages "uv==0.13.9" \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=build /out/ /
 # npx and uvx keep what they download below the home directory; mount a volume there to keep it.
