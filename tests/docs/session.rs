@@ -22,6 +22,9 @@ const MYELIN: &str = env!("CARGO_BIN_EXE_myelin");
 /// What a client's file stands for in a document: any servers.
 const CLIENT_FILE: &str = r#"{"mcpServers":{"search":{"command":"myelin","args":["demo","search"]}}}"#;
 
+/// The same where it is served, on ports that are free.
+const SERVED_FILE: &str = r#"{"listen":"127.0.0.1:0","admin":{"listen":"127.0.0.1:0"},"mcpServers":{"search":{"command":"myelin","args":["demo","search"]}}}"#;
+
 /// Runs all blocks.
 pub fn run(fences: &[Fence]) {
     let mut reader = Reader::new();
@@ -76,7 +79,9 @@ impl Reader {
             assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/run").is_file());
         } else if is_gateway {
             self.stop();
+            self.write(".mcp.json", SERVED_FILE);
             self.gateway = Some(Gateway::start(self.shell(&line)));
+            self.write(".mcp.json", CLIENT_FILE);
         } else {
             self.succeed(&line);
         }
@@ -111,7 +116,7 @@ impl Gateway {
         let mut process = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut said = String::new();
         BufReader::new(process.stdout.as_mut().unwrap()).read_line(&mut said).unwrap();
-        let ready: Json = serde_json::from_str(&said).unwrap_or_else(|_| panic!("the gateway is not ready: {said:?}"));
+        let ready: Json = serde_json::from_str(&said).unwrap_or_else(|_| panic!("{command:?} is not ready: {said:?}"));
         let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
         Self { process, endpoint: text(&ready["endpoints"][0]), admin: text(&ready["admin"]) }
     }
