@@ -6,7 +6,8 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
     path::Path,
     process::{Child, Command, Stdio},
 };
@@ -37,6 +38,17 @@ pub fn run(fences: &[Fence]) {
         }
     }
     reader.stop();
+}
+
+/// What a gateway counted after somebody listed its tools.
+pub fn metrics_after_a_call() -> String {
+    let mut reader = Reader::new();
+    reader.write("a.yaml", "listen: 127.0.0.1:8808\nmcpServers: { search: { command: myelin, args: [demo, search] } }");
+    reader.follow("myelin run a.yaml");
+    reader.follow("myelin tools");
+    let metrics = reader.gateway.as_ref().map(Gateway::metrics).unwrap_or_default();
+    reader.stop();
+    metrics
 }
 
 /// Somebody who follows a document.
@@ -129,6 +141,15 @@ impl Gateway {
         let asks_the_gateway =
             (line.starts_with("myelin tools") || line.starts_with("myelin call")) && !line.contains("--config");
         if asks_the_gateway { format!("{line} --url {}", self.endpoint) } else { line }
+    }
+
+    fn metrics(&self) -> String {
+        let address = self.admin.trim_start_matches("http://");
+        let mut connection = TcpStream::connect(address).unwrap();
+        write!(connection, "GET /metrics HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        answer
     }
 
     fn stop(mut self) {
