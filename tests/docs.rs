@@ -12,7 +12,7 @@ mod session;
 use std::{
     collections::BTreeSet,
     fs,
-    path::{Path, PathBuf},
+    path::Path,
     process::Command,
 };
 
