@@ -3,7 +3,10 @@
 
 pub mod clock;
 pub mod config;
+pub mod demo;
 pub mod downstream;
+pub mod era;
+pub mod guard;
 pub mod jsonrpc;
 pub mod mcp;
 pub mod redact;

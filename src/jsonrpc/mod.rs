@@ -22,4 +22,4 @@ pub use message::{Malformed, Message, MessageBody, batch};
 pub use object::{Member, Object};
 pub use raw::{Kind, Raw};
 pub use scan::{MAX_DEPTH, SyntaxError};
-pub use write::{error_response, notification, one_line, quote, request, result_response};
+pub use write::{array, error_response, notification, one_line, quote, request, result_response};

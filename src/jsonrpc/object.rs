@@ -27,6 +27,13 @@ pub struct Member {
     decoded: Option<Box<str>>,
 }
 
+impl Default for Object {
+    /// The empty object.
+    fn default() -> Self {
+        Self { source: Raw::empty_object(), members: SmallVec::new() }
+    }
+}
+
 impl Object {
     /// Reads a value that is known to be valid JSON.
     pub(super) fn parse(source: Raw) -> Result<Self, SyntaxError> {

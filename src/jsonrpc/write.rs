@@ -83,3 +83,16 @@ fn finish_call(mut out: Vec<u8>, method: &str, params: Option<&Raw>) -> Bytes {
 fn length(raw: Option<&Raw>) -> usize {
     raw.map_or(0, |raw| raw.bytes().len())
 }
+
+/// A JSON array of these values.
+pub fn array(values: impl IntoIterator<Item = Raw>) -> Raw {
+    let mut out = vec![b'['];
+    for value in values {
+        if out.len() > 1 {
+            out.push(b',');
+        }
+        out.extend_from_slice(value.bytes());
+    }
+    out.push(b']');
+    Raw::trusted(Bytes::from(out))
+}

@@ -11,6 +11,7 @@ mod fault;
 mod filter;
 mod mirror;
 mod name;
+mod offer;
 mod reply;
 mod value;
 
@@ -21,6 +22,7 @@ pub use fault::{Fault, Limit, UpstreamFault};
 pub use filter::Filter;
 pub use mirror::{InvalidMirror, Mirror};
 pub use name::{MAX_NAME_LEN, exposed_name};
+pub use offer::Offer;
 pub use reply::{Answer, Ask, AskId, AskKind, Conversation, Event, Notice, Outcome, Reply, Stage};
 pub use value::{Undecodable, decode_value, encode_value};
 

@@ -11,7 +11,7 @@ use std::{
 
 use crate::jsonrpc::{ErrorObject, Raw};
 
-use super::{CacheHint, Fault, Filter, Level, ListKind, Page};
+use super::{CacheHint, Fault, Filter, Level, ListKind, Offer, Page};
 
 /// The answer to a call while it is made: zero or more notices and questions, then exactly one outcome.
 ///
@@ -112,6 +112,8 @@ pub enum Outcome {
     Complete(Raw),
     /// With a result that may be cached.
     Cacheable(Raw, CacheHint),
+    /// With what there is at all.
+    Discovered(Arc<Offer>),
     /// With a page of a joined list.
     Listed(Arc<Page>),
     /// With questions that a repeated call answers (2026-07-28 MRTR).

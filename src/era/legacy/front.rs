@@ -1,0 +1,296 @@
+//! Towards legacy clients: messages to calls, replies to messages.
+//!
+//! What a session remembers is not here: the caller passes it in ([`Session`]) and keeps it.
+//!
+//! Sources: 2025-11-25 basic/lifecycle, basic/transports, server and client pages, and the same pages of older revisions.
+
+use std::str::FromStr;
+
+use bytes::Bytes;
+
+use crate::{
+    era::{IMPLEMENTATION, Revision, code, meta, modern, notice as notices},
+    jsonrpc::{self, ErrorObject, Id, Kind, Message, MessageBody, Object, Raw},
+    mcp::{Answer, Ask, AskKind, Capabilities, Fault, Invoke, Level, ListKind, Notice, Offer, Op, Outcome, Page, ProgressInterest, Verb},
+};
+
+use super::{
+    downgrade,
+    fault::{Told, fault},
+};
+
+/// What of a session the codec needs: settled by `initialize`.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// The revision that was agreed on.
+    pub revision: Revision,
+    /// What the client can be asked.
+    pub capabilities: Capabilities,
+}
+
+/// What a message means.
+#[derive(Debug)]
+pub enum Inbound {
+    /// The handshake.
+    Initialize(Initialize),
+    /// A request that goes to the waist.
+    Request(Box<Request>),
+    /// A request that the session answers itself.
+    Local(Id, Local),
+    /// `notifications/initialized`
+    Initialized,
+    /// `notifications/roots/list_changed`
+    RootsChanged,
+    /// The client gives up a request of its own.
+    Cancelled(Id),
+    /// The answer to a question.
+    Answer(Id, Answer),
+    /// Nothing that anybody acts on.
+    Ignored,
+    /// Not acceptable.
+    Refused(Option<Id>, ErrorObject),
+}
+
+/// The handshake.
+#[derive(Debug)]
+pub struct Initialize {
+    /// The request's id.
+    pub id: Id,
+    /// The revision that this gateway answers with.
+    pub revision: Revision,
+    /// What the client can be asked.
+    pub capabilities: Capabilities,
+    /// What the client calls itself.
+    pub client_info: Option<Raw>,
+}
+
+/// A request for the waist.
+#[derive(Debug)]
+pub struct Request {
+    /// What its answer needs.
+    pub ticket: Ticket,
+    /// What is asked.
+    pub op: Op,
+    /// Whether progress is wanted.
+    pub progress: ProgressInterest,
+}
+
+/// What is kept of a request until it is answered.
+#[derive(Clone, Debug)]
+pub struct Ticket {
+    /// The client's id.
+    pub id: Id,
+    /// The client's progress token.
+    progress_token: Option<Raw>,
+    verb: Option<Verb>,
+}
+
+/// What a session answers itself.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Local {
+    /// `ping`
+    Ping,
+    /// `logging/setLevel`
+    SetLevel(Level),
+    /// `resources/subscribe`
+    Subscribe(String),
+    /// `resources/unsubscribe`
+    Unsubscribe(String),
+}
+
+/// Reads a message of a session.
+pub fn decode(message: Message) -> Inbound {
+    match message.body {
+        MessageBody::Request { id, method, params } => match params.as_ref().map_or(Ok(Object::default()), Raw::object) {
+            Ok(object) => request(id, &method, params, &object),
+            Err(error) => Inbound::Refused(Some(id), ErrorObject::new(code::INVALID_PARAMS, error.to_string())),
+        },
+        MessageBody::Notification { method, params } => notification(&method, params.as_ref()),
+        MessageBody::Response { id, result } => Inbound::Answer(id, Ok(result)),
+        MessageBody::Error { id: Some(id), error } => Inbound::Answer(id, Err(error)),
+        MessageBody::Error { id: None, .. } => Inbound::Ignored,
+    }
+}
+
+fn notification(method: &str, params: Option<&Raw>) -> Inbound {
+    match method {
+        "notifications/initialized" => Inbound::Initialized,
+        "notifications/roots/list_changed" => Inbound::RootsChanged,
+        "notifications/cancelled" => {
+            let id = params.and_then(|params| params.member("requestId"));
+            id.as_ref().and_then(Id::parse).map_or(Inbound::Ignored, Inbound::Cancelled)
+        }
+        _ => Inbound::Ignored,
+    }
+}
+
+fn request(id: Id, method: &str, params: Option<Raw>, object: &Object) -> Inbound {
+    match method {
+        "initialize" => initialize(id, object),
+        "ping" => Inbound::Local(id, Local::Ping),
+        "logging/setLevel" => match object.text("level").and_then(|level| Level::from_str(&level).ok()) {
+            Some(level) => Inbound::Local(id, Local::SetLevel(level)),
+            None => refused(id, "`level` must be one of the eight log levels"),
+        },
+        "resources/subscribe" | "resources/unsubscribe" => match object.text("uri") {
+            Some(uri) if method == "resources/subscribe" => Inbound::Local(id, Local::Subscribe(uri)),
+            Some(uri) => Inbound::Local(id, Local::Unsubscribe(uri)),
+            None => refused(id, "`uri` must be a string"),
+        },
+        _ => call(id, method, params, object),
+    }
+}
+
+fn refused(id: Id, reason: &str) -> Inbound {
+    Inbound::Refused(Some(id), ErrorObject::new(code::INVALID_PARAMS, reason))
+}
+
+/// The same revision when it is served, the newest legacy one otherwise (2025-11-25 basic/lifecycle, Version Negotiation).
+fn initialize(id: Id, params: &Object) -> Inbound {
+    let requested = params.text("protocolVersion").as_deref().and_then(Revision::parse);
+    let revision = requested.filter(|revision| *revision <= Revision::NEWEST_LEGACY).unwrap_or(Revision::NEWEST_LEGACY);
+    let Some(capabilities) = params.get("capabilities").map_or_else(|| Some(Capabilities::none()), |declared| Capabilities::parse(&declared)) else {
+        return refused(id, "`capabilities` must be an object");
+    };
+    let client_info = params.get("clientInfo").filter(|info| info.kind() == Kind::Object);
+    Inbound::Initialize(Initialize { id, revision, capabilities, client_info })
+}
+
+fn call(id: Id, method: &str, params: Option<Raw>, object: &Object) -> Inbound {
+    let own_meta = object.get("_meta").and_then(|own| own.object().ok());
+    let progress_token = own_meta.and_then(|own| own.get(meta::PROGRESS_TOKEN)).filter(|token| matches!(token.kind(), Kind::String | Kind::Number));
+    let progress = if progress_token.is_some() { ProgressInterest::Wanted } else { ProgressInterest::Unwanted };
+    match operation(method, params, object) {
+        Ok(op) => {
+            let verb = if let Op::Invoke(invoke) = &op { Some(invoke.verb) } else { None };
+            Inbound::Request(Box::new(Request { ticket: Ticket { id, progress_token, verb }, op, progress }))
+        }
+        Err(Fault::InvalidParams(reason)) => refused(id, reason),
+        Err(Fault::BadCursor) => refused(id, "`cursor` must be a string"),
+        Err(_) => Inbound::Refused(Some(id), ErrorObject::new(code::METHOD_NOT_FOUND, format!("Method not found: {method}"))),
+    }
+}
+
+fn operation(method: &str, params: Option<Raw>, object: &Object) -> Result<Op, Fault> {
+    let list = |kind| modern::front::cursor(object).map(|cursor| Op::List(kind, cursor));
+    match method {
+        "tools/list" => list(ListKind::Tools),
+        "prompts/list" => list(ListKind::Prompts),
+        "resources/list" => list(ListKind::Resources),
+        "resources/templates/list" => list(ListKind::Templates),
+        "tools/call" => invoke(Verb::CallTool, object),
+        "prompts/get" => invoke(Verb::GetPrompt, object),
+        "resources/read" => invoke(Verb::ReadResource, object),
+        "completion/complete" => modern::front::completion(object).map(Op::Complete),
+        "server/discover" | "subscriptions/listen" => Err(Fault::UnknownMethod(method.to_owned())),
+        _ => Ok(Op::Extension { method: method.to_owned(), params }),
+    }
+}
+
+/// A legacy client has no rounds: members of that name are not its business.
+fn invoke(verb: Verb, params: &Object) -> Result<Op, Fault> {
+    let target = params.text(verb.key()).ok_or(Fault::InvalidParams("the name or uri must be a string"))?;
+    let params = params.edit().remove_all(&["inputResponses", "requestState"]).finish();
+    Ok(Op::Invoke(Invoke { verb, target, params, answers: None, state: None }))
+}
+
+/// The answer to the handshake.
+pub fn initialized(id: &Id, revision: Revision, offer: &Offer) -> Bytes {
+    let capabilities = offer.capabilities();
+    let mut members = vec![("protocolVersion", Raw::string(revision.name())), ("capabilities", capabilities), ("serverInfo", IMPLEMENTATION)];
+    members.extend(offer.instructions.as_ref().map(|instructions| ("instructions", Raw::string(instructions))));
+    jsonrpc::result_response(id, &meta::of_gateway(&members))
+}
+
+/// An empty answer.
+pub fn done(id: &Id) -> Bytes {
+    jsonrpc::result_response(id, &Raw::empty_object())
+}
+
+/// The answer to a request.
+pub fn outcome(ticket: &Ticket, session: &Session, outcome: &Outcome) -> Bytes {
+    let result = match outcome {
+        Outcome::Failed(failed) => match fault(failed, ticket.verb, session.revision, &session.capabilities) {
+            Told::Error(error) => return jsonrpc::error_response(Some(ticket.id.raw()), &error),
+            Told::ToolError(sentence) => tool_error(&sentence),
+        },
+        Outcome::Complete(result) | Outcome::Cacheable(result, _) => downgrade::result(result, session.revision),
+        Outcome::Discovered(offer) => offer.capabilities(),
+        Outcome::Listed(page) => listed(page, session.revision),
+        // Questions are put to the client before an answer is due; nothing else can come here.
+        Outcome::InputRequired { .. } => tool_error("The server asks for input in a way that cannot be carried here"),
+    };
+    jsonrpc::result_response(&ticket.id, &result)
+}
+
+/// The result of a tool call that failed.
+pub fn tool_error(sentence: &str) -> Raw {
+    let text = Raw::string(sentence);
+    Raw::trusted(Bytes::from(format!(r#"{{"content":[{{"type":"text","text":{}}}],"isError":true}}"#, text.as_str())))
+}
+
+fn listed(page: &Page, revision: Revision) -> Raw {
+    page.renderings.form(revision.name(), || {
+        let entries = page.entries.iter().map(|entry| downgrade::entry(page.kind, entry, revision));
+        let mut members = vec![(page.kind.member(), jsonrpc::array(entries))];
+        members.extend(page.next.as_ref().map(|next| ("nextCursor", Raw::string(next))));
+        if !page.missing.is_empty() {
+            members.push(("_meta", meta::of_gateway(&[(meta::MISSING, Raw::from_value(&page.missing))])));
+        }
+        meta::of_gateway(&members)
+    })
+}
+
+/// A notice on the stream of this request, or (without a ticket) on the session's own. `None` for what this era does not tell.
+pub fn notice(ticket: Option<&Ticket>, notice: &Notice) -> Option<Bytes> {
+    if matches!(notice, Notice::Acknowledged(_)) {
+        return None;
+    }
+    let (method, params) = notices::encode(notice, ticket.and_then(|ticket| ticket.progress_token.as_ref()))?;
+    Some(jsonrpc::notification(&method, params.as_ref()))
+}
+
+/// Why a question cannot be put to a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Inexpressible {
+    /// The client did not declare the capability.
+    #[error("the client did not declare the capability for this question")]
+    Undeclared,
+    /// The client's revision has no words for it.
+    #[error("the client's protocol revision has no form for this question")]
+    TooNew,
+}
+
+/// A question as a request to the client.
+///
+/// # Errors
+/// [`Inexpressible`]; the asker is told.
+pub fn ask(id: &Id, ask: &Ask, session: &Session) -> Result<Bytes, Inexpressible> {
+    let profile = &session.capabilities.profile;
+    let params = ask.params.as_ref();
+    let is_url = ask.kind == AskKind::Elicit && params.and_then(|params| params.member("mode")).is_some_and(|mode| mode.as_str() == "\"url\"");
+    let declared = match ask.kind {
+        AskKind::Elicit if is_url => profile.url,
+        AskKind::Elicit => profile.form,
+        AskKind::Sample => profile.sampling,
+        AskKind::Roots => profile.roots,
+    };
+    if !declared {
+        return Err(Inexpressible::Undeclared);
+    }
+    if (is_url && session.revision < Revision::V2025_11_25) || (ask.kind == AskKind::Elicit && session.revision < Revision::V2025_06_18) {
+        return Err(Inexpressible::TooNew);
+    }
+    Ok(jsonrpc::request(id, ask.kind.method(), params))
+}
+
+/// The gateway withdraws a question.
+pub fn retract(id: &Id) -> Bytes {
+    jsonrpc::notification("notifications/cancelled", Some(&meta::of_gateway(&[("requestId", id.raw().clone())])))
+}
+
+/// A refusal that belongs to no request, or to the one with that id; legacy SDKs expect `null` where there is none.
+pub fn refusal(id: Option<&Id>, error: &ErrorObject) -> Bytes {
+    let null = Raw::literal("null");
+    jsonrpc::error_response(Some(id.map_or(&null, Id::raw)), error)
+}

@@ -1,0 +1,8 @@
+//! Revisions 2024-11-05 to 2025-11-25: a handshake, a session, and servers that ask questions in mid-call.
+
+pub mod back;
+mod downgrade;
+mod fault;
+pub mod front;
+
+pub use fault::{fault, session_unknown};

@@ -1,0 +1,86 @@
+//! The `_meta` member of parameters: the modern envelope, and what else travels there.
+
+use crate::{
+    jsonrpc::{Object, Raw},
+    mcp::{Caller, LogInterest, ProgressInterest},
+};
+
+use super::{IMPLEMENTATION, Revision};
+
+/// The revision a request is written in.
+pub const PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+/// What the client can be asked.
+pub const CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+/// What the client calls itself.
+pub const CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
+/// Which log messages are wanted.
+pub const LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
+/// What the server calls itself.
+pub const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
+/// Which subscription a notification belongs to.
+pub const SUBSCRIPTION_ID: &str = "io.modelcontextprotocol/subscriptionId";
+/// Where progress is to be reported.
+pub const PROGRESS_TOKEN: &str = "progressToken";
+/// Which servers' parts are not in a list.
+pub const MISSING: &str = "myelin/missing";
+
+/// The members that belong to one leg and never pass to the other.
+const ENVELOPE: [&str; 4] = [PROTOCOL_VERSION, CLIENT_CAPABILITIES, CLIENT_INFO, LOG_LEVEL];
+
+/// The `_meta` of a request to a modern upstream: the caller's own members, with the envelope of this leg.
+pub(super) fn for_modern(original: Option<&Object>, caller: &Caller, progress: ProgressInterest, token: u64) -> Raw {
+    let empty = Object::default();
+    let mut edit = original.unwrap_or(&empty).edit().remove_all(&[LOG_LEVEL, PROGRESS_TOKEN]);
+    edit = edit
+        .set(PROTOCOL_VERSION, Raw::string(Revision::NEWEST_MODERN.name()))
+        .set(CLIENT_INFO, caller.client_info.clone().unwrap_or(IMPLEMENTATION))
+        .set(CLIENT_CAPABILITIES, capabilities(caller));
+    edit = match caller.log {
+        LogInterest::Off => edit,
+        // A legacy session that never set a level gets what is usual; a modern server sends nothing without one.
+        LogInterest::ServersChoice => edit.set(LOG_LEVEL, Raw::literal("\"info\"")),
+        LogInterest::AtLeast(level) => edit.set(LOG_LEVEL, Raw::string(level.name())),
+    };
+    if progress == ProgressInterest::Wanted {
+        edit = edit.set(PROGRESS_TOKEN, Raw::from_value(&token));
+    }
+    edit.finish()
+}
+
+/// A modern client's declaration passes as it is; a legacy client's in the form that every revision reads.
+fn capabilities(caller: &Caller) -> Raw {
+    match caller.session {
+        Some(_) => caller.capabilities.profile.declaration(),
+        None => caller.capabilities.declared.clone(),
+    }
+}
+
+/// The `_meta` of a request to a legacy upstream: the caller's own members without any envelope. `None` when nothing is left.
+pub(super) fn for_legacy(original: Option<&Object>, progress: ProgressInterest, token: u64) -> Option<Raw> {
+    let empty = Object::default();
+    let edit = original.unwrap_or(&empty).edit().remove_all(&ENVELOPE);
+    let edit = match progress {
+        ProgressInterest::Wanted => edit.set(PROGRESS_TOKEN, Raw::from_value(&token)),
+        ProgressInterest::Unwanted => edit.remove(PROGRESS_TOKEN),
+    };
+    let meta = edit.finish();
+    (meta.as_str() != "{}").then_some(meta)
+}
+
+/// The `_meta` of something the gateway says itself to a modern peer.
+pub(super) fn of_gateway(members: &[(&str, Raw)]) -> Raw {
+    let empty = Object::default();
+    members.iter().fold(empty.edit(), |edit, (name, value)| edit.set(name, value.clone())).finish()
+}
+
+/// The parameters with one member of `_meta` set.
+pub(super) fn with(params: Option<&Raw>, name: &str, value: Raw) -> Raw {
+    let params = object_or_empty(params);
+    let meta = params.get("_meta").and_then(|meta| meta.object().ok()).unwrap_or_default();
+    params.edit().set("_meta", meta.edit().set(name, value).finish()).finish()
+}
+
+/// The object, or an empty one.
+pub(super) fn object_or_empty(raw: Option<&Raw>) -> Object {
+    raw.and_then(|raw| raw.object().ok()).unwrap_or_default()
+}

@@ -1,0 +1,167 @@
+//! Towards modern servers: calls to requests, messages to outcomes.
+//!
+//! Sources: 2026-07-28 basic/index (`_meta`, ResultType), streamable-http (Request Headers), server/discover.
+
+use http::{HeaderName, HeaderValue};
+
+use crate::{
+    era::{Incoming, Outgoing, Revision, code, meta, notice},
+    jsonrpc::{ErrorObject, Id, Message, MessageBody, Object, Raw},
+    mcp::{CacheHint, Caller, Fault, Filter, Mirror, Offer, Outcome, ProgressInterest, Verb, encode_value},
+};
+
+use super::front::named_by;
+
+/// A request for a modern server, made of a client's parameters.
+#[derive(Debug)]
+pub struct Encode<'a> {
+    /// Who calls.
+    pub caller: &'a Caller,
+    /// Whether the client wants progress.
+    pub progress: ProgressInterest,
+    /// The number that is this request's id and progress token on this wire.
+    pub token: u64,
+}
+
+impl Encode<'_> {
+    /// Any method with a client's parameters, some of them changed.
+    pub fn request(&self, method: &str, params: Option<&Raw>, changes: &[(&str, Option<Raw>)], mirror: &Mirror) -> Outgoing {
+        let object = meta::object_or_empty(params);
+        let own_meta = object.get("_meta").and_then(|own| own.object().ok());
+        let own_meta = meta::for_modern(own_meta.as_ref(), self.caller, self.progress, self.token);
+        let edit = changes.iter().fold(object.edit(), |edit, (name, value)| match value {
+            Some(value) => edit.set(name, value.clone()),
+            None => edit.remove(name),
+        });
+        let params = edit.set("_meta", own_meta).finish();
+        let headers = headers(method, &params, mirror);
+        Outgoing { method: method.to_owned(), params: Some(params), headers }
+    }
+
+    /// `subscriptions/listen`.
+    pub fn listen(&self, filter: &Filter) -> Outgoing {
+        self.request("subscriptions/listen", None, &[("notifications", Some(filter.to_raw()))], &Mirror::default())
+    }
+
+    /// `server/discover`, which is the probe as well.
+    pub fn discover(&self) -> Outgoing {
+        self.request("server/discover", None, &[], &Mirror::default())
+    }
+}
+
+/// What HTTP carries besides the body.
+fn headers(method: &str, params: &Raw, mirror: &Mirror) -> Vec<(HeaderName, HeaderValue)> {
+    let mut headers = vec![(HeaderName::from_static("mcp-protocol-version"), HeaderValue::from_static(Revision::NEWEST_MODERN.name()))];
+    headers.extend(HeaderValue::from_str(method).ok().map(|method| (HeaderName::from_static("mcp-method"), method)));
+    let Some(key) = named_by(method) else { return headers };
+    let Ok(object) = params.object() else { return headers };
+    let name = object.text(key).and_then(|name| HeaderValue::from_str(&encode_value(&name)).ok());
+    headers.extend(name.map(|name| (HeaderName::from_static("mcp-name"), name)));
+    if !mirror.is_empty() {
+        let mirrored = mirror.headers(object.get("arguments").as_ref());
+        headers.extend(mirrored.iter().filter_map(|(name, value)| {
+            Some((HeaderName::try_from(format!("mcp-param-{name}")).ok()?, HeaderValue::from_str(value).ok()?))
+        }));
+    }
+    headers
+}
+
+/// A message of a modern server. `None` for what means nothing.
+pub fn decode(message: Message) -> Option<Incoming> {
+    match message.body {
+        MessageBody::Response { id, result } => Some(Incoming::Answer(id, Ok(result))),
+        MessageBody::Error { id: Some(id), error } => Some(Incoming::Answer(id, Err(error))),
+        MessageBody::Error { id: None, error } => Some(Incoming::Complaint(error)),
+        MessageBody::Notification { method, params } => notice::decode(&method, params),
+        // A modern server sends no requests; it gets no answer either (stdio, Sending Messages).
+        MessageBody::Request { .. } => None,
+    }
+}
+
+/// How a call ended, judged by its `resultType`.
+pub fn outcome(verb: Option<Verb>, caller: &Caller, answer: Result<Raw, ErrorObject>) -> Result<Outcome, NotAResult> {
+    let result = match answer {
+        Ok(result) => result,
+        Err(error) => return Ok(Outcome::Failed(Fault::Upstream(error))),
+    };
+    let object = result.object().map_err(|_| NotAResult)?;
+    match (object.text("resultType").as_deref(), verb) {
+        // Absent: an older server (2026-07-28 basic/index, ResultType).
+        (None | Some("complete"), Some(Verb::ReadResource)) => Ok(Outcome::Cacheable(result, CacheHint::read(&object))),
+        (None | Some("complete"), _) => Ok(Outcome::Complete(result)),
+        (Some("input_required"), Some(_)) => input_required(&object),
+        (Some("task"), Some(Verb::CallTool)) if declares_tasks(caller) => Ok(Outcome::Complete(result)),
+        _ => Err(NotAResult),
+    }
+}
+
+/// A server answered with what is no result of this revision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotAResult;
+
+fn input_required(object: &Object) -> Result<Outcome, NotAResult> {
+    let requests = object.get("inputRequests");
+    let state = object.get("requestState").map(|state| state.text().map(std::borrow::Cow::into_owned).ok_or(NotAResult)).transpose()?;
+    if requests.is_none() && state.is_none() {
+        return Err(NotAResult);
+    }
+    Ok(Outcome::InputRequired { requests, state, result: object.raw().clone() })
+}
+
+fn declares_tasks(caller: &Caller) -> bool {
+    let extensions = caller.capabilities.profile.extensions.as_ref();
+    extensions.is_some_and(|extensions| extensions.member("io.modelcontextprotocol/tasks").is_some())
+}
+
+/// What a probe learned.
+#[derive(Clone, Debug)]
+pub enum Probe {
+    /// A modern server, and what it offers.
+    Modern(Offer),
+    /// A legacy server: `initialize` comes next.
+    Legacy,
+    /// A modern server that wants another revision of this era; it names one that this gateway speaks.
+    Retry,
+    /// A modern server of which no revision is spoken here.
+    Incompatible,
+}
+
+/// Judges the answer to the probe. Any error but the modern ones means legacy: servers differ too much to key on a code
+/// (2026-07-28 basic/versioning, Backward Compatibility).
+pub fn probe(answer: &Result<Raw, ErrorObject>) -> Probe {
+    match answer {
+        Ok(result) => discovered(result).unwrap_or(Probe::Legacy),
+        Err(error) if error.code == code::UNSUPPORTED_VERSION => unsupported(error),
+        // A correct probe cannot cause these; whoever says them lives in this era.
+        Err(error) if matches!(error.code, code::HEADER_MISMATCH | code::MISSING_CAPABILITY) => Probe::Retry,
+        Err(_) => Probe::Legacy,
+    }
+}
+
+fn discovered(result: &Raw) -> Option<Probe> {
+    let object = result.object().ok()?;
+    let versions = object.get("supportedVersions")?.elements()?;
+    if !versions.iter().any(is_spoken) {
+        return Some(Probe::Legacy);
+    }
+    let capabilities = object.get("capabilities")?.object().ok()?;
+    Some(Probe::Modern(Offer::read(&capabilities, object.text("instructions"))))
+}
+
+fn is_spoken(version: &Raw) -> bool {
+    version.text().as_deref() == Some(Revision::NEWEST_MODERN.name())
+}
+
+fn unsupported(error: &ErrorObject) -> Probe {
+    let supported = error.data.as_ref().and_then(|data| data.member("supported")).and_then(|supported| supported.elements()).unwrap_or_default();
+    if supported.iter().any(is_spoken) {
+        return Probe::Retry;
+    }
+    let modern = supported.iter().filter_map(Raw::text).any(|version| Revision::claims_modern(&version));
+    if modern { Probe::Incompatible } else { Probe::Legacy }
+}
+
+/// `notifications/cancelled` for a request of ours (stdio; HTTP closes the stream instead).
+pub fn cancelled(id: &Id) -> (&'static str, Raw) {
+    ("notifications/cancelled", meta::of_gateway(&[("requestId", id.raw().clone())]))
+}

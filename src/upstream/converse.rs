@@ -1,0 +1,139 @@
+//! One call told to its client: what the upstream says becomes events, what the client answers goes back, and the clock runs.
+
+use std::{sync::Arc, time::Duration};
+
+use smallvec::SmallVec;
+use tokio::time::{Instant, sleep_until};
+
+use crate::{
+    clock,
+    jsonrpc::{Id, Raw},
+    mcp::{Answer, Ask, AskId, AskKind, Event, Fault, Notice, Outcome, ProgressInterest, Stage, UpstreamFault},
+};
+
+use super::{errand::{Dialect, Errand}, mailbox::Item};
+
+/// How long a call may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// Silence; progress starts it anew.
+    pub silence: Duration,
+    /// In all.
+    pub total: Duration,
+}
+
+/// One request in flight on some wire. Dropping it cancels the request upstream.
+pub(super) trait Exchange: Send {
+    /// The next thing the upstream says. Cancel-safe.
+    fn next(&mut self) -> impl Future<Output = Item> + Send;
+    /// Sends the client's answer to a question.
+    fn answer(&mut self, id: Id, answer: Answer);
+    /// What the upstream speaks.
+    fn dialect(&self) -> Dialect;
+}
+
+/// Carries a call to its end.
+pub(super) async fn converse(mut exchange: impl Exchange, stage: Stage, errand: Errand, server: Arc<str>, patience: Patience) -> Outcome {
+    let mut talk = Talk { stage: &stage, errand: &errand, asks: SmallVec::new(), asked: 0, progress: None };
+    let start = Instant::from_std(clock::now());
+    let end = start + patience.total;
+    let silence = sleep_until((start + patience.silence).min(end));
+    tokio::pin!(silence);
+    loop {
+        let waits_for_client = !talk.asks.is_empty();
+        let item = tokio::select! {
+            biased;
+            item = exchange.next() => item,
+            (ask, answer) = stage.answered(), if waits_for_client => {
+                if let Some(id) = talk.take(ask) {
+                    exchange.answer(id, answer);
+                }
+                silence.as_mut().reset((Instant::from_std(clock::now()) + patience.silence).min(end));
+                continue;
+            }
+            () = &mut silence => {
+                // While the client is asked, the upstream owes nothing: only the whole counts.
+                if waits_for_client && Instant::from_std(clock::now()) < end {
+                    silence.as_mut().reset(end);
+                    continue;
+                }
+                return Outcome::Failed(Fault::Broken(server, UpstreamFault::Timeout));
+            }
+        };
+        match item {
+            Item::Answer(answer) => return exchange.dialect().outcome(&errand, &server, answer),
+            Item::Broken(fault) => return Outcome::Failed(Fault::Broken(server, fault)),
+            item => {
+                if talk.tell(item).await {
+                    silence.as_mut().reset((Instant::from_std(clock::now()) + patience.silence).min(end));
+                }
+            }
+        }
+    }
+}
+
+struct Talk<'a> {
+    stage: &'a Stage,
+    errand: &'a Errand,
+    asks: SmallVec<[(AskId, Id); 2]>,
+    asked: u64,
+    progress: Option<f64>,
+}
+
+impl Talk<'_> {
+    /// Passes an item on; whether it is a sign of life.
+    async fn tell(&mut self, item: Item) -> bool {
+        match item {
+            Item::Progress(params) => self.progress(params).await,
+            Item::Notice(Notice::Log(level, params)) => {
+                if self.errand.caller.log.wants(level) {
+                    self.stage.say(Event::Notice(Notice::Log(level, params))).await;
+                }
+                false
+            }
+            Item::Notice(notice) => {
+                self.stage.say(Event::Notice(notice)).await;
+                false
+            }
+            Item::Ask(id, kind, params) => self.ask(id, kind, params).await,
+            Item::Retract(id) => self.retract(&id).await,
+            Item::Answer(_) | Item::Broken(_) => false,
+        }
+    }
+
+    /// Only what was asked for, and only what grows (2026-07-28 basic/patterns/progress).
+    async fn progress(&mut self, params: Raw) -> bool {
+        let value: Option<f64> = params.member("progress").and_then(|value| value.as_str().parse().ok());
+        let grows = match (self.progress, value) {
+            (_, None) => false,
+            (None, Some(_)) => true,
+            (Some(last), Some(value)) => value > last,
+        };
+        if grows && self.errand.progress == ProgressInterest::Wanted {
+            self.progress = value;
+            self.stage.say(Event::Notice(Notice::Progress(params))).await;
+        }
+        grows
+    }
+
+    async fn ask(&mut self, id: Id, kind: AskKind, params: Option<Raw>) -> bool {
+        self.asked += 1;
+        let ask = AskId(self.asked);
+        self.asks.push((ask, id));
+        self.stage.say(Event::Ask(Ask { id: ask, kind, params })).await;
+        true
+    }
+
+    async fn retract(&mut self, id: &Id) -> bool {
+        if let Some(at) = self.asks.iter().position(|(_, asked)| asked == id) {
+            let (ask, _) = self.asks.remove(at);
+            self.stage.say(Event::Retract(ask)).await;
+        }
+        true
+    }
+
+    fn take(&mut self, ask: AskId) -> Option<Id> {
+        let at = self.asks.iter().position(|(known, _)| *known == ask)?;
+        Some(self.asks.remove(at).1)
+    }
+}

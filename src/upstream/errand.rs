@@ -1,0 +1,86 @@
+//! One request for one upstream, before it is written in that upstream's era.
+
+use std::sync::Arc;
+
+use crate::{
+    era::{Incoming, Outgoing, Revision, legacy, modern},
+    jsonrpc::{ErrorObject, Message, Raw},
+    mcp::{Caller, Fault, Mirror, Offer, Outcome, ProgressInterest, UpstreamFault, Verb},
+};
+
+/// What an upstream speaks, settled when it was reached.
+#[derive(Clone, Debug)]
+pub enum Dialect {
+    /// 2026-07-28.
+    Modern,
+    /// The revision of its handshake.
+    Legacy(Revision),
+}
+
+/// What an upstream speaks and offers.
+#[derive(Clone, Debug)]
+pub struct Greeting {
+    /// What it speaks.
+    pub dialect: Dialect,
+    /// What it offers.
+    pub offer: Offer,
+}
+
+/// One request.
+#[derive(Clone, Debug)]
+pub struct Errand {
+    /// Who calls.
+    pub caller: Arc<Caller>,
+    /// The method.
+    pub method: String,
+    /// The client's parameters as they came.
+    pub params: Option<Raw>,
+    /// Members of them that are replaced, or taken out.
+    pub changes: Vec<(&'static str, Option<Raw>)>,
+    /// Arguments that go into headers as well.
+    pub mirror: Mirror,
+    /// Whether the client wants progress.
+    pub progress: ProgressInterest,
+    /// For the three methods that may need input.
+    pub verb: Option<Verb>,
+}
+
+impl Dialect {
+    /// Writes the request; `token` is its id on the wire.
+    pub(super) fn encode(&self, errand: &Errand, token: u64) -> Outgoing {
+        match self {
+            Self::Modern => {
+                let encode = modern::back::Encode { caller: &errand.caller, progress: errand.progress, token };
+                encode.request(&errand.method, errand.params.as_ref(), &errand.changes, &errand.mirror)
+            }
+            Self::Legacy(revision) => {
+                let drops_context = errand.method == "completion/complete" && *revision < Revision::V2025_06_18;
+                let mut changes = errand.changes.clone();
+                changes.extend(drops_context.then_some(("context", None)));
+                legacy::back::request(&errand.method, errand.params.as_ref(), &changes, errand.progress, token)
+            }
+        }
+    }
+
+    /// Reads a message.
+    pub(super) fn decode(&self, message: Message) -> Option<Incoming> {
+        match self {
+            Self::Modern => modern::back::decode(message),
+            Self::Legacy(_) => legacy::back::decode(message),
+        }
+    }
+
+    /// Judges an answer.
+    pub(super) fn outcome(&self, errand: &Errand, server: &Arc<str>, answer: Result<Raw, ErrorObject>) -> Outcome {
+        match self {
+            Self::Modern => modern::back::outcome(errand.verb, &errand.caller, answer)
+                .unwrap_or_else(|modern::back::NotAResult| Outcome::Failed(Fault::Broken(server.clone(), UpstreamFault::Garbled))),
+            Self::Legacy(_) => legacy::back::outcome(errand.verb, answer),
+        }
+    }
+
+    /// Whether it is of the legacy era.
+    pub(super) const fn is_legacy(&self) -> bool {
+        matches!(self, Self::Legacy(_))
+    }
+}

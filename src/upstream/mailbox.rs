@@ -1,0 +1,89 @@
+//! Where the messages for one call wait until it takes them: bounded, with one reader.
+
+use std::{
+    collections::VecDeque,
+    future::poll_fn,
+    sync::{Mutex, PoisonError},
+    task::{Poll, Waker},
+};
+
+use crate::{
+    jsonrpc::{ErrorObject, Id, Raw},
+    mcp::{AskKind, Notice, UpstreamFault},
+};
+
+/// Something that an upstream says about one call.
+#[derive(Debug)]
+pub(super) enum Item {
+    /// The answer.
+    Answer(Result<Raw, ErrorObject>),
+    /// Progress; its parameters with the token of this wire.
+    Progress(Raw),
+    /// Anything else to know.
+    Notice(Notice),
+    /// A question to the client.
+    Ask(Id, AskKind, Option<Raw>),
+    /// The question with this id is withdrawn.
+    Retract(Id),
+    /// There will be no answer.
+    Broken(UpstreamFault),
+}
+
+impl Item {
+    /// What ends a call always has a place; the rest is dropped when the reader is too slow.
+    const fn is_essential(&self) -> bool {
+        matches!(self, Self::Answer(_) | Self::Broken(_) | Self::Ask(..) | Self::Retract(_))
+    }
+}
+
+/// Messages kept for a reader that is slow; further notices are dropped, and counted.
+const CAPACITY: usize = 256;
+
+/// A mailbox.
+#[derive(Debug, Default)]
+pub(super) struct Mailbox(Mutex<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    items: VecDeque<Item>,
+    waker: Option<Waker>,
+}
+
+/// A notice found no place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Dropped;
+
+impl Mailbox {
+    /// Puts an item in.
+    pub(super) fn put(&self, item: Item) -> Result<(), Dropped> {
+        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if inner.items.len() >= CAPACITY && !item.is_essential() {
+            return Err(Dropped);
+        }
+        inner.items.push_back(item);
+        let waker = inner.waker.take();
+        drop(inner);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        Ok(())
+    }
+
+    /// Takes the next item.
+    ///
+    /// # Cancel safety
+    /// An item is taken only when this is ready.
+    pub(super) async fn take(&self) -> Item {
+        poll_fn(|context| {
+            let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            match inner.items.pop_front() {
+                Some(item) => Poll::Ready(item),
+                None => {
+                    inner.waker = Some(context.waker().clone());
+                    Poll::Pending
+                }
+            }
+        })
+        .await
+    }
+}

@@ -1,0 +1,251 @@
+//! Many calls over one stream of messages in each direction: stdio, and HTTP+SSE.
+//!
+//! Requests get numbers of this wire; answers and progress find their call by them. What names no call goes to the [`Bus`], or to the
+//! call that [`Owners`] says.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use bytes::Bytes;
+
+use crate::{
+    era::{Incoming, Outgoing, Revision, legacy, modern},
+    jsonrpc::{self, Id, MAX_DEPTH, Malformed, Message, one_line},
+    mcp::{Answer, Notice, UpstreamFault},
+};
+
+use super::{
+    bus::Bus,
+    converse::Exchange,
+    errand::{Dialect, Errand},
+    mailbox::{Item, Mailbox},
+    owners::{Attribution, Owners, Unattributable},
+};
+
+/// Carries messages to the other side without waiting.
+pub(super) trait Post: Send + Sync {
+    /// Sends one message.
+    fn post(&self, message: Bytes) -> Result<(), UpstreamFault>;
+}
+
+/// The shared state of one wire.
+pub(super) struct Mux {
+    server: Arc<str>,
+    post: Box<dyn Post>,
+    dialect: OnceLock<Dialect>,
+    bus: Arc<Bus>,
+    owners: Owners,
+    next: AtomicU64,
+    calls: Mutex<Calls>,
+}
+
+#[derive(Default)]
+struct Calls {
+    by_id: HashMap<u64, Arc<Mailbox>>,
+    ended: Option<UpstreamFault>,
+}
+
+impl Mux {
+    pub(super) fn new(server: Arc<str>, post: Box<dyn Post>, attribution: Attribution, bus: Arc<Bus>) -> Self {
+        let (owners, next) = (Owners::new(attribution), AtomicU64::new(1));
+        Self { server, post, dialect: OnceLock::new(), bus, owners, next, calls: Mutex::default() }
+    }
+
+    /// Settles what the other side speaks: once per wire, since a process keeps its era.
+    pub(super) fn settle(&self, dialect: Dialect) {
+        let _ = self.dialect.set(dialect);
+    }
+
+    /// Before it is settled, messages are read as a legacy server's: they have everything a modern one's have.
+    fn dialect(&self) -> Dialect {
+        self.dialect.get().cloned().unwrap_or(Dialect::Legacy(Revision::NEWEST_LEGACY))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Calls> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends a client's request.
+    pub(super) fn start(self: &Arc<Self>, errand: &Errand) -> Result<MuxExchange, UpstreamFault> {
+        self.send(Standing::Clients, |token| self.dialect().encode(errand, token))
+    }
+
+    /// Sends a request of the gateway's own.
+    pub(super) fn start_own(
+        self: &Arc<Self>,
+        encode: impl FnOnce(u64) -> Outgoing,
+    ) -> Result<MuxExchange, UpstreamFault> {
+        self.send(Standing::Gateways, encode)
+    }
+
+    fn send(
+        self: &Arc<Self>,
+        standing: Standing,
+        encode: impl FnOnce(u64) -> Outgoing,
+    ) -> Result<MuxExchange, UpstreamFault> {
+        let token = self.next.fetch_add(1, Ordering::Relaxed);
+        let outgoing = encode(token);
+        let mailbox = Arc::new(Mailbox::default());
+        {
+            let mut calls = self.lock();
+            if let Some(fault) = calls.ended {
+                return Err(fault);
+            }
+            calls.by_id.insert(token, mailbox.clone());
+        }
+        if standing == Standing::Clients {
+            self.owners.enter(token, &mailbox);
+        }
+        // `initialize` is never cancelled (2025-11-25 basic/utilities/cancellation).
+        let cancellable = outgoing.method != "initialize";
+        let exchange = MuxExchange { mux: self.clone(), token, mailbox, finished: false, cancellable };
+        self.post(jsonrpc::request(&Id::from(token), &outgoing.method, outgoing.params.as_ref()))?;
+        Ok(exchange)
+    }
+
+    /// Sends a message that is no request.
+    pub(super) fn post(&self, message: Bytes) -> Result<(), UpstreamFault> {
+        self.post.post(one_line(message))
+    }
+
+    /// The wire broke: all calls end, and no new one starts.
+    pub(super) fn end(&self, fault: UpstreamFault) {
+        let waiting = {
+            let mut calls = self.lock();
+            calls.ended.get_or_insert(fault);
+            std::mem::take(&mut calls.by_id)
+        };
+        for mailbox in waiting.into_values() {
+            let _ = mailbox.put(Item::Broken(fault));
+        }
+    }
+
+    /// Whether the wire broke.
+    pub(super) fn has_ended(&self) -> bool {
+        self.lock().ended.is_some()
+    }
+
+    /// How many of the clients' calls are in flight.
+    pub(super) fn in_flight(&self) -> usize {
+        self.owners.len()
+    }
+
+    /// Takes one line that arrived; a 2025-03-26 server may batch.
+    pub(super) fn receive(&self, line: Bytes) {
+        match Message::parse(line.clone(), MAX_DEPTH) {
+            Ok(message) => self.route(message),
+            Err(Malformed::Batch) => {
+                for message in jsonrpc::batch(line, MAX_DEPTH).unwrap_or_default().into_iter().flatten() {
+                    self.route(message);
+                }
+            }
+            Err(error) => tracing::warn!(server = &*self.server, %error, "upstream sent a line that is no message"),
+        }
+    }
+
+    fn route(&self, message: Message) {
+        match self.dialect().decode(message) {
+            Some(Incoming::Answer(id, answer)) => self.finish(&id, Item::Answer(answer)),
+            Some(Incoming::Complaint(error)) => {
+                tracing::warn!(server = &*self.server, code = error.code, "upstream complains of a message unnamed");
+            }
+            Some(Incoming::Progress(token, params)) => self.deliver(token.unsigned(), Item::Progress(params)),
+            Some(Incoming::Notice(notice, Some(id))) => self.deliver(id.unsigned(), Item::Notice(notice)),
+            Some(Incoming::Notice(notice, None)) => self.notice(notice),
+            Some(Incoming::Ask(id, kind, params)) => {
+                if let Err(Unattributable(id, kind)) = self.owners.ask(id, kind, params) {
+                    self.reply(legacy::back::answer(&id, &legacy::back::unattributable(kind)));
+                }
+            }
+            Some(Incoming::Ping(id)) => self.reply(legacy::back::pong(&id)),
+            Some(Incoming::Unknown(id)) => self.reply(legacy::back::unknown(&id)),
+            Some(Incoming::Cancelled(id)) if self.owners.retract(&id) => (),
+            // The end of a subscription of ours (2026-07-28 basic/patterns/subscriptions, Graceful Closure).
+            Some(Incoming::Cancelled(id)) => self.finish(&id, Item::Broken(UpstreamFault::Gone)),
+            None => tracing::debug!(server = &*self.server, "upstream sent a message that means nothing here"),
+        }
+    }
+
+    /// An answer finds its call once; a second one, and one that nobody waits for, is dropped.
+    fn finish(&self, id: &Id, item: Item) {
+        let mailbox = id.number().and_then(|token| self.lock().by_id.remove(&token));
+        match mailbox {
+            Some(mailbox) => drop(mailbox.put(item)),
+            None => tracing::debug!(server = &*self.server, id = id.raw().as_str(), "nobody waits for this answer"),
+        }
+    }
+
+    fn deliver(&self, token: Option<u64>, item: Item) {
+        let mailbox = token.and_then(|token| self.lock().by_id.get(&token).cloned());
+        if let Some(mailbox) = mailbox {
+            let _ = mailbox.put(item);
+        }
+    }
+
+    fn notice(&self, notice: Notice) {
+        match (&notice, self.owners.owner()) {
+            (Notice::Log(..), Some(mailbox)) => drop(mailbox.put(Item::Notice(notice))),
+            (Notice::Log(..), None) if !self.owners.is_private() => (),
+            _ => self.bus.publish(notice),
+        }
+    }
+
+    fn reply(&self, message: Bytes) {
+        if self.post(message).is_err() {
+            tracing::debug!(server = &*self.server, "upstream is gone before an answer could be sent");
+        }
+    }
+}
+
+/// Whose request it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// A client's: questions and log messages may belong to it.
+    Clients,
+    /// The gateway's own.
+    Gateways,
+}
+
+/// One request on the wire. Dropping it before the answer cancels it.
+pub(super) struct MuxExchange {
+    mux: Arc<Mux>,
+    token: u64,
+    mailbox: Arc<Mailbox>,
+    finished: bool,
+    cancellable: bool,
+}
+
+impl Exchange for MuxExchange {
+    async fn next(&mut self) -> Item {
+        let item = self.mailbox.take().await;
+        self.finished |= matches!(item, Item::Answer(_) | Item::Broken(_));
+        item
+    }
+
+    fn answer(&mut self, id: Id, answer: Answer) {
+        self.mux.reply(legacy::back::answer(&id, &answer));
+    }
+
+    fn dialect(&self) -> Dialect {
+        self.mux.dialect()
+    }
+}
+
+impl Drop for MuxExchange {
+    fn drop(&mut self) {
+        self.mux.owners.leave(self.token);
+        if self.finished {
+            return;
+        }
+        let was_waiting = self.mux.lock().by_id.remove(&self.token).is_some();
+        if was_waiting && self.cancellable {
+            let (method, params) = modern::back::cancelled(&Id::from(self.token));
+            self.mux.reply(jsonrpc::notification(method, Some(&params)));
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! How bytes travel to an upstream and back.
+pub mod http;
+pub mod stdio;

@@ -1,0 +1,201 @@
+//! A child process as the rest of the gateway sees it.
+
+use std::{
+    collections::BTreeMap,
+    env,
+    ffi::{OsStr, OsString},
+    fmt,
+    future::pending,
+    io,
+    os::{fd::OwnedFd, unix::process::CommandExt},
+    process::{Command, ExitStatus, Stdio},
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use tokio::{
+    net::unix::pipe,
+    runtime::Handle,
+    signal::unix::{SignalKind, signal},
+    sync::{Notify, watch},
+    time::timeout,
+};
+
+use super::{
+    environment::environment,
+    launch::Launch,
+    lines::Lines,
+    locate::{StartFault, locate},
+    outbox::{Outbox, SendFault},
+    process::{Guarding, Pipes, Process},
+    stderr::{self, Tail},
+    supervisor::{KILL_GRACE, Supervisor},
+};
+use crate::upstream::settings::StdioSettings;
+
+/// A running child process: a handle to feed and to stop it.
+///
+/// Clones are handles to the same process. When the last one is dropped the process is stopped as by [`Child::stop`], in the
+/// background; when the runtime ends or the gateway is killed, the guard stops it.
+#[derive(Clone)]
+pub struct Child(Arc<Inner>);
+
+struct Inner {
+    process: Arc<Process>,
+    outbox: Arc<Outbox>,
+    tail: Arc<Tail>,
+    stop: Arc<Notify>,
+    status: watch::Receiver<Option<ExitStatus>>,
+    /// The most a stop can take.
+    longest_stop: Duration,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.stop.notify_one();
+    }
+}
+
+impl fmt::Debug for Child {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Child").field("pid", &self.pid()).field("status", &*self.0.status.borrow()).finish_non_exhaustive()
+    }
+}
+
+impl Child {
+    /// Starts the command of `settings`; `server` names it in the log. Needs a runtime with I/O and time.
+    ///
+    /// # Errors
+    ///
+    /// [`StartFault::NotFound`], [`StartFault::NotExecutable`] and [`StartFault::Cwd`] before anything is started;
+    /// [`StartFault::Spawn`] when the system refuses. A script whose interpreter is missing starts, and ends at once with 127.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, it leaves no process behind: one that was started meanwhile is stopped.
+    pub async fn start(settings: &StdioSettings, launch: &Launch, server: &Arc<str>) -> Result<(Self, Lines), StartFault> {
+        let (settings, launch, server) = (settings.clone(), launch.clone(), Arc::clone(server));
+        let runtime = Handle::current();
+        // Looking up and starting may wait for a slow disk.
+        let start = move || Self::start_blocking(&settings, &launch, server, &runtime);
+        tokio::task::spawn_blocking(start).await.map_err(io::Error::other)?
+    }
+
+    fn start_blocking(
+        settings: &StdioSettings,
+        launch: &Launch,
+        server: Arc<str>,
+        runtime: &Handle,
+    ) -> Result<(Self, Lines), StartFault> {
+        let variables = environment(env::vars_os(), &settings.env);
+        let path = variables.get(OsStr::new("PATH")).map(OsString::as_os_str);
+        locate(&settings.command, path, settings.cwd.as_deref())?;
+        let ended = signal(SignalKind::child())?;
+        let (mut command, guarding) = command(settings, launch, &variables);
+        let (process, pipes) = Process::start(&mut command, guarding)?;
+        let process = Arc::new(process);
+        let (stdin, stdout, stderr) = open(pipes).inspect_err(|_| {
+            process.kill_group();
+        })?;
+        let outbox = Arc::new(Outbox::new(stdin, launch.queue));
+        let tail = Arc::new(Tail::new(launch.stderr_lines));
+        let stop = Arc::new(Notify::new());
+        let (status, status_seen) = watch::channel(None);
+        let draining = Arc::clone(&outbox);
+        let supervisor = Supervisor {
+            process: Arc::clone(&process),
+            ended,
+            outbox: Arc::clone(&outbox),
+            writer: runtime.spawn(async move { draining.drain().await }),
+            stderr: runtime.spawn(stderr::keep(stderr, Arc::clone(&tail), server)),
+            stop: Arc::clone(&stop),
+            graces: launch.graces,
+            status,
+        };
+        runtime.spawn(supervisor.run());
+        let longest_stop = launch.graces.eof + launch.graces.term + 3 * KILL_GRACE;
+        let inner = Inner { process, outbox, tail, stop, status: status_seen, longest_stop };
+        Ok((Self(Arc::new(inner)), Lines::new(stdout, launch.max_message_bytes)))
+    }
+
+    /// Takes one message (JSON without a raw line feed) to be written as a line. Never waits. Messages are written in the order
+    /// in which they are taken.
+    ///
+    /// # Errors
+    ///
+    /// [`SendFault::Full`]: the limits of the queue are reached, and the message was not taken. [`SendFault::Gone`]: the child
+    /// does not read any more. A message that was taken may still be lost with the child.
+    pub fn send(&self, message: Bytes) -> Result<(), SendFault> {
+        debug_assert!(!message.contains(&b'\n'), "a line feed would make two messages of one");
+        self.0.outbox.send(message)
+    }
+
+    /// Stops the process and all it started: what was taken is still written and stdin closed, then SIGTERM, then SIGKILL, each
+    /// after its grace. Returns when it is reaped, at once when it was already; None when even SIGKILL did not end it in time
+    /// (it hangs in the kernel, and is reaped when it does end). Any number of tasks may call it.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, the stop goes on in the background.
+    pub async fn stop(&self) -> Option<ExitStatus> {
+        self.0.stop.notify_one();
+        timeout(self.0.longest_stop, self.exited()).await.ok()
+    }
+
+    /// Waits for the end of the process, for whatever reason: its exit status, 128 plus the signal when one ended it and a guard
+    /// reports it. All it started is gone by then, and [`Child::stderr_tail`] complete.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, it loses nothing; it may be called again.
+    pub fn exited(&self) -> impl Future<Output = ExitStatus> + Send + use<> {
+        let mut status = self.0.status.clone();
+        async move {
+            if let Ok(status) = status.wait_for(Option::is_some).await
+                && let Some(status) = *status
+            {
+                return status;
+            }
+            // The supervisor is gone without a word: the runtime ends, and whoever waits here with it.
+            pending().await
+        }
+    }
+
+    /// The process id: that of the guard, which the command's is a child of, or of the command when there is no guard.
+    pub fn pid(&self) -> i32 {
+        self.0.process.pid().as_raw_nonzero().get()
+    }
+
+    /// The last lines of stderr, the oldest first, without control characters.
+    pub fn stderr_tail(&self) -> Vec<String> {
+        self.0.tail.lines()
+    }
+}
+
+/// What to run: the command itself, or the guard above it.
+fn command(settings: &StdioSettings, launch: &Launch, variables: &BTreeMap<OsString, OsString>) -> (Command, Guarding) {
+    let (mut command, guarding) = match &launch.guard {
+        Some(guard) => {
+            let mut command = Command::new(guard);
+            command.arg0("myelin").args(["guard", "--", &settings.command]);
+            (command, Guarding::Guarded)
+        }
+        None => (Command::new(&settings.command), Guarding::Plain),
+    };
+    command.args(&settings.args).env_clear().envs(variables);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    if let Some(cwd) = &settings.cwd {
+        command.current_dir(cwd);
+    }
+    (command, guarding)
+}
+
+/// Hands the pipes to the runtime.
+fn open(pipes: Pipes) -> io::Result<(pipe::Sender, pipe::Receiver, pipe::Receiver)> {
+    let fd = |end: Option<OwnedFd>| end.ok_or_else(|| io::Error::from(io::ErrorKind::BrokenPipe));
+    let stdin = pipe::Sender::from_owned_fd(fd(pipes.stdin.map(OwnedFd::from))?)?;
+    let stdout = pipe::Receiver::from_owned_fd(fd(pipes.stdout.map(OwnedFd::from))?)?;
+    let stderr = pipe::Receiver::from_owned_fd(fd(pipes.stderr.map(OwnedFd::from))?)?;
+    Ok((stdin, stdout, stderr))
+}

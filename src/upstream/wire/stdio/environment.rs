@@ -1,0 +1,65 @@
+//! The environment of a child: a short list from the gateway's own, and what the operator configured.
+//!
+//! The gateway's other variables stay here; among them are keys and tokens that no upstream may see.
+
+use std::{collections::BTreeMap, ffi::OsString};
+
+use crate::redact::Redacted;
+
+/// What programs need to find themselves, their user, their language, the network's proxies and its authorities.
+const INHERITED: [&str; 18] = [
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "LANG",
+    "TZ",
+    "TMPDIR",
+    "TERM",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    // Most programs read proxies in lower case as well, some only so (curl: http_proxy).
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "NODE_EXTRA_CA_CERTS",
+];
+
+const INHERITED_PREFIXES: [&str; 2] = ["LC_", "XDG_"];
+
+/// The variables of a child: those inherited from `own`, overridden by `configured`.
+pub(super) fn environment(
+    own: impl Iterator<Item = (OsString, OsString)>,
+    configured: &BTreeMap<String, Redacted<String>>,
+) -> BTreeMap<OsString, OsString> {
+    let configured = configured.iter().map(|(name, value)| (name.into(), value.expose().into()));
+    own.filter(|(name, _)| name.to_str().is_some_and(is_inherited)).chain(configured).collect()
+}
+
+fn is_inherited(name: &str) -> bool {
+    INHERITED.contains(&name) || INHERITED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn variables(pairs: &[(&str, &str)]) -> BTreeMap<OsString, OsString> {
+        pairs.iter().map(|(name, value)| (name.into(), value.into())).collect()
+    }
+
+    #[test]
+    fn secrets_of_the_gateway_stay_and_configured_variables_win() {
+        let own = [("PATH", "/bin"), ("LC_ALL", "C"), ("XDG_CACHE_HOME", "/c"), ("AWS_SECRET_ACCESS_KEY", "s"), ("LANG", "de")];
+        let configured = BTreeMap::from([
+            ("LANG".to_owned(), Redacted::from("en")),
+            ("API_KEY".to_owned(), Redacted::from("k")),
+        ]);
+        let expected = [("API_KEY", "k"), ("LANG", "en"), ("LC_ALL", "C"), ("PATH", "/bin"), ("XDG_CACHE_HOME", "/c")];
+        assert_eq!(environment(variables(&own).into_iter(), &configured), variables(&expected));
+    }
+}

@@ -1,0 +1,191 @@
+//! A child's stdout, cut into lines.
+
+use std::io;
+
+use bytes::{Bytes, BytesMut};
+use memchr::memchr;
+use tokio::{io::AsyncReadExt, net::unix::pipe};
+
+/// Room for each read: what a pipe holds by default, so that one read empties it.
+const READ_BYTES: usize = 64 << 10;
+
+/// What a child wrote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Line {
+    /// One line without its end; never empty. A slice of the read buffer: who keeps it for long should copy it.
+    Message(Bytes),
+    /// A line above the limit. It is skipped; told once, as soon as it is known.
+    TooLong,
+}
+
+/// The lines of a child's stdout. Dropping it ends the child: nobody reads it any more.
+#[derive(Debug)]
+pub struct Lines {
+    stdout: pipe::Receiver,
+    cutter: Cutter,
+}
+
+impl Lines {
+    pub(super) fn new(stdout: pipe::Receiver, max_message_bytes: usize) -> Self {
+        Self { stdout, cutter: Cutter::new(max_message_bytes) }
+    }
+
+    /// The next line; None when the child has closed its stdout or has ended. Empty lines are skipped; what follows the last
+    /// line end counts as a line.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, it loses nothing.
+    pub async fn next(&mut self) -> Option<Line> {
+        loop {
+            if let Some(line) = self.cutter.next() {
+                return Some(line);
+            }
+            let buffer = self.cutter.room();
+            match self.stdout.read_buf(buffer).await {
+                Ok(0) => return self.cutter.rest(),
+                Err(fault) if fault.kind() != io::ErrorKind::Interrupted => return None,
+                Ok(_) | Err(_) => {}
+            }
+        }
+    }
+}
+
+/// Bytes to lines, with no I/O.
+#[derive(Debug)]
+struct Cutter {
+    buffer: BytesMut,
+    /// Bytes of `buffer` that hold no line end.
+    searched: usize,
+    limit: usize,
+    /// What is read belongs to a line that was reported as too long.
+    skipping: bool,
+}
+
+impl Cutter {
+    fn new(limit: usize) -> Self {
+        Self { buffer: BytesMut::new(), searched: 0, limit, skipping: false }
+    }
+
+    /// Where to append what is read.
+    fn room(&mut self) -> &mut BytesMut {
+        self.buffer.reserve(READ_BYTES);
+        &mut self.buffer
+    }
+
+    fn next(&mut self) -> Option<Line> {
+        while let Some(end) = memchr(b'\n', self.buffer.get(self.searched..)?) {
+            let mut line = self.buffer.split_to(self.searched + end + 1);
+            line.truncate(line.len() - 1);
+            self.searched = 0;
+            if let Some(line) = self.whole(line) {
+                return Some(line);
+            }
+        }
+        self.searched = self.buffer.len();
+        // One more for the carriage return, which does not count.
+        let too_long = self.searched > self.limit.saturating_add(1);
+        if self.skipping || too_long {
+            self.buffer = BytesMut::new();
+            self.searched = 0;
+        }
+        let is_news = too_long && !self.skipping;
+        self.skipping |= too_long;
+        is_news.then_some(Line::TooLong)
+    }
+
+    /// What to say of a line that was read to its end.
+    fn whole(&mut self, mut line: BytesMut) -> Option<Line> {
+        if std::mem::take(&mut self.skipping) {
+            return None;
+        }
+        if line.last() == Some(&b'\r') {
+            line.truncate(line.len() - 1);
+        }
+        match line.len() {
+            0 => None,
+            length if length > self.limit => Some(Line::TooLong),
+            _ => Some(Line::Message(line.freeze())),
+        }
+    }
+
+    /// The last line, when its end is missing.
+    fn rest(&mut self) -> Option<Line> {
+        let line = std::mem::take(&mut self.buffer);
+        self.searched = 0;
+        self.whole(line)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What comes out when `pieces` are read one after the other.
+    fn cut(pieces: &[&[u8]], limit: usize) -> Vec<Line> {
+        let mut cutter = Cutter::new(limit);
+        let mut lines = Vec::new();
+        for piece in pieces {
+            cutter.room().extend_from_slice(piece);
+            lines.extend(std::iter::from_fn(|| cutter.next()));
+            assert!(cutter.buffer.len() <= limit + 1, "more is kept than a line may have");
+        }
+        lines.extend(cutter.rest());
+        lines
+    }
+
+    fn message(text: &'static str) -> Line {
+        Line::Message(Bytes::from_static(text.as_bytes()))
+    }
+
+    #[test]
+    fn lines_come_without_ends_and_empty_ones_not_at_all() {
+        assert_eq!(cut(&[b"{}\n\n\r\n[1]\r\n", b"{\"a\"", b":1}\n"], 10), [message("{}"), message("[1]"), message("{\"a\":1}")]);
+    }
+
+    #[test]
+    fn an_unfinished_last_line_is_a_line() {
+        assert_eq!(cut(&[b"{}\n{", b"}"], 10), [message("{}"), message("{}")]);
+    }
+
+    #[test]
+    fn a_line_at_the_limit_passes_and_one_byte_more_does_not() {
+        assert_eq!(cut(&[b"12345\n123456\n12345\r\n"], 5), [message("12345"), Line::TooLong, message("12345")]);
+    }
+
+    #[test]
+    fn an_endless_line_is_told_once_and_at_once() {
+        assert_eq!(cut(&[b"1234567", b"12345678901234567890", b"123456789"], 5), [Line::TooLong]);
+        assert_eq!(cut(&[b"1234567", b"1234567", b"1\n{}\n"], 5), [Line::TooLong, message("{}")]);
+    }
+
+    #[test]
+    fn messages_of_one_read_share_its_buffer() {
+        let mut cutter = Cutter::new(100);
+        cutter.room().extend_from_slice(b"first\nsecond\n");
+        let start = cutter.buffer.as_ptr();
+        let Some(Line::Message(first)) = cutter.next() else { panic!() };
+        assert_eq!(first.as_ptr(), start);
+    }
+
+    proptest! {
+        #[test]
+        fn where_the_reads_are_split_does_not_matter(
+            lines in proptest::collection::vec("[a-z]{0,12}\r?", 0..20),
+            cuts in proptest::collection::vec(1usize..9, 1..9),
+        ) {
+            let text = lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect::<String>().into_bytes();
+            let mut pieces = Vec::new();
+            let mut rest = text.as_slice();
+            for size in cuts.iter().cycle() {
+                let (piece, left) = rest.split_at((*size).min(rest.len()));
+                pieces.push(piece);
+                rest = left;
+                if rest.is_empty() { break }
+            }
+            prop_assert_eq!(cut(&pieces, 8), cut(&[&text], 8));
+        }
+    }
+}

@@ -1,0 +1,100 @@
+// The servers behind the gateway: the two reference servers on both wires, and public servers that nobody here wrote.
+// Each says how it is started and what a client has to get from it.
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { NODE, PEERS, TESTS, npmEntry, reference, startReference, startServer } from '../peers/processes.mjs';
+import { expect, textOf } from './expect.mjs';
+import { REFERENCE_CHECKS } from './reference-checks.mjs';
+
+const EVERYTHING = npmEntry('@modelcontextprotocol/server-everything', 'dist/index.js');
+const local = (entry) => async () => ({ entry, stop: async () => undefined });
+const http = (starting) => async () => {
+  const { url, stop } = await starting();
+  return { entry: { url }, stop };
+};
+
+/** A call of a public server: what to call and what the text has to match. */
+const call = (name, args, pattern) => (use) => use({}, async (session) => {
+  const offered = await session.listTools();
+  expect(offered.some((tool) => tool.name === name), `${name} is not listed`);
+  const answer = textOf(await session.callTool(name, args));
+  expect(pattern.test(answer), `${name} answered ${answer}`);
+});
+
+const everythingChecks = {
+  adds: call('get-sum', { a: 2, b: 40 }, /42/),
+  echoes: call('echo', { message: 'grüße' }, /grüße/),
+  'gives structure': (use) => use({}, async (session) => {
+    const { structuredContent } = await session.callTool('get-structured-content', { location: 'Chicago' });
+    expect(typeof structuredContent?.temperature === 'number', JSON.stringify(structuredContent));
+  }),
+  'reports progress': (use) => use({}, async (session) => {
+    const seen = [];
+    await session.callTool('trigger-long-running-operation', { duration: 0.2, steps: 2 }, { onprogress: ({ progress }) => seen.push(progress) });
+    expect(seen.join(' ') === '1 2', `progress was ${seen}`);
+  }),
+  'reads resources': (use) => use({}, async (session) => {
+    const [{ uri }] = await session.listResources();
+    const [{ text }] = await session.readResource(uri);
+    expect(text.length > 0, `${uri} is empty`);
+  }),
+  'gets prompts': (use) => use({}, async (session) => {
+    const [{ content }] = await session.getPrompt('args-prompt', { city: 'Bern' });
+    expect(/Bern/.test(content.text), content.text);
+  }),
+};
+
+async function startFilesystem() {
+  const folder = mkdtempSync(join(tmpdir(), 'files-'));
+  writeFileSync(join(folder, 'note.txt'), 'written by the test');
+  const args = [npmEntry('@modelcontextprotocol/server-filesystem', 'dist/index.js'), folder];
+  return { entry: { command: NODE, args }, folder, stop: async () => rmSync(folder, { recursive: true }) };
+}
+
+const filesystemChecks = ({ folder }) => ({
+  'lists files': call('list_directory', { path: folder }, /note\.txt/),
+  'reads files': call('read_text_file', { path: join(folder, 'note.txt') }, /written by the test/),
+  'stays inside': (use) => use({}, async (session) => {
+    const { isError } = await session.callTool('read_text_file', { path: '/etc/hostname' });
+    expect(isError === true, 'read a file outside');
+  }),
+});
+
+async function startMemory() {
+  const folder = mkdtempSync(join(tmpdir(), 'memory-'));
+  const args = [npmEntry('@modelcontextprotocol/server-memory', 'dist/index.js')];
+  const env = { MEMORY_FILE_PATH: join(folder, 'memory.jsonl') };
+  return { entry: { command: NODE, args, env }, stop: async () => rmSync(folder, { recursive: true }) };
+}
+
+const entity = { name: 'Ada', entityType: 'person', observations: ['wrote a program'] };
+
+const memoryChecks = {
+  remembers: async (use) => {
+    await call('create_entities', { entities: [entity] }, /./)(use);
+    await call('read_graph', {}, /wrote a program/)(use);
+  },
+};
+
+const timeChecks = {
+  'tells the time': call('get_current_time', { timezone: 'Etc/UTC' }, /UTC/),
+  converts: call('convert_time', { source_timezone: 'Etc/UTC', time: '12:00', target_timezone: 'Asia/Tokyo' }, /21:00/),
+};
+
+const everythingOverHttp = () => startServer(NODE, ['-r', join(TESTS, 'peers/bind-local.cjs'), EVERYTHING, 'streamableHttp'], { PORT: '0' });
+
+const server = (name, start, checks) => ({ name, start, checks: typeof checks === 'function' ? checks : () => checks });
+
+export const SERVERS = [
+  server('modern-http', http(() => startReference('modern')), REFERENCE_CHECKS),
+  server('legacy-http', http(() => startReference('legacy')), REFERENCE_CHECKS),
+  server('modern-stdio', local({ command: NODE, args: [reference('modern'), '--stdio'] }), REFERENCE_CHECKS),
+  server('legacy-stdio', local({ command: NODE, args: [reference('legacy'), '--stdio'] }), REFERENCE_CHECKS),
+  server('everything-http', http(everythingOverHttp), everythingChecks),
+  server('everything-stdio', local({ command: NODE, args: [EVERYTHING, 'stdio'] }), everythingChecks),
+  server('filesystem-stdio', startFilesystem, filesystemChecks),
+  server('memory-stdio', startMemory, memoryChecks),
+  server('time-stdio', local({ command: join(PEERS, 'venv/bin/mcp-server-time') }), timeChecks),
+];
