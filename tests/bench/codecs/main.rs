@@ -1,6 +1,6 @@
 //! `codecs`: what the pure parts of a call cost, counted in instructions, so that a noisy machine gives the same answer.
 //!
-//! Each case runs in a child of this program under `valgrind --tool=callgrind`, once [`FEW`] and once [`MANY`] times; the
+//! Each case runs in a child of this program under `valgrind --tool=callgrind`, once a few and once many times; the
 //! difference over the difference in repetitions is the cost of one. That needs no symbols, so it measures the very
 //! binary that the release profile makes, and set-up and warm-up cancel out. Without valgrind only wall time is given.
 //! Cases are the table in `cases.rs`. Usage: `cargo bench --bench codecs -- [WORD ...] [--json]`.
@@ -13,8 +13,9 @@ use cases::{Case, cases};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-const FEW: u64 = 20;
-const MANY: u64 = 120;
+/// Native time of the many repetitions: long against what set-up varies by (entropy is gathered in a varying loop).
+const MANY: Duration = Duration::from_millis(20);
+const FEWEST: u64 = 20;
 /// Wall time is the best of this many batches: the shortest is the least disturbed.
 const BATCHES: u32 = 20;
 const BATCH: Duration = Duration::from_millis(5);
@@ -33,19 +34,23 @@ fn main() -> anyhow::Result<()> {
     if let [mode, name, times] = arguments.as_slice()
         && mode == REPEAT
     {
-        let mut case = cases().into_iter().find(|case| case.name == name).context("no such case")?;
+        let mut case = cases().find(|case| case.name == name).context("no such case")?;
         repeat(&mut case, times.parse()?);
         return Ok(());
     }
     let words: Vec<&str> = arguments.iter().map(String::as_str).filter(|word| !word.starts_with("--")).collect();
     let has_valgrind = Command::new("valgrind").arg("--version").stdout(Stdio::null()).status().is_ok();
     let mut measured = Vec::new();
-    for mut case in cases().into_iter().filter(|case| words.is_empty() || words.iter().any(|word| case.name.contains(word))) {
-        let instructions = if has_valgrind { Some(instructions_of_one(case.name)?) } else { None };
+    for mut case in cases().filter(|case| words.is_empty() || words.iter().any(|word| case.name.contains(word))) {
         let nanoseconds = nanoseconds_of_one(&mut case);
+        let instructions = if has_valgrind { Some(instructions_of_one(case.name, nanoseconds)?) } else { None };
         measured.push(Measured { name: case.name, bytes: case.bytes, instructions, nanoseconds });
     }
-    if arguments.iter().any(|argument| argument == "--json") { print_json(&measured) } else { print_table(&measured) }
+    if arguments.iter().any(|argument| argument == "--json") {
+        print_json(&measured)
+    } else {
+        print_table(&measured)
+    }
     Ok(())
 }
 
@@ -55,9 +60,10 @@ fn repeat(case: &mut Case, times: u64) {
     }
 }
 
-fn instructions_of_one(name: &str) -> anyhow::Result<u64> {
-    let (few, many) = (instructions(name, FEW)?, instructions(name, MANY)?);
-    Ok(many.saturating_sub(few) / (MANY - FEW))
+fn instructions_of_one(name: &str, nanoseconds: f64) -> anyhow::Result<u64> {
+    let more = (MANY.as_nanos() as f64 / nanoseconds) as u64 + FEWEST;
+    let (few, many) = (instructions(name, FEWEST)?, instructions(name, FEWEST + more)?);
+    Ok(many.saturating_sub(few) / more)
 }
 
 /// The instructions of a whole child, from callgrind's `Collected : N`.

@@ -50,7 +50,11 @@ impl Exchange {
                 self.meta(id, ",")
             ),
             Method::List => {
-                write!(body, r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/list","params":{{{}}}}}"#, self.meta(id, ""))
+                write!(
+                    body,
+                    r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/list","params":{{{}}}}}"#,
+                    self.meta(id, "")
+                )
             }
         };
         debug_assert!(written.is_ok(), "writing to a string cannot fail");
