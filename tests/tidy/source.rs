@@ -92,7 +92,8 @@ fn test_modules(source: &Source) -> Vec<String> {
 /// The code with every `#[cfg(test)]` item that has a body blank.
 fn without_tests(code: &str) -> String {
     let mut out = code.as_bytes().to_vec();
-    for (at, _) in code.match_indices("#[cfg(test)]") {
+    let attributes = ["#[cfg(test)]", "#[cfg(all(test,"].into_iter().flat_map(|attribute| code.match_indices(attribute));
+    for (at, _) in attributes {
         let body = code[at..].find('{').map(|open| at + open);
         let declaration = code[at..].find(';').map_or(usize::MAX, |end| at + end);
         if let Some(open) = body.filter(|open| *open < declaration) {
