@@ -2,9 +2,11 @@
 #![forbid(unsafe_code)]
 
 pub mod admin;
+pub mod app;
 pub mod clock;
 pub mod config;
 pub mod demo;
+pub mod dialogue;
 pub mod downstream;
 pub mod era;
 pub mod guard;

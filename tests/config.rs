@@ -265,7 +265,7 @@ fn schema_keys(schema: &Json, path: &[String], keys: &mut Vec<SchemaKey>) {
         schema_keys(schema, path, keys);
     }
     for (key, schema) in schema["properties"].as_object().into_iter().flatten() {
-        let path = [path, &[key.clone()]].concat();
+        let path = [path, std::slice::from_ref(key)].concat();
         schema_keys(schema, &path, keys);
         keys.push(SchemaKey { path, schema: schema.clone() });
     }

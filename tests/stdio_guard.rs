@@ -23,7 +23,8 @@ use tokio::time::{sleep, timeout};
 
 /// A wrapper that forks, and one that leaves a daemon in a session of its own.
 const FORKING: &str = "sleep 1000 & sleep 1000";
-const DAEMON: &str = "(setsid sleep 1000 &); (setsid sh -c '(setsid sleep 1000 &); exec sleep 1000' &); exec sleep 1000";
+const DAEMON: &str =
+    "(setsid sleep 1000 &); (setsid sh -c '(setsid sleep 1000 &); exec sleep 1000' &); exec sleep 1000";
 const STUBBORN: &str = "trap '' TERM HUP INT; (setsid sleep 1000 &); while :; do sleep 1000; done";
 
 /// Marks the processes of one test.
@@ -42,7 +43,9 @@ impl Mark {
                 .is_ok_and(|all| all.split(|byte| *byte == 0).any(|one| one == variable.as_bytes()))
         };
         let found = fs::read_dir("/proc").unwrap().flatten().filter(marked);
-        found.map(|folder| format!("{:?}: {:?}", folder.file_name(), fs::read_to_string(folder.path().join("cmdline")))).collect()
+        found
+            .map(|folder| format!("{:?}: {:?}", folder.file_name(), fs::read_to_string(folder.path().join("cmdline"))))
+            .collect()
     }
 
     /// Waits until there are `count` of them.

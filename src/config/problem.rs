@@ -53,6 +53,7 @@ pub enum Got {
 
 /// What can be wrong.
 #[derive(Debug, Error)]
+#[allow(missing_docs, reason = "each variant's message says what it is")]
 pub enum ProblemKind {
     #[error("cannot be read: {0}")]
     Unreadable(io::ErrorKind),
@@ -152,6 +153,7 @@ pub enum ProblemKind {
 
 /// What a [`Note`] says.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[allow(missing_docs, reason = "each variant's message says what it is")]
 pub enum Remark {
     #[error("is a client's key and means nothing here: ignored")]
     Ignored,

@@ -17,6 +17,7 @@ pub mod modern;
 pub mod notice;
 mod revision;
 
+pub use code::HEADER_MISMATCH;
 pub use revision::Revision;
 
 use bytes::Bytes;

@@ -115,6 +115,12 @@ impl Raw {
         self.as_str().parse().ok()
     }
 
+    /// The same value in a buffer of its own, so that the one it came in can go.
+    #[must_use]
+    pub fn detach(&self) -> Self {
+        Self(Bytes::copy_from_slice(&self.0))
+    }
+
     /// Part of this value's buffer.
     pub(super) fn slice(&self, range: std::ops::Range<usize>) -> Self {
         Self(self.0.slice(range))

@@ -1,6 +1,12 @@
 //! What a client wants.
 
-use std::sync::Arc;
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use crate::jsonrpc::Raw;
 
@@ -19,6 +25,37 @@ pub struct Call {
     pub progress: ProgressInterest,
     /// Arguments that the client mirrored into headers; the owner of the tool's schema checks them.
     pub mirrored: Mirrored,
+    /// What is learned on the way, for the log.
+    pub trace: Arc<Trace>,
+}
+
+/// What is learned of a call on its way.
+#[derive(Debug, Default)]
+pub struct Trace {
+    server: OnceLock<Arc<str>>,
+    upstream_us: AtomicU64,
+}
+
+impl Trace {
+    /// It goes to this server.
+    pub fn goes_to(&self, server: &Arc<str>) {
+        let _ = self.server.set(server.clone());
+    }
+
+    /// The server it went to.
+    pub fn server(&self) -> Option<&str> {
+        self.server.get().map(|server| &**server)
+    }
+
+    /// The server had it for so long.
+    pub fn spend(&self, time: Duration) {
+        self.upstream_us.fetch_add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// How long servers had it.
+    pub fn upstream_time(&self) -> Duration {
+        Duration::from_micros(self.upstream_us.load(Ordering::Relaxed))
+    }
 }
 
 /// What a client wants.

@@ -23,6 +23,8 @@ pub enum Fault {
     BadState(&'static str),
     /// The caller: the request needs a client capability that it did not declare.
     MissingCapability(Raw),
+    /// The caller: a question of the server was not answered, or could not be. The sentence says which.
+    Unanswered(&'static str),
     /// Nobody: too much at once. May be tried again after the given time.
     Limited(Limit, Duration),
     /// The upstream: its own error, as it came.
@@ -96,6 +98,7 @@ impl Fault {
             Self::UnknownMethod(_) => "unknown_method",
             Self::UnknownTarget(..) | Self::ResourceNotFound(_) => "not_found",
             Self::MissingCapability(_) => "missing_capability",
+            Self::Unanswered(_) => "unanswered",
             Self::Limited(..) => "limited",
             Self::Upstream(_) => "upstream_error",
             Self::Broken(_, UpstreamFault::Timeout) => "upstream_timeout",

@@ -16,7 +16,7 @@ mod offer;
 mod reply;
 mod value;
 
-pub use call::{Call, Completion, Invoke, Mirrored, Op, ProgressInterest, Reference, Verb};
+pub use call::{Call, Completion, Invoke, Mirrored, Op, ProgressInterest, Reference, Trace, Verb};
 pub use caller::{Caller, Capabilities, Level, LogInterest, Principal, Profile};
 pub use catalog::{CacheHint, CacheScope, Catalog, Entry, Page, Rendering};
 pub use fault::{Fault, Limit, UpstreamFault};
@@ -32,4 +32,7 @@ pub use value::{Undecodable, decode_value, encode_value};
 pub trait Waist: Send + Sync + 'static {
     /// Starts a call. Nothing happens before the reply is polled; dropping the reply cancels.
     fn call(&self, call: Call) -> Reply;
+
+    /// A legacy session ended: what was kept for it can go.
+    fn ended(&self, session: &std::sync::Arc<str>);
 }

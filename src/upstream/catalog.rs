@@ -35,6 +35,8 @@ pub struct Stock {
     pub fresh_until: Instant,
     /// For whom it may be kept.
     pub scope: CacheScope,
+    /// When it was fetched.
+    pub fetched: Instant,
     /// Tells it apart from every other stock of this process.
     pub stamp: u64,
     /// How often the server had announced changes when the fetch began.
@@ -46,8 +48,9 @@ static STAMPS: AtomicU64 = AtomicU64::new(1);
 impl Stock {
     fn new(catalog: Catalog, hint: CacheHint, generation: u64) -> Self {
         let stamp = STAMPS.fetch_add(1, Ordering::Relaxed);
-        let fresh_until = clock::now() + hint.ttl;
-        Self { catalog: Arc::new(catalog), fresh_until, scope: hint.scope, stamp, generation }
+        let fetched = clock::now();
+        let fresh_until = fetched + hint.ttl;
+        Self { catalog: Arc::new(catalog), fresh_until, scope: hint.scope, fetched, stamp, generation }
     }
 
     /// The list of a server that has none of the kind.
@@ -177,5 +180,6 @@ fn read_entry(kind: ListKind, raw: Raw, _dialect: &Dialect) -> Option<Entry> {
         },
         _ => Mirror::default(),
     };
-    Some(Entry { key, raw, mirror })
+    // A list outlives the buffer that its page was read into.
+    Some(Entry { key, raw: raw.detach(), mirror })
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     era::{Incoming, Outgoing, Revision, legacy, modern},
     jsonrpc::{ErrorObject, Message, Raw},
-    mcp::{Caller, Fault, Mirror, Offer, Outcome, Profile, ProgressInterest, UpstreamFault, Verb},
+    mcp::{Caller, Fault, Mirror, Offer, Outcome, Profile, ProgressInterest, Trace, UpstreamFault, Verb},
 };
 
 use super::opening::gateway_caller;
@@ -45,6 +45,8 @@ pub struct Errand {
     pub progress: ProgressInterest,
     /// For the three methods that may need input.
     pub verb: Option<Verb>,
+    /// What is learned on the way.
+    pub trace: Arc<Trace>,
 }
 
 impl Dialect {
@@ -74,6 +76,7 @@ impl Dialect {
             mirror: Mirror::default(),
             progress: ProgressInterest::Unwanted,
             verb: None,
+            trace: Arc::default(),
         };
         self.encode(&errand, token)
     }

@@ -321,10 +321,14 @@ impl Group {
             Err(fault) => return Outcome::Failed(fault),
         };
         lease.peer.raise_log_level(errand.caller.log).await;
-        match lease.peer.start(&errand) {
+        let started = clock::now();
+        let trace = errand.trace.clone();
+        let outcome = match lease.peer.start(&errand) {
             Ok(exchange) => converse(exchange, stage, errand, self.server().clone(), patience).await,
             Err(fault) => Outcome::Failed(Fault::Broken(self.server().clone(), fault)),
-        }
+        };
+        trace.spend(clock::now().saturating_duration_since(started));
+        outcome
     }
 
     /// What the server offers; it is reached for that if it never was.
@@ -367,10 +371,29 @@ impl Group {
     }
 
     /// The list, fetched if it is not fresh. The fetch goes on when nobody waits for it any more.
+    ///
+    /// # Errors
+    /// [`Fault::Broken`] when the server cannot be asked.
     pub async fn list(self: &Arc<Self>, kind: ListKind) -> Result<Arc<Stock>, Fault> {
-        if let Some(stock) = self.fresh(kind) {
-            return Ok(stock);
+        match self.fresh(kind) {
+            Some(stock) => Ok(stock),
+            None => self.fetch_now(kind).await,
         }
+    }
+
+    /// The list, for somebody who did not find in it what the server should have: fetched again unless it just was.
+    ///
+    /// # Errors
+    /// [`Fault::Broken`] when the server cannot be asked.
+    pub async fn list_again(self: &Arc<Self>, kind: ListKind) -> Result<Arc<Stock>, Fault> {
+        const JUST_NOW: Duration = Duration::from_secs(1);
+        match self.fresh(kind) {
+            Some(stock) if clock::now().saturating_duration_since(stock.fetched) < JUST_NOW => Ok(stock),
+            _ => self.fetch_now(kind).await,
+        }
+    }
+
+    async fn fetch_now(self: &Arc<Self>, kind: ListKind) -> Result<Arc<Stock>, Fault> {
         let fetch = self.shelf(kind).fetch(|fetch| {
             let group = self.clone();
             let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);

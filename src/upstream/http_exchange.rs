@@ -158,6 +158,10 @@ impl Exchange for HttpExchange {
             },
         };
         self.is_over |= matches!(item, Item::Answer(_) | Item::Broken(_));
+        if self.is_over && let Step::Streaming(body) = std::mem::replace(&mut self.step, Step::Over) {
+            // After the answer a stream ends: its connection is worth keeping.
+            body.retire();
+        }
         item
     }
 

@@ -32,6 +32,10 @@ pub fn fault(fault: &Fault, verb: Option<Verb>, revision: Revision, capabilities
         Fault::BadCursor => error(code::INVALID_PARAMS, "Invalid cursor: start the list again without one".to_owned()),
         Fault::BadState(reason) => error(code::INTERNAL_ERROR, format!("The server refused its own state: {reason}")),
         Fault::MissingCapability(required) => incapable(verb, required.as_str()),
+        Fault::Unanswered(reason) => match verb {
+            Some(Verb::CallTool) => Told::ToolError((*reason).to_owned()),
+            _ => error(code::INTERNAL_ERROR, (*reason).to_owned()),
+        },
         Fault::Upstream(upstream) => relayed(upstream, verb, revision, capabilities),
         Fault::Limited(limit, after) => Told::Error(code::limited(*limit, *after)),
         Fault::Broken(server, what) => Told::Error(code::broken(server, *what)),

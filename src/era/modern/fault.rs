@@ -31,6 +31,7 @@ pub fn fault(fault: &Fault) -> (u16, ErrorObject, Option<Duration>) {
             let data = code::data(&[("requiredCapabilities", required.clone())]);
             (400, ErrorObject::new(code::MISSING_CAPABILITY, "This call needs a client capability that was not declared").with_data(data), None)
         }
+        Fault::Unanswered(reason) => plain(200, code::INTERNAL_ERROR, (*reason).to_owned()),
         Fault::Upstream(error) => upstream(error),
         Fault::Limited(limit, after) => (503, code::limited(*limit, *after), Some(*after)),
         Fault::Broken(server, what) => (200, code::broken(server, *what), None),

@@ -59,7 +59,10 @@ impl Drop for Inner {
 
 impl fmt::Debug for Child {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Child").field("pid", &self.pid()).field("status", &*self.0.status.borrow()).finish_non_exhaustive()
+        f.debug_struct("Child")
+            .field("pid", &self.pid())
+            .field("status", &*self.0.status.borrow())
+            .finish_non_exhaustive()
     }
 }
 
@@ -74,7 +77,11 @@ impl Child {
     /// # Cancel safety
     ///
     /// Dropped, it leaves no process behind: one that was started meanwhile is stopped.
-    pub async fn start(settings: &StdioSettings, launch: &Launch, server: &Arc<str>) -> Result<(Self, Lines), StartFault> {
+    pub async fn start(
+        settings: &StdioSettings,
+        launch: &Launch,
+        server: &Arc<str>,
+    ) -> Result<(Self, Lines), StartFault> {
         let (settings, launch, server) = (settings.clone(), launch.clone(), Arc::clone(server));
         let runtime = Handle::current();
         // Looking up and starting may wait for a slow disk.

@@ -54,11 +54,15 @@ mod tests {
 
     #[test]
     fn secrets_of_the_gateway_stay_and_configured_variables_win() {
-        let own = [("PATH", "/bin"), ("LC_ALL", "C"), ("XDG_CACHE_HOME", "/c"), ("AWS_SECRET_ACCESS_KEY", "s"), ("LANG", "de")];
-        let configured = BTreeMap::from([
-            ("LANG".to_owned(), Redacted::from("en")),
-            ("API_KEY".to_owned(), Redacted::from("k")),
-        ]);
+        let own = [
+            ("PATH", "/bin"),
+            ("LC_ALL", "C"),
+            ("XDG_CACHE_HOME", "/c"),
+            ("AWS_SECRET_ACCESS_KEY", "s"),
+            ("LANG", "de"),
+        ];
+        let configured =
+            BTreeMap::from([("LANG".to_owned(), Redacted::from("en")), ("API_KEY".to_owned(), Redacted::from("k"))]);
         let expected = [("API_KEY", "k"), ("LANG", "en"), ("LC_ALL", "C"), ("PATH", "/bin"), ("XDG_CACHE_HOME", "/c")];
         assert_eq!(environment(variables(&own).into_iter(), &configured), variables(&expected));
     }

@@ -142,7 +142,10 @@ mod tests {
 
     #[test]
     fn lines_come_without_ends_and_empty_ones_not_at_all() {
-        assert_eq!(cut(&[b"{}\n\n\r\n[1]\r\n", b"{\"a\"", b":1}\n"], 10), [message("{}"), message("[1]"), message("{\"a\":1}")]);
+        assert_eq!(
+            cut(&[b"{}\n\n\r\n[1]\r\n", b"{\"a\"", b":1}\n"], 10),
+            [message("{}"), message("[1]"), message("{\"a\":1}")]
+        );
     }
 
     #[test]

@@ -152,7 +152,8 @@ impl Queue {
     /// Writes as much as the pipe takes in one go. A fault ends the queue: nobody reads.
     fn write(&mut self) -> io::Result<()> {
         let Some(pipe) = &self.pipe else { return Ok(()) };
-        let slices: SmallVec<[IoSlice<'_>; 8]> = self.lines.iter().take(LINES_A_WRITE).flat_map(Outgoing::slices).collect();
+        let slices: SmallVec<[IoSlice<'_>; 8]> =
+            self.lines.iter().take(LINES_A_WRITE).flat_map(Outgoing::slices).collect();
         let written = pipe.try_write_vectored(&slices);
         drop(slices);
         match written {

@@ -38,7 +38,8 @@ fn message(text: impl Into<String>) -> Option<Line> {
 
 #[tokio::test]
 async fn a_line_split_over_many_writes_arrives_whole() {
-    let script = r#"printf '{"a":['; for i in 1 2 3 4 5 6 7 8 9; do printf '%s,' $i; done; printf '0]}\n{'; printf '}\n'"#;
+    let script =
+        r#"printf '{"a":['; for i in 1 2 3 4 5 6 7 8 9; do printf '%s,' $i; done; printf '0]}\n{'; printf '}\n'"#;
     let (_child, mut lines) = start(&shell(script), &plain()).await;
     assert_eq!(next(&mut lines).await, message(r#"{"a":[1,2,3,4,5,6,7,8,9,0]}"#));
     assert_eq!(next(&mut lines).await, message("{}"));

@@ -1,0 +1,112 @@
+//! One endpoint: its servers, and what they offer together.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use smallvec::SmallVec;
+
+use crate::{
+    mcp::{Caller, ListKind, Page},
+    policy::ToolFilter,
+    route::{Index, Part},
+    seal::KeyRing,
+    upstream::{Group, Stock, Upstream, settings::ListSettings},
+};
+
+/// Joined lists kept at the most: one for each state of the servers' lists that callers see at a time.
+const MAX_INDEXES: usize = 32;
+
+/// A server behind an endpoint.
+#[derive(Clone)]
+pub struct Member {
+    /// The server.
+    pub upstream: Arc<Upstream>,
+    /// Which of its tools are offered.
+    pub filter: Arc<ToolFilter>,
+}
+
+/// One endpoint.
+pub struct Endpoint {
+    /// Its path.
+    pub path: Arc<str>,
+    /// Its servers in order.
+    pub members: Vec<Member>,
+    /// Whether names get their server's prefix.
+    pub prefixed: bool,
+    pub(super) lists: ListSettings,
+    pub(super) ring: Arc<KeyRing>,
+    joined: Mutex<VecDeque<Arc<Joined>>>,
+}
+
+/// A joined list and the lists that it was joined of.
+pub(super) struct Joined {
+    kind: ListKind,
+    stamps: SmallVec<[u64; 8]>,
+    pub(super) index: Index,
+    /// Pages by the place of their first entry.
+    pub(super) pages: Mutex<SmallVec<[(usize, Arc<Page>); 1]>>,
+}
+
+/// The lists of an endpoint's servers, in the order of the servers.
+pub(super) type Stocks = SmallVec<[Option<Arc<Stock>>; 8]>;
+
+impl Endpoint {
+    /// An endpoint over these servers.
+    pub fn new(path: &str, members: Vec<Member>, prefixed: bool, lists: ListSettings, ring: Arc<KeyRing>) -> Self {
+        Self { path: path.into(), members, prefixed, lists, ring, joined: Mutex::default() }
+    }
+
+    /// The lists that are there for a caller now, fresh or not.
+    pub(super) fn stocks_now(&self, caller: &Caller, kind: ListKind) -> Stocks {
+        self.groups_now(caller).map(|group| group.and_then(|group| group.stock(kind))).collect()
+    }
+
+    /// The caller's group on each server whose era is known.
+    pub(super) fn groups_now(&self, caller: &Caller) -> impl Iterator<Item = Option<Arc<Group>>> {
+        self.members.iter().map(|member| member.upstream.group_now(caller))
+    }
+
+    /// The joined list of these lists.
+    pub(super) fn join(&self, kind: ListKind, stocks: &Stocks) -> Arc<Joined> {
+        let stamps = stocks.iter().map(|stock| stock.as_ref().map_or(0, |stock| stock.stamp));
+        let mut joined = self.joined.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = joined.iter().find(|joined| joined.kind == kind && stamps.clone().eq(joined.stamps.iter().copied())) {
+            return known.clone();
+        }
+        let made = Arc::new(Joined { kind, stamps: stamps.collect(), index: self.index(kind, stocks), pages: Mutex::default() });
+        if joined.len() >= MAX_INDEXES {
+            joined.pop_back();
+        }
+        joined.push_front(made.clone());
+        made
+    }
+
+    fn index(&self, kind: ListKind, stocks: &Stocks) -> Index {
+        let parts: Vec<Part> = self.parts(stocks);
+        let index = Index::build(kind, &parts, self.prefixed);
+        for (name, server) in &index.collisions {
+            tracing::warn!(endpoint = &*self.path, name = &**name, server = &**server, "name is taken by an earlier server");
+        }
+        index
+    }
+
+    fn parts(&self, stocks: &Stocks) -> Vec<Part> {
+        let pairs = self.members.iter().zip(stocks);
+        let part = |(member, stock): (&Member, &Option<Arc<Stock>>)| Part {
+            server: member.upstream.name().clone(),
+            catalog: stock.as_ref().map(|stock| stock.catalog.clone()),
+            filter: member.filter.clone(),
+        };
+        pairs.map(part).collect()
+    }
+
+    /// The member whose prefix a name has, and the name without it.
+    pub(super) fn by_prefix<'a>(&self, name: &'a str) -> Option<(usize, &'a str)> {
+        self.members.iter().enumerate().find_map(|(place, member)| {
+            let own = name.strip_prefix(&**member.upstream.name())?.strip_prefix("__")?;
+            Some((place, own))
+        })
+    }
+}

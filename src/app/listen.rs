@@ -1,0 +1,170 @@
+//! Subscriptions: the changes of all servers behind an endpoint, and of the endpoint itself, on one stream.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use tokio::{
+    sync::mpsc,
+    task::JoinSet,
+    time::{Instant, sleep, timeout_at},
+};
+
+use crate::{
+    clock,
+    mcp::{Call, Event, Filter, ListKind, Notice, Outcome, Stage},
+    jsonrpc::Raw,
+    upstream::Upstream,
+};
+
+use super::{endpoint::Endpoint, gateway::Shared};
+
+/// How long servers may take to grant a subscription before it is acknowledged without them.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// How long a server that could not be listened to is left alone.
+const RETRY: Duration = Duration::from_secs(5);
+/// Changes of lists within this time are told once.
+const GATHER: Duration = Duration::from_millis(50);
+/// Notices on their way to one listener; a server waits when there are more.
+const QUEUE: usize = 64;
+
+enum Heard {
+    Granted(Filter),
+    Notice(Notice),
+}
+
+/// Listens until the client goes or the gateway stops.
+pub(super) async fn listen(shared: Arc<Shared>, call: Call, filter: Filter, stage: Stage) -> Outcome {
+    let mut reloads = shared.reloads();
+    let mut draining = shared.draining();
+    let mut is_first = true;
+    loop {
+        reloads.borrow_and_update();
+        let Some(endpoint) = shared.endpoint(&call.endpoint) else { break };
+        let mut ears = Ears::open(&endpoint, &call, &filter).await;
+        let granted = ears.granted(endpoint.members.len()).await;
+        let notice = if std::mem::replace(&mut is_first, false) { Notice::Acknowledged(granted) } else { changed_set() };
+        match notice {
+            Notice::Acknowledged(_) => stage.say(Event::Notice(notice)).await,
+            _ => tell_lists(&stage, &filter, ListKind::ALL.into()).await,
+        }
+        tokio::select! {
+            () = ears.follow(&stage, &filter) => (),
+            _ = reloads.changed() => (),
+            _ = draining.wait_for(|draining| *draining) => break,
+        }
+    }
+    Outcome::Complete(Raw::empty_object())
+}
+
+/// Stands for "everything may have changed".
+const fn changed_set() -> Notice {
+    Notice::Changed(ListKind::Tools)
+}
+
+async fn tell_lists(stage: &Stage, filter: &Filter, kinds: BTreeSet<ListKind>) {
+    // Templates change with the resources and have no notice of their own.
+    for kind in kinds.into_iter().filter(|kind| *kind != ListKind::Templates && filter.wants(*kind)) {
+        stage.say(Event::Notice(Notice::Changed(kind))).await;
+    }
+}
+
+/// One listener's ears at every server of an endpoint.
+struct Ears {
+    heard: mpsc::Receiver<Heard>,
+    _tasks: JoinSet<()>,
+    asked: Filter,
+}
+
+impl Ears {
+    async fn open(endpoint: &Endpoint, call: &Call, filter: &Filter) -> Self {
+        let (tell, heard) = mpsc::channel(QUEUE);
+        let mut owners = Vec::with_capacity(filter.uris.len());
+        for uri in &filter.uris {
+            owners.push((endpoint.owner_of(&call.caller, uri).await, uri.clone()));
+        }
+        let mut tasks = JoinSet::new();
+        for member in &endpoint.members {
+            let name = member.upstream.name();
+            let owned = owners.iter().filter(|(owner, _)| owner.as_ref() == Some(name)).map(|(_, uri)| uri.clone());
+            let own = Filter { uris: owned.collect(), ..filter.clone() };
+            tasks.spawn(hear(member.upstream.clone(), call.caller.clone(), own, tell.clone()));
+        }
+        Self { heard, _tasks: tasks, asked: filter.clone() }
+    }
+
+    /// What stands: lists always, since the gateway itself changes them; resources as their servers granted them.
+    async fn granted(&mut self, servers: usize) -> Filter {
+        let deadline = Instant::from_std(clock::now() + PATIENCE);
+        let mut granted = Filter { uris: Vec::new(), ..self.asked.clone() };
+        let mut answered = 0;
+        while answered < servers {
+            match timeout_at(deadline, self.heard.recv()).await {
+                Ok(Some(Heard::Granted(filter))) => {
+                    answered += 1;
+                    granted.uris.extend(filter.uris);
+                }
+                Ok(Some(Heard::Notice(_))) => (),
+                Ok(None) | Err(_) => break,
+            }
+        }
+        granted
+    }
+
+    /// Tells what is heard; changes of lists that come together are told together.
+    async fn follow(&mut self, stage: &Stage, filter: &Filter) {
+        let mut changed = BTreeSet::new();
+        loop {
+            let heard = if changed.is_empty() {
+                self.heard.recv().await
+            } else {
+                tokio::select! {
+                    heard = self.heard.recv() => heard,
+                    () = sleep(GATHER) => {
+                        tell_lists(stage, filter, std::mem::take(&mut changed)).await;
+                        continue;
+                    }
+                }
+            };
+            match heard {
+                Some(Heard::Notice(Notice::Changed(kind))) => drop(changed.insert(kind)),
+                Some(Heard::Notice(notice)) => stage.say(Event::Notice(notice)).await,
+                Some(Heard::Granted(_)) => (),
+                None => std::future::pending().await,
+            }
+        }
+    }
+}
+
+/// Listens to one server for as long as somebody wants to hear; one that cannot be listened to is tried again.
+async fn hear(upstream: Arc<Upstream>, caller: Arc<crate::mcp::Caller>, filter: Filter, tell: mpsc::Sender<Heard>) {
+    let mut is_late = false;
+    loop {
+        let listening = match upstream.group(&caller).await {
+            Ok(group) => group.listen(&filter).await,
+            Err(fault) => Err(fault),
+        };
+        let Ok(mut listening) = listening else {
+            if !std::mem::replace(&mut is_late, true) && tell.send(Heard::Granted(Filter::default())).await.is_err() {
+                return;
+            }
+            sleep(RETRY).await;
+            continue;
+        };
+        let first = if is_late { everything_changed() } else { vec![Heard::Granted(listening.granted.clone())] };
+        for heard in first {
+            if tell.send(heard).await.is_err() {
+                return;
+            }
+        }
+        loop {
+            for notice in listening.next().await {
+                if tell.send(Heard::Notice(notice)).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+fn everything_changed() -> Vec<Heard> {
+    [ListKind::Tools, ListKind::Prompts, ListKind::Resources].map(|kind| Heard::Notice(Notice::Changed(kind))).into()
+}

@@ -1,0 +1,17 @@
+//! The composition: endpoints over upstreams, start, reload and stop.
+//!
+//! [`Gateway`] is the waist's routing half: which server, may they, carry it. [`Door`] puts the two adaptors for questions before it.
+//! [`run`] makes a process of it all.
+
+mod door;
+mod endpoint;
+mod gateway;
+mod invoke;
+mod list;
+mod listen;
+
+
+pub use door::Door;
+pub use endpoint::{Endpoint, Member};
+pub use gateway::{BuildError, Gateway};
+
