@@ -11,7 +11,6 @@ use aws_lc_rs::{
     aead::{AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
     digest::{SHA256, digest},
     error::Unspecified,
-    rand,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
@@ -75,7 +74,7 @@ impl KeyRing {
         let mut keys = secrets.into_iter().map(|secret| Key::derive(secret.as_bytes())).collect::<Result<Vec<_>, _>>()?;
         if keys.is_empty() {
             let mut secret = [0; 32];
-            rand::fill(&mut secret)?;
+            random(&mut secret)?;
             keys.push(Key::derive(&secret)?);
         }
         Ok(Self { keys })
@@ -88,7 +87,7 @@ impl KeyRing {
     pub fn seal(&self, purpose: Purpose, content: &[u8]) -> Result<String, Unspecified> {
         let key = self.keys.first().ok_or(Unspecified)?;
         let mut nonce = [0; NONCE_LEN];
-        rand::fill(&mut nonce)?;
+        random(&mut nonce)?;
         let mut sealed = content.to_vec();
         key.aead.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(purpose.label()), &mut sealed)?;
         let mut token = Vec::with_capacity(HEADER_LEN + sealed.len());
@@ -131,13 +130,19 @@ impl Key {
     }
 }
 
+/// Random bytes of the operating system. The cryptographic library's own generator takes 30 ms to start, which is longer than this
+/// gateway may take for its first answer.
+fn random(bytes: &mut [u8]) -> Result<(), Unspecified> {
+    getrandom::fill(bytes).map_err(|_| Unspecified)
+}
+
 /// 128 random bits as text, for ids that must not be guessed.
 ///
 /// # Errors
 /// Only when the machine has no randomness.
 pub fn random_id() -> Result<String, Unspecified> {
     let mut bytes = [0; 16];
-    rand::fill(&mut bytes)?;
+    random(&mut bytes)?;
     Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 

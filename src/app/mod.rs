@@ -7,11 +7,15 @@ mod door;
 mod endpoint;
 mod gateway;
 mod invoke;
+mod keep;
 mod list;
 mod listen;
+mod run;
+mod status;
 
 
 pub use door::Door;
 pub use endpoint::{Endpoint, Member};
 pub use gateway::{BuildError, Gateway};
 
+pub use run::{Options, Ready, RunError, run};

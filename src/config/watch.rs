@@ -31,6 +31,13 @@ impl Sources {
         self.files.insert(path.to_owned(), Content::of(text.map(str::as_bytes)));
     }
 
+    /// One file as it is now.
+    pub fn of_file(path: &Path) -> Self {
+        let mut sources = Self::default();
+        sources.files.insert(path.to_owned(), Content::of(read_at_most(path, MAX_FILE_BYTES).ok().as_deref()));
+        sources
+    }
+
     /// The files.
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
         self.files.keys().map(PathBuf::as_path)

@@ -1,5 +1,6 @@
 //! See ARCHITECTURE.md.
 pub mod drain;
+pub mod exchange;
 pub mod guard;
 pub mod listener;
 pub mod settings;

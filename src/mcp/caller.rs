@@ -34,6 +34,11 @@ impl Principal {
         Self::new("anonymous")
     }
 
+    /// The id, to be kept.
+    pub fn shared_id(&self) -> Arc<str> {
+        self.0.clone()
+    }
+
     /// The id.
     pub fn id(&self) -> &str {
         &self.0

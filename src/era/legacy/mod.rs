@@ -5,4 +5,4 @@ mod downgrade;
 mod fault;
 pub mod front;
 
-pub use fault::{fault, session_unknown};
+pub use fault::{Told, fault, session_unknown};

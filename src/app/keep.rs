@@ -1,0 +1,175 @@
+//! Keeping a running gateway in order: what is unused is ended, and files that changed are read anew.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::mpsc,
+    time::{MissedTickBehavior, interval, sleep},
+};
+
+use crate::{
+    config::{self, settings::Settings, watch::Sources},
+    downstream::{exchange::{Exchange, Paths}, tls::TlsFiles},
+    telemetry::{label::Success, metrics::METRICS},
+};
+
+use super::{door::Door, gateway::Gateway, run::set_paths};
+
+/// How often things are put in order.
+const ROUND: Duration = Duration::from_secs(5);
+/// How long files are left to settle: editors and ConfigMaps change several things at once.
+const SETTLE: Duration = Duration::from_millis(200);
+/// How long calls in flight keep a server that a reload took out.
+const REMOVED_GRACE: Duration = Duration::from_secs(30);
+
+/// What is kept in order.
+pub(super) struct Kept {
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) door: Arc<Door>,
+    pub(super) exchange: Arc<Exchange>,
+    pub(super) paths: Arc<Paths>,
+    pub(super) tls: Option<Arc<TlsFiles>>,
+    pub(super) source: Option<PathBuf>,
+}
+
+/// Keeps a gateway in order until it is dropped.
+pub(super) async fn keep(kept: Kept, mut settings: Settings) {
+    let (changes, mut changed) = mpsc::channel(1);
+    let mut watch = kept.source.as_ref().map(|source| Watch::new(source, &changes));
+    let mut hangup = signal(SignalKind::hangup()).ok();
+    let mut rounds = interval(ROUND);
+    rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = rounds.tick() => {
+                kept.tidy().await;
+                if watch.as_ref().is_some_and(Watch::changed) {
+                    kept.reload(&mut settings, &mut watch, &changes);
+                }
+            }
+            Some(()) = changed.recv() => {
+                sleep(SETTLE).await;
+                while changed.try_recv().is_ok() {}
+                if watch.as_ref().is_some_and(Watch::changed) {
+                    kept.reload(&mut settings, &mut watch, &changes);
+                }
+            }
+            () = hung_up(&mut hangup) => kept.reload(&mut settings, &mut watch, &changes),
+        }
+    }
+}
+
+async fn hung_up(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
+    }
+}
+
+impl Kept {
+    async fn tidy(&self) {
+        self.exchange.reap();
+        self.door.parked().expire();
+        METRICS.parked.set(i64::try_from(self.door.parked().len()).unwrap_or(i64::MAX));
+        for upstream in self.gateway.upstreams() {
+            upstream.reap().await;
+        }
+        if let Some(Err(error)) = self.tls.as_ref().map(|tls| tls.reload_if_changed()) {
+            tracing::error!(%error, "the new certificate is not usable; the old one stays");
+        }
+    }
+
+    /// Reads the file anew. One that is broken is refused, and the old settings stay.
+    fn reload(&self, settings: &mut Settings, watch: &mut Option<Watch>, changes: &mpsc::Sender<()>) {
+        let Some(source) = &self.source else {
+            tracing::info!("nothing to reload: there is no configuration file");
+            return;
+        };
+        let loaded = match config::load(source) {
+            Ok(loaded) => loaded,
+            Err(problems) => return self.refuse(&problems, watch, source, changes),
+        };
+        *watch = Some(Watch::of(loaded.sources, changes));
+        match self.gateway.reload(&loaded.settings) {
+            Ok(removed) => {
+                set_paths(&self.paths, &loaded.settings);
+                tracing::info!(removed = removed.len(), "configuration reloaded");
+                METRICS.config_reloads.of(Success::Ok).inc();
+                for upstream in removed {
+                    // Calls in flight finish on it; then its processes end.
+                    tokio::spawn(async move {
+                        let _ = tokio::time::timeout(REMOVED_GRACE, idle(&upstream)).await;
+                        upstream.close().await;
+                    });
+                }
+                warn_fixed(settings, &loaded.settings);
+                *settings = loaded.settings;
+            }
+            Err(error) => self.refuse(&error, watch, source, changes),
+        }
+    }
+
+    fn refuse(&self, error: &dyn std::fmt::Display, watch: &mut Option<Watch>, source: &PathBuf, changes: &mpsc::Sender<()>) {
+        tracing::error!("the new configuration is not usable; the old one stays\n{error}");
+        METRICS.config_reloads.of(Success::Failed).inc();
+        // The broken content is what is compared with from now on, or every round would read it again.
+        *watch = Some(Watch::new(source, changes));
+    }
+}
+
+async fn idle(upstream: &crate::upstream::Upstream) {
+    while upstream.load().1 > 0 {
+        sleep(SETTLE).await;
+    }
+}
+
+/// What only a restart can change.
+fn warn_fixed(old: &Settings, new: &Settings) {
+    let fixed = [
+        ("listen", old.listener != new.listener),
+        ("admin", old.admin != new.admin),
+        ("http", old.http != new.http),
+        ("sessions", old.sessions != new.sessions),
+        ("sealing", old.sealing_keys != new.sealing_keys),
+        ("log", old.log != new.log),
+        ("threads", old.threads != new.threads),
+    ];
+    for (key, _) in fixed.into_iter().filter(|(_, changed)| *changed) {
+        tracing::warn!(key, "this change takes effect at the next start");
+    }
+}
+
+/// Eyes on the files of a configuration.
+struct Watch {
+    sources: Sources,
+    _watcher: Option<RecommendedWatcher>,
+}
+
+impl Watch {
+    /// Watches the file and, if it can be read, what it refers to.
+    fn new(source: &PathBuf, changes: &mpsc::Sender<()>) -> Self {
+        let sources = config::load(source).map_or_else(|_| Sources::of_file(source), |loaded| loaded.sources);
+        Self::of(sources, changes)
+    }
+
+    /// The directories are watched: a watch on a file ends when the file is replaced. Where nothing can be watched, looking from time
+    /// to time has to do.
+    fn of(sources: Sources, changes: &mpsc::Sender<()>) -> Self {
+        let changes = changes.clone();
+        // A full queue means that somebody is told already.
+        let told = notify::recommended_watcher(move |_| drop(changes.try_send(())));
+        let mut watcher = told.ok();
+        if let Some(watcher) = &mut watcher {
+            for directory in sources.directories() {
+                let _ = watcher.watch(&directory, RecursiveMode::NonRecursive);
+            }
+        }
+        Self { sources, _watcher: watcher }
+    }
+
+    fn changed(&self) -> bool {
+        self.sources.changed()
+    }
+}

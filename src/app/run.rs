@@ -1,0 +1,241 @@
+//! A process: started, kept in order, reloaded, stopped.
+
+use std::{io::IsTerminal, path::PathBuf, sync::Arc};
+
+use tokio::{runtime, signal::unix::SignalKind, sync::Semaphore, task::JoinSet, time::timeout};
+
+use crate::{
+    admin,
+    config::settings::{LogFormat, LogSettings, Settings},
+    dialogue::{DriveSettings, ParkSettings},
+    downstream::{
+        drain::{Drainer, drain},
+        exchange::{Exchange, Paths},
+        guard::Guard,
+        listener::{self, BindError, Bound},
+        settings::ListenerSettings,
+    },
+    mcp::{Caller, Capabilities, LogInterest, Principal, Waist},
+    seal::KeyRing,
+    telemetry::log,
+    upstream::Upstream,
+};
+
+use super::{
+    door::Door,
+    gateway::{BuildError, Gateway},
+    keep::{self, Kept},
+    status::Health,
+};
+
+/// Servers that are reached at the same time when the gateway starts: a hundred do not stampede.
+const STARTS_AT_ONCE: usize = 8;
+/// How long children and sessions may take to end, after the calls did.
+const CLOSE_PATIENCE: std::time::Duration = std::time::Duration::from_secs(8);
+
+/// What a gateway is started with.
+pub struct Options {
+    /// What it runs by.
+    pub settings: Settings,
+    /// The file that they came from: it is read anew on SIGHUP and when it changes.
+    pub source: Option<PathBuf>,
+    /// Is told when clients can connect.
+    pub announce: Box<dyn FnOnce(&Ready) + Send>,
+}
+
+/// A gateway that takes calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ready {
+    /// The addresses of its endpoints.
+    pub endpoints: Vec<String>,
+    /// The address of its admin listener.
+    pub admin: Option<String>,
+    /// The names of its servers.
+    pub servers: Vec<String>,
+}
+
+/// Why a gateway does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The log cannot be set up.
+    #[error("the log cannot be set up")]
+    Log(#[source] log::LogError),
+    /// No runtime, or no randomness.
+    #[error("the operating system refuses what the gateway needs")]
+    System(#[source] std::io::Error),
+    /// It cannot listen for clients.
+    #[error("cannot listen for clients")]
+    Listen(#[source] BindError),
+    /// It cannot listen for admin requests.
+    #[error("cannot listen for health and metrics")]
+    Admin(#[source] BindError),
+    /// The settings make no gateway.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+}
+
+/// Runs a gateway until it is told to stop, and has.
+///
+/// # Errors
+/// [`RunError`]: it did not start.
+pub fn run(options: Options) -> Result<(), RunError> {
+    let settings = &options.settings;
+    log::init(form(&settings.log), &settings.log.filter).map_err(RunError::Log)?;
+    // Nobody else installs one; a second run in one process finds the first.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let threads = settings.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    // One thread needs no wake-ups between threads: a tenth of a call's time.
+    let mut builder =
+        if threads == 1 { runtime::Builder::new_current_thread() } else { runtime::Builder::new_multi_thread() };
+    if threads > 1 {
+        builder.worker_threads(threads);
+    }
+    let runtime = builder.enable_all().build().map_err(RunError::System)?;
+    let served = runtime.block_on(serve(options));
+    runtime.shutdown_background();
+    served
+}
+
+fn form(settings: &LogSettings) -> log::Form {
+    match settings.format {
+        LogFormat::Json => log::Form::Json,
+        LogFormat::Pretty if std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none() => {
+            log::Form::Coloured
+        }
+        LogFormat::Pretty => log::Form::Plain,
+    }
+}
+
+async fn serve(options: Options) -> Result<(), RunError> {
+    let Options { settings, source, announce } = options;
+    let ring = KeyRing::new(settings.sealing_keys.iter().map(|key| key.expose().as_str()));
+    let ring = Arc::new(ring.map_err(|_| RunError::System(std::io::ErrorKind::Other.into()))?);
+    let gateway = Arc::new(Gateway::new(&settings, ring.clone())?);
+    let bound = Bound::bind(&settings.listener).map_err(RunError::Listen)?;
+    let admin_bound = settings.admin.map(|address| ListenerSettings { address, tls: None });
+    let admin_bound = admin_bound.map(|settings| Bound::bind(&settings)).transpose().map_err(RunError::Admin)?;
+    let ready = ready(&settings, &bound, admin_bound.as_ref());
+
+    let waist: Arc<dyn Waist> = gateway.clone();
+    let drive = DriveSettings { question_timeout: settings.sessions.question_timeout, ..DriveSettings::default() };
+    let door = Arc::new(Door::new(&waist, &ring, ParkSettings::default(), drive));
+    let paths = Arc::new(Paths::default());
+    set_paths(&paths, &settings);
+    let guard = Guard::new(&settings.http, bound.address());
+    let sessions = settings.sessions.clone();
+    let exchange =
+        Arc::new(Exchange::new(door.clone(), settings.http.clone(), sessions, guard, paths.clone(), ring.clone()));
+
+    let health = Arc::new(Health::new(gateway.clone()));
+    let (admin_drainer, admin_drain) = drain();
+    let mut tasks = JoinSet::new();
+    if let Some(bound) = admin_bound {
+        let serving = admin::serve(bound, health.clone(), admin_drain);
+        tasks.spawn(async move { drop(serving.await) });
+    }
+    let kept = Kept { gateway: gateway.clone(), door, exchange: exchange.clone(), paths, tls: bound.tls_files(), source };
+    tasks.spawn(keep::keep(kept, settings.clone()));
+    tasks.spawn(reach_all(gateway.upstreams()));
+
+    let (drainer, client_drain) = drain();
+    let service = exchange.clone();
+    let serving = listener::serve(
+        bound,
+        Arc::new(settings.http.clone()),
+        move |request, _peer| service.clone().handle(request),
+        client_drain,
+    );
+    let serving = tokio::spawn(serving);
+    health.serves();
+    announce(&ready);
+    stop_signal().await;
+    tracing::info!(grace = ?settings.drain, "draining");
+    health.drains();
+    gateway.drain();
+    exchange.drain();
+    drainer.start(settings.drain);
+    if let Ok(served) = serving.await
+        && served.cut_off > 0
+    {
+        tracing::warn!(connections = served.cut_off, "cut off calls that did not finish in time");
+    }
+    close_all(gateway.upstreams()).await;
+    stop_admin(&admin_drainer, tasks).await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn stop_admin(drainer: &Drainer, mut tasks: JoinSet<()>) {
+    drainer.start(std::time::Duration::from_millis(100));
+    tasks.shutdown().await;
+}
+
+fn ready(settings: &Settings, bound: &Bound, admin: Option<&Bound>) -> Ready {
+    let scheme = if settings.listener.tls.is_some() { "https" } else { "http" };
+    let address = bound.address();
+    let endpoints = settings.endpoints.iter().map(|endpoint| format!("{scheme}://{address}{}", endpoint.path));
+    Ready {
+        endpoints: endpoints.collect(),
+        admin: admin.map(|bound| format!("http://{}", bound.address())),
+        servers: settings.upstreams.iter().map(|upstream| upstream.name.clone()).collect(),
+    }
+}
+
+/// The paths of these settings' endpoints.
+pub(super) fn set_paths(paths: &Paths, settings: &Settings) {
+    let endpoints: Vec<&str> = settings.endpoints.iter().map(|endpoint| endpoint.path.as_str()).collect();
+    paths.set(endpoints);
+}
+
+/// Reaches every server once, a few at a time: its era is known and its process warm when the first call comes.
+async fn reach_all(upstreams: Vec<Arc<Upstream>>) {
+    let places = Arc::new(Semaphore::new(STARTS_AT_ONCE));
+    let mut reaching = JoinSet::new();
+    for upstream in upstreams {
+        let places = places.clone();
+        reaching.spawn(async move {
+            let Ok(_place) = places.acquire_owned().await else { return };
+            if let Err(fault) = upstream.group(&anonymous()).await {
+                tracing::warn!(server = &**upstream.name(), ?fault, "server cannot be reached; it is tried again when it is called");
+            }
+        });
+    }
+    while reaching.join_next().await.is_some() {}
+}
+
+fn anonymous() -> Caller {
+    Caller {
+        principal: Principal::anonymous(),
+        session: None,
+        client_info: None,
+        capabilities: Capabilities::none(),
+        log: LogInterest::Off,
+    }
+}
+
+/// Ends all servers' processes and sessions.
+async fn close_all(upstreams: Vec<Arc<Upstream>>) {
+    let mut closing = JoinSet::new();
+    for upstream in upstreams {
+        closing.spawn(async move { upstream.close().await });
+    }
+    let all = async { while closing.join_next().await.is_some() {} };
+    if timeout(CLOSE_PATIENCE, all).await.is_err() {
+        tracing::warn!("some servers did not end in time; their guards kill them");
+    }
+}
+
+/// SIGTERM or SIGINT.
+async fn stop_signal() {
+    let signals = [SignalKind::terminate(), SignalKind::interrupt()].map(tokio::signal::unix::signal);
+    match signals {
+        [Ok(mut terminate), Ok(mut interrupt)] => {
+            tokio::select! {
+                _ = terminate.recv() => (),
+                _ = interrupt.recv() => (),
+            }
+        }
+        // Without signals only SIGKILL ends it, and the guards then end its children.
+        _ => std::future::pending().await,
+    }
+}

@@ -1,0 +1,50 @@
+//! How the gateway is, for those who ask.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU8, Ordering},
+};
+
+use crate::admin::{Phase, Problem, Readiness, Status};
+
+use super::gateway::Gateway;
+
+/// The health of a gateway.
+pub(super) struct Health {
+    gateway: Arc<Gateway>,
+    phase: AtomicU8,
+}
+
+const STARTING: u8 = 0;
+const SERVING: u8 = 1;
+const DRAINING: u8 = 2;
+
+impl Health {
+    pub(super) const fn new(gateway: Arc<Gateway>) -> Self {
+        Self { gateway, phase: AtomicU8::new(STARTING) }
+    }
+
+    pub(super) fn serves(&self) {
+        self.phase.store(SERVING, Ordering::Release);
+    }
+
+    pub(super) fn drains(&self) {
+        self.phase.store(DRAINING, Ordering::Release);
+    }
+}
+
+impl Status for Health {
+    fn ready(&self) -> Readiness {
+        let phase = match self.phase.load(Ordering::Acquire) {
+            STARTING => Phase::Starting,
+            SERVING => Phase::Serving,
+            _ => Phase::Draining,
+        };
+        let unreached = self.gateway.upstreams().into_iter().filter(|upstream| upstream.era().is_none());
+        let problems = unreached.map(|upstream| Problem {
+            server: upstream.name().to_string(),
+            problem: "was not reached yet".to_owned(),
+        });
+        Readiness { phase, problems: problems.collect() }
+    }
+}

@@ -1,0 +1,135 @@
+//! What is counted and logged of a call, whatever way it ends.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    clock,
+    era::Era,
+    mcp::{Call, Op, Outcome, Trace},
+    telemetry::{
+        access::Access,
+        label,
+        metrics::{InUse, METRICS},
+    },
+};
+
+/// A call's account. Dropped before it is settled, the call counts as cancelled.
+pub(super) struct Account {
+    started: Instant,
+    method: String,
+    target: Option<String>,
+    principal: Arc<str>,
+    trace: Arc<Trace>,
+    era: Era,
+    bytes_in: usize,
+    bytes_out: usize,
+    is_settled: bool,
+    _in_flight: InUse,
+}
+
+impl Account {
+    pub(super) fn open(call: &Call, era: Era, bytes_in: usize) -> Self {
+        Self {
+            started: clock::now(),
+            method: method(&call.op).to_owned(),
+            target: if let Op::Invoke(invoke) = &call.op { Some(invoke.target.clone()) } else { None },
+            principal: call.caller.principal.shared_id(),
+            trace: call.trace.clone(),
+            era,
+            bytes_in,
+            bytes_out: 0,
+            is_settled: false,
+            _in_flight: InUse::of(&METRICS.requests_in_flight),
+        }
+    }
+
+    /// Bytes went out before the end.
+    pub(super) fn sent(&mut self, bytes: usize) {
+        self.bytes_out += bytes;
+    }
+
+    /// Whether the call ended.
+    pub(super) const fn is_settled(&self) -> bool {
+        self.is_settled
+    }
+
+    /// The call ended.
+    pub(super) fn settle(&mut self, outcome: &'static str, status: u16, bytes: usize) {
+        if std::mem::replace(&mut self.is_settled, true) {
+            return;
+        }
+        self.bytes_out += bytes;
+        let total = clock::now().saturating_duration_since(self.started);
+        let upstream = self.trace.upstream_time();
+        let gateway = total.saturating_sub(upstream);
+        self.count(outcome, gateway);
+        if Access::is_wanted() {
+            self.log(outcome, status, gateway, upstream);
+        }
+    }
+
+    fn count(&self, outcome: &'static str, gateway: Duration) {
+        let era = match self.era {
+            Era::Modern => label::Era::Modern,
+            Era::Legacy => label::Era::Legacy,
+        };
+        METRICS.requests.count(era, label::Method::of(&self.method), label::Outcome::of(outcome));
+        METRICS.gateway_time.observe(gateway.as_secs_f64());
+        METRICS.bytes.of(label::Direction::In).inc_by(self.bytes_in as u64);
+        METRICS.bytes.of(label::Direction::Out).inc_by(self.bytes_out as u64);
+    }
+
+    fn log(&self, outcome: &'static str, status: u16, gateway: Duration, upstream: Duration) {
+        Access {
+            method: &self.method,
+            target: self.target.as_deref(),
+            server: self.trace.server(),
+            principal: &self.principal,
+            era: self.era.name(),
+            outcome,
+            status,
+            bytes_in: self.bytes_in as u64,
+            bytes_out: self.bytes_out as u64,
+            gateway,
+            upstream,
+        }
+        .write();
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        self.settle("cancelled", 0, 0);
+    }
+}
+
+/// The word for an outcome.
+pub(super) fn outcome_label(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Failed(fault) => fault.label(),
+        Outcome::InputRequired { .. } => "input_required",
+        Outcome::Complete(result) if is_tool_error(result) => "tool_error",
+        _ => "ok",
+    }
+}
+
+/// Looked for only where the words occur: most results are not read here at all.
+fn is_tool_error(result: &crate::jsonrpc::Raw) -> bool {
+    memchr::memmem::find(result.bytes(), b"\"isError\"").is_some()
+        && result.member("isError").is_some_and(|flag| flag.as_str() == "true")
+}
+
+fn method(op: &Op) -> &str {
+    match op {
+        Op::Discover => "server/discover",
+        Op::List(kind, _) => kind.method(),
+        Op::Invoke(invoke) => invoke.verb.method(),
+        Op::Complete(_) => "completion/complete",
+        Op::Listen(_) => "subscriptions/listen",
+        Op::RootsChanged => "notifications/roots/list_changed",
+        Op::Extension { method, .. } => method,
+    }
+}

@@ -1,0 +1,67 @@
+//! Responses, made in one place.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+
+use crate::{era::Refusal, jsonrpc::ErrorObject};
+
+use super::body::Body;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
+const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
+
+/// A JSON message.
+pub(super) fn json(status: u16, body: Bytes) -> Response<Body> {
+    let mut response = Response::new(Body::full(body));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert(header::CONTENT_TYPE, JSON);
+    response
+}
+
+/// A JSON message with the time after which a retry makes sense.
+pub(super) fn json_after(status: u16, body: Bytes, retry_after: Option<Duration>) -> Response<Body> {
+    let mut response = json(status, body);
+    if let Some(after) = retry_after {
+        let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+/// A stream of events. Proxies are told not to hold them back.
+pub(super) fn stream(body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    response.headers_mut().insert(header::CONTENT_TYPE, STREAM);
+    response.headers_mut().insert(header::CACHE_CONTROL, NO_CACHE);
+    response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
+    response
+}
+
+/// A status and nothing else.
+pub(super) fn empty(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}
+
+/// A sentence for whoever does not speak MCP; a JSON-RPC error without id all the same.
+pub(super) fn refuse(status: StatusCode, sentence: &str) -> Response<Body> {
+    // -32600: the request is not one that this path takes.
+    let error = ErrorObject::new(-32600, sentence);
+    json(status.as_u16(), crate::jsonrpc::error_response(None, &error))
+}
+
+/// What the codecs refuse.
+pub(super) fn refusal(refusal: Refusal) -> Response<Body> {
+    json(refusal.status, refusal.body)
+}
+
+/// The method is not served on this path.
+pub(super) fn method_not_allowed(allow: &'static str) -> Response<Body> {
+    let mut response = refuse(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed");
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
+    response
+}

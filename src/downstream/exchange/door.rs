@@ -1,0 +1,204 @@
+//! Where HTTP requests come in: the path, the guard, the method, the body; then each era's own way.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+};
+
+use arc_swap::ArcSwap;
+use http::{Method, Request, Response, StatusCode, request::Parts};
+use hyper::body::Incoming;
+use tokio::sync::Semaphore;
+
+use crate::{
+    downstream::{
+        guard::Guard,
+        settings::{HttpSettings, SessionSettings},
+    },
+    era::classify::{Arrival, Limits, classify},
+    mcp::{Principal, Waist},
+    seal::KeyRing,
+    telemetry::metrics::InUse,
+};
+
+use super::{
+    answer, batch,
+    body::Body,
+    http_sse::{self, Connections},
+    intake::{self, Accepts},
+    legacy, modern,
+    table::Table,
+};
+
+/// What a path serves.
+#[derive(Clone, Debug)]
+enum Serves {
+    Endpoint(Arc<str>),
+    Sse(Arc<str>),
+    Messages(Arc<str>),
+}
+
+/// The paths that are served: swapped whole when the configuration changes.
+#[derive(Debug, Default)]
+pub struct Paths(ArcSwap<HashMap<Box<str>, Serves>>);
+
+impl Paths {
+    /// Serves these endpoints from now on; the HTTP+SSE transport of each lies beside it, where an endpoint does not take its place.
+    pub fn set<'a>(&self, endpoints: impl IntoIterator<Item = &'a str> + Clone) {
+        let mut paths: HashMap<Box<str>, Serves> = HashMap::new();
+        for path in endpoints.clone() {
+            paths.insert(path.into(), Serves::Endpoint(path.into()));
+        }
+        for path in endpoints {
+            let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+            paths.entry(format!("{folder}/sse").into()).or_insert_with(|| Serves::Sse(path.into()));
+            paths.entry(format!("{folder}/messages").into()).or_insert_with(|| Serves::Messages(path.into()));
+        }
+        self.0.store(Arc::new(paths));
+    }
+
+    fn find(&self, path: &str) -> Option<Serves> {
+        self.0.load().get(path).cloned()
+    }
+}
+
+/// The adapter between HTTP and the waist.
+pub struct Exchange {
+    pub(super) waist: Arc<dyn Waist>,
+    pub(super) http: HttpSettings,
+    pub(super) table: Table,
+    pub(super) connections: Connections,
+    guard: Guard,
+    paths: Arc<Paths>,
+    slots: Arc<Semaphore>,
+}
+
+impl Exchange {
+    /// An adapter for a listener.
+    pub fn new(
+        waist: Arc<dyn Waist>,
+        http: HttpSettings,
+        sessions: SessionSettings,
+        guard: Guard,
+        paths: Arc<Paths>,
+        ring: Arc<KeyRing>,
+    ) -> Self {
+        let slots = Arc::new(Semaphore::new(http.max_requests.min(Semaphore::MAX_PERMITS)));
+        let table = Table::new(ring, sessions);
+        Self { waist, http, table, connections: Connections::default(), guard, paths, slots }
+    }
+
+    /// Ends sessions that nobody uses. To be called every now and then.
+    pub fn reap(&self) {
+        self.table.reap(&*self.waist);
+    }
+
+    /// Ends the streams that wait for nothing, so that their connections can close.
+    pub fn drain(&self) {
+        self.table.drain();
+    }
+
+    /// A place for a subscription stream where one is needed; `None` when there is none left.
+    pub(super) fn stream_slot(&self, is_needed: bool) -> Option<Option<InUse>> {
+        if is_needed { modern::take_slot(self.http.max_streams).map(Some) } else { Some(None) }
+    }
+
+    /// Answers a request.
+    ///
+    /// # Cancel safety
+    /// Dropped, it cancels a modern request; a legacy one whose stream began goes on for its client to come back.
+    pub async fn handle(self: Arc<Self>, request: Request<Incoming>) -> Response<Body> {
+        let (parts, body) = request.into_parts();
+        if let Err(refusal) = self.guard.check(&parts.headers, parts.uri.authority()) {
+            return answer::refuse(refusal.status(), &refusal.to_string());
+        }
+        let cors = self.guard.cors(&parts.headers);
+        let mut response = if parts.method == Method::OPTIONS { self.preflight(&parts) } else { self.serve(parts, body).await };
+        if let Some(cors) = cors {
+            response.headers_mut().extend(cors);
+        }
+        response
+    }
+
+    fn preflight(&self, parts: &Parts) -> Response<Body> {
+        match self.guard.preflight(&parts.headers) {
+            Some(headers) => {
+                let mut response = answer::empty(StatusCode::NO_CONTENT);
+                response.headers_mut().extend(headers);
+                response
+            }
+            None => answer::method_not_allowed("POST, GET, DELETE"),
+        }
+    }
+
+    async fn serve(self: Arc<Self>, parts: Parts, body: Incoming) -> Response<Body> {
+        let Some(serves) = self.paths.find(parts.uri.path()) else {
+            return answer::refuse(StatusCode::NOT_FOUND, "There is no endpoint at this path");
+        };
+        let principal = Principal::anonymous();
+        match (serves, &parts.method) {
+            (Serves::Endpoint(endpoint), &Method::POST) => self.post(parts, body, principal, endpoint).await,
+            (Serves::Endpoint(endpoint), &Method::GET) => self.without_body(&parts, principal, endpoint, legacy::open_stream),
+            (Serves::Endpoint(endpoint), &Method::DELETE) => self.without_body(&parts, principal, endpoint, legacy::delete),
+            (Serves::Sse(endpoint), &Method::GET) => http_sse::open(&self, principal, endpoint),
+            (Serves::Messages(endpoint), &Method::POST) => match self.read(body).await {
+                Ok(content) => http_sse::message(&self, &principal, &endpoint, parts.uri.query(), content).await,
+                Err(response) => response,
+            },
+            (Serves::Endpoint(_), _) => answer::method_not_allowed("POST, GET, DELETE"),
+            (Serves::Sse(_), _) => answer::method_not_allowed("GET"),
+            (Serves::Messages(_), _) => answer::method_not_allowed("POST"),
+        }
+    }
+
+    async fn read(&self, body: Incoming) -> Result<bytes::Bytes, Response<Body>> {
+        intake::read(body, &self.http).await.map_err(|fault| answer::refuse(fault.status(), fault.sentence()))
+    }
+
+    /// GET and DELETE exist only in the legacy era (2026-07-28 streamable-http, Earlier Streamable HTTP Revisions).
+    fn without_body(
+        self: &Arc<Self>,
+        parts: &Parts,
+        principal: Principal,
+        endpoint: Arc<str>,
+        act: fn(&legacy::Post<'_>) -> Response<Body>,
+    ) -> Response<Body> {
+        let version = parts.headers.get("mcp-protocol-version").and_then(|version| version.to_str().ok());
+        match version {
+            Some(version) if crate::era::Revision::claims_modern(version) => return answer::method_not_allowed("POST"),
+            Some(version) if !legacy::is_served(version) => {
+                return answer::refuse(StatusCode::BAD_REQUEST, "MCP-Protocol-Version names no revision that is served");
+            }
+            _ => (),
+        }
+        let accepts = Accepts::read(&parts.headers);
+        act(&legacy::Post { exchange: self, headers: &parts.headers, principal, endpoint, accepts, bytes_in: 0 })
+    }
+
+    async fn post(self: Arc<Self>, parts: Parts, body: Incoming, principal: Principal, endpoint: Arc<str>) -> Response<Body> {
+        let Ok(_slot) = self.slots.try_acquire() else {
+            return answer::refuse(StatusCode::SERVICE_UNAVAILABLE, "Too many requests in flight; try again");
+        };
+        let accepts = Accepts::read(&parts.headers);
+        if !accepts.json && !accepts.stream {
+            return answer::refuse(StatusCode::NOT_ACCEPTABLE, "Accept must list application/json and text/event-stream");
+        }
+        if !intake::is_json(&parts.headers) {
+            return answer::refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Content-Type must be application/json, uncompressed");
+        }
+        let content = match self.read(body).await {
+            Ok(content) => content,
+            Err(response) => return response,
+        };
+        let bytes_in = content.len();
+        let limits = Limits { depth: self.http.max_depth, batch: self.http.max_batch };
+        let post = |principal, endpoint| legacy::Post { exchange: &self, headers: &parts.headers, principal, endpoint, accepts, bytes_in };
+        match classify(&parts.headers, content, limits) {
+            Ok(Arrival::Modern(request)) => modern::answer(&self, *request, principal, endpoint, accepts, bytes_in).await,
+            Ok(Arrival::ModernNotification) => answer::empty(StatusCode::ACCEPTED),
+            Ok(Arrival::Legacy(message)) => legacy::answer(post(principal, endpoint), message).await,
+            Ok(Arrival::LegacyBatch(elements)) => batch::answer(post(principal, endpoint), elements).await,
+            Err(refusal) => answer::refusal(refusal),
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! The HTTP+SSE transport of 2024-11-05: one stream per session, and POSTs whose answers come on it.
+//!
+//! For an endpoint `/x/mcp` the stream is at `/x/sse` and the POSTs go to `/x/messages`. The session lives as long as its stream.
+//!
+//! Source: 2024-11-05 basic/transports (HTTP with SSE).
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+
+use crate::{
+    era::{
+        Era,
+        legacy::front::{self, Inbound},
+    },
+    jsonrpc::Message,
+    mcp::Principal,
+    seal,
+};
+
+use super::{
+    account::Account,
+    answer,
+    body::{Body, Events},
+    door::Exchange,
+    legacy,
+    pump::Pump,
+    session::{Session, keep},
+    stream::{Naming, Reader, Stream},
+};
+
+/// The open streams by the id in their POST address.
+#[derive(Default)]
+pub(super) struct Connections(Mutex<HashMap<String, Arc<Connection>>>);
+
+impl Connections {
+    fn find(&self, id: &str) -> Option<Arc<Connection>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+}
+
+struct Connection {
+    principal: Principal,
+    endpoint: Arc<str>,
+    stream: Arc<Stream>,
+    session: OnceLock<Arc<Session>>,
+}
+
+/// GET: opens a stream whose first event says where to POST.
+pub(super) fn open(exchange: &Arc<Exchange>, principal: Principal, endpoint: Arc<str>) -> Response<Body> {
+    let Ok(id) = seal::random_id() else { return answer::empty(StatusCode::INTERNAL_SERVER_ERROR) };
+    let stream = Stream::new(0, Naming::Unnamed, keep(&exchange.table.settings));
+    let folder = endpoint.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let address = format!("{folder}/messages?session_id={id}");
+    stream.push_raw(Bytes::from(format!("event: endpoint\ndata: {address}\n\n")));
+    let reader = stream.reader();
+    let connection = Connection { principal, endpoint, stream, session: OnceLock::new() };
+    {
+        let mut open = exchange.connections.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.len() >= exchange.http.max_streams {
+            return answer::refuse(StatusCode::SERVICE_UNAVAILABLE, "Too many open streams");
+        }
+        open.insert(id.clone(), Arc::new(connection));
+    }
+    let events = Held { reader, exchange: exchange.clone(), id };
+    answer::stream(Body::events(events, exchange.http.keep_alive))
+}
+
+/// The stream; when it is dropped its session ends.
+struct Held {
+    reader: Reader,
+    exchange: Arc<Exchange>,
+    id: String,
+}
+
+impl Events for Held {
+    fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        self.reader.poll_event(context)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let closed = self.exchange.connections.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+        if let Some(session) = closed.as_ref().and_then(|connection| connection.session.get()) {
+            self.exchange.table.remove(&session.id, &*self.exchange.waist);
+        }
+    }
+}
+
+/// POST: a message; its answer comes on the stream.
+pub(super) async fn message(
+    exchange: &Arc<Exchange>,
+    principal: &Principal,
+    endpoint: &str,
+    query: Option<&str>,
+    body: Bytes,
+) -> Response<Body> {
+    let id = query.unwrap_or_default().split('&').find_map(|pair| pair.strip_prefix("session_id="));
+    let connection = id.and_then(|id| exchange.connections.find(id));
+    let is_theirs = |connection: &Arc<Connection>| connection.principal == *principal && *connection.endpoint == *endpoint;
+    let Some(connection) = connection.filter(is_theirs) else {
+        return answer::refuse(StatusCode::NOT_FOUND, "There is no such session");
+    };
+    match Message::parse(body.clone(), exchange.http.max_depth) {
+        Ok(message) => {
+            receive(exchange, &connection, front::decode(message), body.len()).await;
+            let mut accepted = Response::new(Body::full(Bytes::from_static(b"Accepted")));
+            *accepted.status_mut() = StatusCode::ACCEPTED;
+            accepted
+        }
+        Err(error) => answer::refuse(StatusCode::BAD_REQUEST, &error.to_string()),
+    }
+}
+
+async fn receive(exchange: &Arc<Exchange>, connection: &Arc<Connection>, inbound: Inbound, bytes_in: usize) {
+    let stream = connection.stream.clone();
+    match (connection.session.get(), inbound) {
+        (None, Inbound::Initialize(initialize)) => {
+            let (principal, endpoint) = (connection.principal.clone(), connection.endpoint.clone());
+            match legacy::handshake(exchange, principal, endpoint, initialize, Some(stream.clone())).await {
+                Ok((session, body)) => {
+                    stream.push(body);
+                    legacy::listen(exchange, &session);
+                    let _ = connection.session.set(session);
+                }
+                Err(body) => stream.push(body),
+            }
+        }
+        (Some(session), Inbound::Request(request)) => {
+            session.touch();
+            let call = session.call(request.op, request.progress);
+            let account = Account::open(&call, Era::Legacy, bytes_in);
+            let reply = exchange.waist.call(call);
+            session.spawn(Pump::new(session.clone(), request.ticket, reply, account).run_shared(stream));
+        }
+        (Some(session), Inbound::Local(id, local)) => {
+            stream.push(legacy::local_answer(exchange, session, &id, local).await);
+        }
+        (_, Inbound::Refused(id, error)) => stream.push(front::refusal(id.as_ref(), &error)),
+        (None, Inbound::Request(request)) => {
+            stream.push(front::refusal(Some(&request.ticket.id), &crate::era::legacy::session_unknown()));
+        }
+        (Some(session), other) => legacy::notified(exchange, session, other),
+        (None, _) => (),
+    }
+}

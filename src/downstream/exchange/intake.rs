@@ -1,0 +1,122 @@
+//! Reading requests: what they accept, and their body within its limits.
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, StatusCode, header};
+use http_body::Body as _;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use tokio::time::timeout;
+
+use crate::downstream::settings::HttpSettings;
+
+/// Which forms of answer a client accepts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Accepts {
+    pub(super) json: bool,
+    pub(super) stream: bool,
+    /// The stream is named first: legacy clients that do so are answered with one even where a message would do.
+    pub(super) prefers_stream: bool,
+}
+
+impl Accepts {
+    const EVERYTHING: Self = Self { json: true, stream: true, prefers_stream: false };
+
+    /// A missing header accepts everything (RFC 9110, section 12.5.1).
+    pub(super) fn read(headers: &HeaderMap) -> Self {
+        let mut values = headers.get_all(header::ACCEPT).iter().peekable();
+        if values.peek().is_none() {
+            return Self::EVERYTHING;
+        }
+        let mut accepts = Self { json: false, stream: false, prefers_stream: false };
+        for value in values {
+            for range in value.to_str().unwrap_or_default().split(',') {
+                match range.split(';').next().map(str::trim) {
+                    Some("*/*") => return Self::EVERYTHING,
+                    Some("application/json" | "application/*") => accepts.json = true,
+                    Some("text/event-stream" | "text/*") => {
+                        accepts.prefers_stream = !accepts.json;
+                        accepts.stream = true;
+                    }
+                    _ => (),
+                }
+            }
+        }
+        accepts
+    }
+}
+
+/// Why a body is not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unreadable {
+    TooLarge,
+    TooSlow,
+    Broken,
+}
+
+impl Unreadable {
+    pub(super) const fn status(self) -> StatusCode {
+        match self {
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::Broken => StatusCode::BAD_REQUEST,
+        }
+    }
+
+    pub(super) const fn sentence(self) -> &'static str {
+        match self {
+            Self::TooLarge => "The body is larger than this gateway accepts",
+            Self::TooSlow => "The body did not arrive in time",
+            Self::Broken => "The body did not arrive whole",
+        }
+    }
+}
+
+/// Whether the content is JSON as it stands.
+pub(super) fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let essence = kind.split(';').next().unwrap_or_default().trim();
+    let is_plain = headers.get(header::CONTENT_ENCODING).is_none_or(|coding| coding.as_bytes() == b"identity");
+    essence.eq_ignore_ascii_case("application/json") && is_plain
+}
+
+/// The whole body, within its limits of size and time.
+pub(super) async fn read(body: Incoming, limits: &HttpSettings) -> Result<Bytes, Unreadable> {
+    if body.size_hint().lower() > limits.max_body_bytes as u64 {
+        return Err(Unreadable::TooLarge);
+    }
+    timeout(limits.body_timeout, collect(body, limits.max_body_bytes)).await.map_err(|_| Unreadable::TooSlow)?
+}
+
+/// The usual body of one piece is not copied.
+async fn collect(mut body: Incoming, limit: usize) -> Result<Bytes, Unreadable> {
+    let mut first = Bytes::new();
+    let mut rest: Option<BytesMut> = None;
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| Unreadable::Broken)?.into_data() else { continue };
+        let length = rest.as_ref().map_or(first.len(), BytesMut::len) + data.len();
+        if length > limit {
+            return Err(Unreadable::TooLarge);
+        }
+        match &mut rest {
+            Some(rest) => rest.extend_from_slice(&data),
+            None if first.is_empty() => first = data,
+            None => rest = Some([&first[..], &data[..]].concat().as_slice().into()),
+        }
+    }
+    Ok(rest.map_or(first, BytesMut::freeze))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_clients_accept() {
+        let of = |text: &'static str| Accepts::read(&HeaderMap::from_iter([(header::ACCEPT, http::HeaderValue::from_static(text))]));
+        let accepts = |json, stream, prefers_stream| Accepts { json, stream, prefers_stream };
+        assert_eq!(of("application/json, text/event-stream"), accepts(true, true, false));
+        assert_eq!(of("text/event-stream;q=0.5, application/json"), accepts(true, true, true));
+        assert_eq!(of("text/html"), accepts(false, false, false));
+        assert_eq!(Accepts::read(&HeaderMap::new()), accepts(true, true, false));
+    }
+}

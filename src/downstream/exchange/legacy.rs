@@ -1,0 +1,329 @@
+//! Legacy requests over Streamable HTTP: a handshake opens a session, and everything else happens in one.
+//!
+//! Source: 2025-11-25 basic/transports and basic/lifecycle; the rows cited as S1…S4 are in docs/eras.md.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use tokio::time::timeout;
+
+use crate::{
+    era::{
+        Era, Revision,
+        legacy::{
+            self,
+            front::{self, Inbound, Initialize, Local, Request},
+        },
+    },
+    jsonrpc::{ErrorObject, Id, Message, MessageBody},
+    mcp::{
+        Caller, Event, Filter, Fault, LogInterest, Notice, Op, Outcome, Principal, ProgressInterest,
+    },
+};
+
+use super::{
+    account::{Account, outcome_label},
+    answer,
+    body::Body,
+    door::Exchange,
+    intake::Accepts,
+    pump::Pump,
+    session::{Opening, Session},
+    stream::{Stream, parse_name},
+};
+
+const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+
+/// A legacy POST's circumstances.
+pub(super) struct Post<'a> {
+    pub(super) exchange: &'a Arc<Exchange>,
+    pub(super) headers: &'a HeaderMap,
+    pub(super) principal: Principal,
+    pub(super) endpoint: Arc<str>,
+    pub(super) accepts: Accepts,
+    pub(super) bytes_in: usize,
+}
+
+/// Answers a message.
+pub(super) async fn answer(post: Post<'_>, message: Message) -> Response<Body> {
+    // S1: the handshake needs no session, and one that is sent along is ignored.
+    if let MessageBody::Request { method, .. } = &message.body
+        && method == "initialize"
+    {
+        return match front::decode(message) {
+            Inbound::Initialize(initialize) => open(post, initialize).await,
+            Inbound::Refused(id, error) => refused(id.as_ref(), &error),
+            _ => answer::empty(StatusCode::ACCEPTED),
+        };
+    }
+    match session(&post) {
+        Ok(session) => in_session(post, session, front::decode(message)).await,
+        Err(response) => response,
+    }
+}
+
+/// The session that a request names: S2 without one 400, S3 and S4 unknown and somebody else's alike 404.
+pub(super) fn session(post: &Post<'_>) -> Result<Arc<Session>, Response<Body>> {
+    let unknown = || {
+        let body = front::refusal(None, &legacy::session_unknown());
+        answer::json(404, body)
+    };
+    let Some(id) = post.headers.get(SESSION_ID) else {
+        return Err(answer::refuse(
+            StatusCode::BAD_REQUEST,
+            "Mcp-Session-Id is missing: send `initialize` first, or the 2026-07-28 headers and `_meta` with each request",
+        ));
+    };
+    let id = id.to_str().map_err(|_| unknown())?;
+    post.exchange.table.find(id, &post.principal, &post.endpoint).ok_or_else(unknown)
+}
+
+fn refused(id: Option<&Id>, error: &ErrorObject) -> Response<Body> {
+    let status = if id.is_some() { 200 } else { 400 };
+    answer::json(status, front::refusal(id, error))
+}
+
+/// Opens a session.
+async fn open(post: Post<'_>, initialize: Initialize) -> Response<Body> {
+    match handshake(post.exchange, post.principal.clone(), post.endpoint.clone(), initialize, None).await {
+        Ok((session, body)) => {
+            let mut response = answer::json(200, body);
+            if let Ok(id) = HeaderValue::from_str(&session.id) {
+                response.headers_mut().insert(SESSION_ID, id);
+            }
+            response
+        }
+        Err(body) => answer::json(200, body),
+    }
+}
+
+/// The handshake: the session it opens and the answer, or the refusal.
+pub(super) async fn handshake(
+    exchange: &Exchange,
+    principal: Principal,
+    endpoint: Arc<str>,
+    initialize: Initialize,
+    own: Option<Arc<Stream>>,
+) -> Result<(Arc<Session>, Bytes), Bytes> {
+    let Initialize { id, revision, capabilities, client_info } = initialize;
+    let codec = front::Session { revision, capabilities: capabilities.clone() };
+    let fail = |fault: Fault| match legacy::fault(&fault, None, revision, &capabilities) {
+        legacy::Told::Error(error) => front::refusal(Some(&id), &error),
+        legacy::Told::ToolError(sentence) => front::refusal(Some(&id), &ErrorObject::new(-32603, sentence)),
+    };
+    let caller = Caller {
+        principal,
+        session: None,
+        client_info,
+        capabilities: capabilities.clone(),
+        log: LogInterest::ServersChoice,
+    };
+    let session_id = exchange.table.mint(&caller).ok_or_else(|| fail(Fault::Internal))?;
+    let caller = Caller { session: Some(session_id.clone()), ..caller };
+    let settings = exchange.table.settings.clone();
+    let session = Session::open(Opening { id: session_id, endpoint, caller, codec, settings }, own);
+    let mut reply = exchange.waist.call(session.call(Op::Discover, ProgressInterest::Unwanted));
+    let offer = loop {
+        match reply.next().await {
+            Event::End(Outcome::Discovered(offer)) => break offer,
+            Event::End(Outcome::Failed(fault)) => return Err(fail(fault)),
+            Event::End(_) => return Err(fail(Fault::Internal)),
+            _ => (),
+        }
+    };
+    if let Err(limit) = exchange.table.insert(&session) {
+        return Err(fail(Fault::Limited(limit, exchange.table.settings.idle_timeout)));
+    }
+    let body = front::initialized(&id, revision, &offer);
+    Ok((session, body))
+}
+
+async fn in_session(post: Post<'_>, session: Arc<Session>, inbound: Inbound) -> Response<Body> {
+    match inbound {
+        Inbound::Request(request) => carry(post, session, *request).await,
+        Inbound::Local(id, local) => answer::json(200, local_answer(post.exchange, &session, &id, local).await),
+        Inbound::Refused(id, error) => refused(id.as_ref(), &error),
+        other => {
+            notified(post.exchange, &session, other);
+            answer::empty(StatusCode::ACCEPTED)
+        }
+    }
+}
+
+/// A message that wants no answer.
+pub(super) fn notified(exchange: &Exchange, session: &Arc<Session>, inbound: Inbound) {
+    match inbound {
+        Inbound::Cancelled(id) => session.cancel(&id),
+        Inbound::Answer(id, answer) => session.answer(&id, answer),
+        Inbound::RootsChanged => {
+            // The waist acts when it is called; there is nothing to wait for.
+            drop(exchange.waist.call(session.call(Op::RootsChanged, ProgressInterest::Unwanted)));
+        }
+        _ => (),
+    }
+}
+
+/// What a session answers itself.
+pub(super) async fn local_answer(exchange: &Exchange, session: &Arc<Session>, id: &Id, local: Local) -> Bytes {
+    match local {
+        Local::Ping => front::done(id),
+        Local::SetLevel(level) => {
+            session.set_level(level);
+            front::done(id)
+        }
+        Local::Subscribe(uri) => subscribe(exchange, session, id, uri).await,
+        Local::Unsubscribe(uri) => {
+            session.unsubscribe(&uri);
+            front::done(id)
+        }
+    }
+}
+
+/// Subscribes: answered when the server granted it.
+async fn subscribe(exchange: &Exchange, session: &Arc<Session>, id: &Id, uri: String) -> Bytes {
+    let refuse = |sentence: &str| front::refusal(Some(id), &ErrorObject::new(-32602, sentence));
+    let ended = match session.subscribe(&uri) {
+        None => return refuse("Too many subscriptions in this session"),
+        Some(None) => return front::done(id),
+        Some(Some(ended)) => ended,
+    };
+    let call = session.call(Op::Listen(Filter::resource(&uri)), ProgressInterest::Unwanted);
+    let mut reply = exchange.waist.call(call);
+    loop {
+        match reply.next().await {
+            Event::Notice(Notice::Acknowledged(granted)) if granted.uris.contains(&uri) => break,
+            Event::Notice(Notice::Acknowledged(_)) | Event::End(_) => {
+                session.unsubscribe(&uri);
+                return refuse("No server grants a subscription to this resource");
+            }
+            _ => (),
+        }
+    }
+    let own = session.own.clone();
+    session.spawn(async move {
+        loop {
+            tokio::select! {
+                () = ended.notified() => return,
+                event = reply.next() => match event {
+                    Event::Notice(notice @ Notice::Updated(..)) => {
+                        if let Some(message) = front::notice(None, &notice) {
+                            own.push(message);
+                        }
+                    }
+                    Event::End(_) => return,
+                    _ => (),
+                },
+            }
+        }
+    });
+    front::done(id)
+}
+
+/// A request that goes to the waist.
+async fn carry(post: Post<'_>, session: Arc<Session>, request: Request) -> Response<Body> {
+    let Request { ticket, op, progress } = request;
+    let call = session.call(op, progress);
+    let account = Account::open(&call, Era::Legacy, post.bytes_in);
+    let reply = post.exchange.waist.call(call);
+    let mut pump = Pump::new(session.clone(), ticket, reply, account);
+    // JSON unless something happens before the answer: the Python clients refuse events beyond 1 MiB.
+    let first = loop {
+        let event = match timeout(post.exchange.http.keep_alive, pump.next()).await {
+            Err(_) if post.accepts.stream => break None,
+            Err(_) => continue,
+            Ok(None) => return answer::stream(Body::empty()),
+            Ok(Some(event)) => event,
+        };
+        match event {
+            Event::End(outcome) if !post.accepts.prefers_stream => return end(pump, &outcome),
+            event if post.accepts.stream => break Some(event),
+            Event::Ask(ask) => pump.reply.answer(ask.id, legacy::back::undeclared(ask.kind)),
+            Event::End(outcome) => return end(pump, &outcome),
+            _ => (),
+        }
+    };
+    let stream = session.stream();
+    let reader = stream.reader();
+    session.spawn(pump.run(first, stream));
+    answer::stream(Body::events(reader, post.exchange.http.keep_alive))
+}
+
+fn end(mut pump: Pump, outcome: &Outcome) -> Response<Body> {
+    let body = front::outcome(&pump.ticket, &pump.session.codec, outcome);
+    pump.account.settle(outcome_label(outcome), 200, body.len());
+    answer::json(200, body)
+}
+
+/// GET: the session's own stream, or one that broke.
+pub(super) fn open_stream(post: &Post<'_>) -> Response<Body> {
+    if !post.accepts.stream {
+        return answer::refuse(StatusCode::NOT_ACCEPTABLE, "GET is answered as text/event-stream only");
+    }
+    if !post.headers.contains_key(SESSION_ID) {
+        return answer::method_not_allowed("POST, DELETE");
+    }
+    let session = match session(post) {
+        Ok(session) => session,
+        Err(response) => return response,
+    };
+    let Some(slot) = post.exchange.stream_slot(true) else {
+        return answer::refuse(StatusCode::SERVICE_UNAVAILABLE, "Too many open streams");
+    };
+    let last = post.headers.get("last-event-id").map(|name| name.to_str().ok().and_then(parse_name));
+    let reader = match last {
+        None => {
+            listen(post.exchange, &session);
+            session.own.reader()
+        }
+        Some(name) => match name.and_then(|(stream, number)| Some((session.find_stream(stream)?, number))) {
+            Some((stream, number)) => stream.reader_after(number),
+            None => return answer::refuse(StatusCode::BAD_REQUEST, "Last-Event-ID names no event of this session"),
+        },
+    };
+    answer::stream(Body::events(super::body::Counted::new(reader, slot), post.exchange.http.keep_alive))
+}
+
+/// Fills the session's own stream with the changes of its endpoint, from the first time that somebody reads it.
+pub(super) fn listen(exchange: &Arc<Exchange>, session: &Arc<Session>) {
+    if !session.starts_listening() {
+        return;
+    }
+    let mut reply = exchange.waist.call(session.call(Op::Listen(Session::interests()), ProgressInterest::Unwanted));
+    let weak = Arc::downgrade(session);
+    session.spawn(async move {
+        loop {
+            let event = reply.next().await;
+            let Some(session) = weak.upgrade() else { return };
+            match event {
+                Event::End(_) => {
+                    session.own.finish();
+                    return;
+                }
+                Event::Notice(Notice::Log(level, _)) if !session.wants(level) => (),
+                Event::Notice(notice) => {
+                    if let Some(message) = front::notice(None, &notice) {
+                        session.own.push(message);
+                    }
+                }
+                Event::Ask(_) | Event::Retract(_) => (),
+            }
+        }
+    });
+}
+
+/// DELETE: the session ends.
+pub(super) fn delete(post: &Post<'_>) -> Response<Body> {
+    match session(post) {
+        Ok(session) => {
+            post.exchange.table.remove(&session.id, &*post.exchange.waist);
+            answer::empty(StatusCode::OK)
+        }
+        Err(response) => response,
+    }
+}
+
+/// Whether a version header contradicts what the session agreed on: it is then of no revision that is served.
+pub(super) fn is_served(version: &str) -> bool {
+    Revision::parse(version).is_some()
+}

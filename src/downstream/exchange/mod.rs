@@ -1,0 +1,23 @@
+//! The one adapter between HTTP and the waist: requests to calls, replies to responses.
+//!
+//! A request is guarded, read within its limits, and classified; from there each era goes its own way ([`modern`], [`legacy`]) to the
+//! same [`Waist`]. Knows nothing of upstreams.
+//!
+//! Sources: 2026-07-28 basic/transports/streamable-http; 2025-11-25 basic/transports; 2024-11-05 basic/transports (HTTP with SSE).
+
+mod account;
+mod answer;
+mod batch;
+mod body;
+mod door;
+mod http_sse;
+mod intake;
+mod legacy;
+mod modern;
+mod pump;
+mod session;
+mod stream;
+mod table;
+
+pub use body::Body;
+pub use door::{Exchange, Paths};
