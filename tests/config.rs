@@ -1,6 +1,7 @@
 //! Configuration files as an operator meets them: what is read, what is refused and in which words, the examples and the schema.
 //!
 //! Expected texts stand beside their files. `UPDATE_EXPECTED=1 cargo test --test config` writes them anew for review.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking, its helpers too")]
 
 use std::{
     fs, io,

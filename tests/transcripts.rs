@@ -4,6 +4,7 @@
 //! (what the waist answers) are given, and `=` (what the message means) and `<` (what the client gets) are held to be so; in the
 //! files of the backs, `|` (what is wanted) and `<` (what the server says) are given, and `>` and `=` are held. `@` sets the scene.
 //! To accept a change: `BLESS=1 cargo test --test transcripts`, and read the difference.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 
 #[path = "transcripts/back.rs"]
 mod back;

@@ -38,7 +38,7 @@ fn no_file_uses_itself_by_way_of_others() {
     let paid = DEBTS.iter().filter(|(user, used, _)| shortest_way(&graph, used, user).is_none() || !graph[user].contains(used));
     let mut findings: Vec<String> = paid.map(|(user, used, _)| format!("{user} -> {used} is no debt any more: take it off the list")).collect();
     for (user, used, _) in DEBTS {
-        graph.get_mut(user).is_some_and(|uses| uses.remove(used));
+        graph.entry(user).or_default().remove(used);
     }
     findings.extend(cycles(&graph));
     none(&findings);
