@@ -10,7 +10,7 @@ use super::{
 type Path = Vec<String>;
 
 /// The modules of the crate, and what each of them hands on.
-pub struct Crate<'a> {
+pub(crate) struct Crate<'a> {
     modules: BTreeMap<Vec<&'a str>, &'a Source>,
     /// Of each module: a name, and the path that it stands for.
     handed_on: BTreeMap<Vec<&'a str>, BTreeMap<String, Path>>,
@@ -18,7 +18,7 @@ pub struct Crate<'a> {
 
 impl<'a> Crate<'a> {
     /// Reads the modules. The binary is no part of the library's graph.
-    pub fn new(sources: &'a [Source]) -> Self {
+    pub(crate) fn new(sources: &'a [Source]) -> Self {
         let modules = sources.iter().filter(|source| source.path != "src/main.rs").map(|source| (source.module(), source)).collect();
         let mut graph = Self { modules, handed_on: BTreeMap::new() };
         let handed_on = graph.modules.iter().map(|(module, source)| {
@@ -31,7 +31,7 @@ impl<'a> Crate<'a> {
     }
 
     /// The absolute paths that a file names, re-exports left out.
-    pub fn named(&self, source: &Source) -> BTreeSet<Path> {
+    pub(crate) fn named(&self, source: &Source) -> BTreeSet<Path> {
         let module = source.module();
         let imports: Vec<Used> = uses(&source.code).into_iter().filter(|used| !used.is_public).collect();
         let mut named: BTreeSet<Path> = imports.iter().filter_map(|used| self.absolute(&module, &used.path)).collect();
@@ -47,7 +47,7 @@ impl<'a> Crate<'a> {
     }
 
     /// The file in which the thing of that path is defined, as near as names tell.
-    pub fn file(&self, path: &[String]) -> Option<&'a str> {
+    pub(crate) fn file(&self, path: &[String]) -> Option<&'a str> {
         self.follow(path, 0)
     }
 

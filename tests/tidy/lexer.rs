@@ -1,7 +1,7 @@
 //! As much of Rust's lexical grammar as it takes to tell code from comments and literals.
 
 /// The text with comments and the insides of literals replaced by spaces; line breaks and lengths in bytes stay.
-pub fn blank(text: &str) -> String {
+pub(crate) fn blank(text: &str) -> String {
     let mut out = text.as_bytes().to_vec();
     let mut at = 0;
     while at < out.len() {
@@ -72,13 +72,13 @@ fn character(rest: &[u8]) -> Option<usize> {
     if rest.get(1) == Some(&b'\\') {
         return Some(rest[3..].iter().position(|byte| *byte == b'\'')? + 4);
     }
-    let text = std::str::from_utf8(&rest[1..rest.len().min(8)]).or_else(|error| std::str::from_utf8(&rest[1..1 + error.valid_up_to()])).ok()?;
+    let text = std::str::from_utf8(&rest[1..rest.len().min(8)]).or_else(|error| std::str::from_utf8(&rest[1..=error.valid_up_to()])).ok()?;
     let width = text.chars().next()?.len_utf8();
     (rest.get(1 + width) == Some(&b'\'')).then_some(width + 2)
 }
 
 /// The byte after the brace that closes the one at `open`, in text that went through [`blank`].
-pub fn closing(code: &str, open: usize) -> usize {
+pub(crate) fn closing(code: &str, open: usize) -> usize {
     let mut depth = 0;
     for (at, byte) in code.bytes().enumerate().skip(open) {
         match byte {
@@ -94,12 +94,12 @@ pub fn closing(code: &str, open: usize) -> usize {
 }
 
 /// Whether the byte can be part of a name.
-pub const fn is_word(byte: u8) -> bool {
+pub(crate) const fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
 /// Where a word occurs as a whole word.
-pub fn words<'a>(code: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 'a {
+pub(crate) fn words<'a>(code: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 'a {
     code.match_indices(word).map(|(at, _)| at).filter(move |at| {
         let before = at.checked_sub(1).and_then(|before| code.as_bytes().get(before));
         let after = code.as_bytes().get(at + word.len());

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// One file of `src`.
-pub struct Source {
+pub(crate) struct Source {
     /// Relative to the project's root, with slashes.
     pub path: String,
     /// As it is.
@@ -18,25 +18,25 @@ pub struct Source {
 
 impl Source {
     /// The module that the file is: `["era", "modern", "front"]`; nothing for the two roots.
-    pub fn module(&self) -> Vec<&str> {
+    pub(crate) fn module(&self) -> Vec<&str> {
         let path = self.path.strip_prefix("src/").unwrap_or(&self.path).trim_end_matches(".rs");
         let path = path.strip_suffix("/mod").unwrap_or(path);
         if matches!(path, "lib" | "main") { Vec::new() } else { path.split('/').collect() }
     }
 
     /// Whether the file is a `mod.rs`.
-    pub fn is_folder(&self) -> bool {
+    pub(crate) fn is_folder(&self) -> bool {
         self.path.ends_with("/mod.rs")
     }
 }
 
 /// The project's root.
-pub fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// Every file of `src` that is compiled into the product: files that are only tests are left out.
-pub fn sources() -> Vec<Source> {
+pub(crate) fn sources() -> Vec<Source> {
     let mut sources: Vec<Source> = files(&root().join("src")).iter().filter_map(|path| read(path)).collect();
     let tests: BTreeSet<String> = sources.iter().flat_map(test_modules).collect();
     sources.retain(|source| !tests.iter().any(|test| source.path == format!("{test}.rs") || source.path.starts_with(&format!("{test}/"))));
@@ -44,7 +44,7 @@ pub fn sources() -> Vec<Source> {
 }
 
 /// Every file below a folder, in order, without what is built or installed.
-pub fn files(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     const NOT_OURS: [&str; 8] = [".git", "target", "node_modules", "__pycache__", ".peers", ".venv", "artifacts", "coverage"];
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
@@ -64,7 +64,7 @@ pub fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// A path as it is written in messages.
-pub fn shown(path: &Path) -> String {
+pub(crate) fn shown(path: &Path) -> String {
     path.strip_prefix(root()).unwrap_or(path).to_string_lossy().replace('\\', "/")
 }
 

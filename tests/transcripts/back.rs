@@ -10,7 +10,7 @@ use myelin::{
 use super::{Player, waist::raw};
 
 /// The gateway's back, between lines.
-pub struct Back {
+pub(crate) struct Back {
     era: Era,
     caller: Caller,
     verb: Option<Verb>,
@@ -129,6 +129,6 @@ fn text(bytes: &Bytes) -> String {
 }
 
 /// The gateway's own version changes with each release.
-pub fn without_version(text: &str) -> String {
+pub(crate) fn without_version(text: &str) -> String {
     text.replace(concat!("\"version\":\"", env!("CARGO_PKG_VERSION"), "\""), "\"version\":\"…\"")
 }

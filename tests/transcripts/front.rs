@@ -18,7 +18,7 @@ use super::{
 };
 
 /// The gateway's front, between lines.
-pub struct Front {
+pub(crate) struct Front {
     headers: HeaderMap,
     session: legacy::front::Session,
     asked: Option<Asked>,

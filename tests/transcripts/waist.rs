@@ -12,19 +12,19 @@ use myelin::{
 };
 
 /// What the waist says.
-pub enum Said {
+pub(crate) enum Said {
     Outcome(Outcome),
     Notice(Notice),
     Ask(Ask),
 }
 
 /// Text that is JSON.
-pub fn raw(text: &str) -> Raw {
+pub(crate) fn raw(text: &str) -> Raw {
     Raw::parse(Bytes::from(text.to_owned()), 128).unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
 /// Reads a line of the waist: a word, and what belongs to it.
-pub fn say(line: &str) -> Said {
+pub(crate) fn say(line: &str) -> Said {
     let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
     match word {
         "progress" => Said::Notice(Notice::Progress(raw(rest))),
@@ -98,7 +98,7 @@ fn fault(name: &str) -> Fault {
 }
 
 /// What is asked, in one line.
-pub fn describe(op: &Op) -> String {
+pub(crate) fn describe(op: &Op) -> String {
     match op {
         Op::Discover => "discover".to_owned(),
         Op::List(kind, cursor) => format!("list {} {cursor:?}", kind.member()),
