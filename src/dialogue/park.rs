@@ -222,7 +222,7 @@ impl Talk {
     /// The key of a question: what the server hints at if that is usable, a number otherwise.
     fn key(&mut self, ask: &Ask) -> String {
         self.asked += 1;
-        let hint = ask.params.as_ref().and_then(|params| params.member("_meta")?.member(KEY_HINT)?.text().map(|hint| hint.into_owned()));
+        let hint = ask.params.as_ref().and_then(|params| params.member("_meta")?.member(KEY_HINT)?.text().map(std::borrow::Cow::into_owned));
         let is_usable = |hint: &String| {
             (1..=64).contains(&hint.len())
                 && hint.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
