@@ -121,7 +121,7 @@ impl Failure {
             }
             Self::Run(RunError::Listen(BindError::Address(..))) => "give another address with --listen".to_owned(),
             Self::Run(RunError::Admin(BindError::Address(..))) => {
-                "give another address with `admin:` in a file, or `admin: off`".to_owned()
+                "write `admin: { listen: ADDRESS }` with another address into a file, or `admin: off`".to_owned()
             }
             Self::Log(LogError::Filter(_)) | Self::Run(RunError::Log(LogError::Filter(_))) => "write error, warn, info, debug, trace or info,myelin::upstream=debug".to_owned(),
             _ => return None,
