@@ -1,6 +1,7 @@
 //! Configuration files as an operator meets them: what is read, what is refused and in which words, the examples and the schema.
 //!
 //! Expected texts stand beside their files. `UPDATE_EXPECTED=1 cargo test --test config` writes them anew for review.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking, its helpers too")]
 
 use std::{
     fs, io,
@@ -303,7 +304,7 @@ fn the_reader_knows_exactly_the_keys_of_the_schema() {
     // A value that no key takes: what it says is not the question here.
     let unfit = json!([[[]]]);
     for SchemaKey { path, .. } in all_schema_keys() {
-        let message = parse(&file_with(&path, &unfit), Format::Json).map(|_| String::new()).unwrap_or_else(|p| p.to_string());
+        let message = parse(&file_with(&path, &unfit), Format::Json).map_or_else(|p| p.to_string(), |_| String::new());
         assert!(!message.contains("unknown key"), "{path:?}: {message}");
         let unknown = [&path[..path.len() - 1], &["zzzzzzzzzz".to_owned()]].concat();
         let message = parse(&file_with(&unknown, &json!(1)), Format::Json).unwrap_err().to_string();
@@ -327,7 +328,7 @@ fn no_message_shows_a_literal_where_secrets_stand() {
     for value in [json!(SECRET), json!([SECRET]), json!([[SECRET]]), json!({ "x": SECRET }), json!({ "x": [SECRET] })] {
         for key in ["args", "env", "headers", "url", "command"] {
             let text = json!({ "mcpServers": { "a": { key: value.clone() } } }).to_string();
-            let message = parse(&text, Format::Json).map(|_| String::new()).unwrap_or_else(|problems| problems.to_string());
+            let message = parse(&text, Format::Json).map_or_else(|problems| problems.to_string(), |_| String::new());
             assert!(!message.contains(SECRET), "{message}");
         }
         let message = parse(&json!({ "sealing": { "keys": value } }).to_string(), Format::Json).unwrap_err().to_string();

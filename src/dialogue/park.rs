@@ -14,7 +14,6 @@ use tokio::time::timeout;
 
 use crate::{
     clock,
-    era::legacy::back::undeclared,
     jsonrpc::{Kind, Object, Raw},
     mcp::{Ask, AskId, AskKind, Call, Caller, Event, Fault, Invoke, Limit, Op, Outcome, Profile, Reply, Stage, Waist},
     seal::{self, KeyRing},
@@ -159,8 +158,9 @@ impl Lot {
             };
             match event {
                 Event::Notice(notice) => stage.say(Event::Notice(notice)).await,
+                // What the server needs was not declared with this request: the call cannot be carried (2026-07-28 basic/index, _meta).
                 Event::Ask(ask) if !declares(&self.caller.capabilities.profile, &ask) => {
-                    talk.reply.answer(ask.id, undeclared(ask.kind));
+                    return Outcome::Failed(Fault::MissingCapability(required(&ask)));
                 }
                 Event::Ask(ask) => {
                     let key = talk.key(&ask);
@@ -222,7 +222,7 @@ impl Talk {
     /// The key of a question: what the server hints at if that is usable, a number otherwise.
     fn key(&mut self, ask: &Ask) -> String {
         self.asked += 1;
-        let hint = ask.params.as_ref().and_then(|params| params.member("_meta")?.member(KEY_HINT)?.text().map(|hint| hint.into_owned()));
+        let hint = ask.params.as_ref().and_then(|params| params.member("_meta")?.member(KEY_HINT)?.text().map(std::borrow::Cow::into_owned));
         let is_usable = |hint: &String| {
             (1..=64).contains(&hint.len())
                 && hint.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
@@ -272,6 +272,15 @@ fn declares(profile: &Profile, ask: &Ask) -> bool {
         AskKind::Elicit => profile.form,
         AskKind::Sample => profile.sampling,
         AskKind::Roots => profile.roots,
+    }
+}
+
+/// The capability that a question needs, as a `ClientCapabilities` object.
+const fn required(ask: &Ask) -> Raw {
+    match ask.kind {
+        AskKind::Elicit => Raw::literal(r#"{"elicitation":{}}"#),
+        AskKind::Sample => Raw::literal(r#"{"sampling":{}}"#),
+        AskKind::Roots => Raw::literal(r#"{"roots":{}}"#),
     }
 }
 

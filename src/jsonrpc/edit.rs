@@ -12,11 +12,14 @@ pub struct Edit<'a> {
     changes: SmallVec<[(&'a str, Option<Raw>); 4]>,
 }
 
-impl<'a> Edit<'a> {
-    pub(super) const fn new(object: &'a Object) -> Self {
-        Self { object, changes: SmallVec::new_const() }
+impl Object {
+    /// Changes to single members.
+    pub const fn edit(&self) -> Edit<'_> {
+        Edit { object: self, changes: SmallVec::new_const() }
     }
+}
 
+impl<'a> Edit<'a> {
     /// Replaces the member in its place, or adds it at the end.
     #[must_use]
     pub fn set(mut self, name: &'a str, value: Raw) -> Self {

@@ -4,10 +4,7 @@ use std::{borrow::Cow, fmt};
 
 use bytes::Bytes;
 
-use super::{
-    Object,
-    scan::{Scanner, SyntaxError},
-};
+use super::scan::{Scanner, SyntaxError};
 
 /// A valid JSON value as the bytes that arrived, without white space around it. Clones share the buffer.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -34,7 +31,7 @@ impl Raw {
     /// Validates one JSON value.
     ///
     /// # Errors
-    /// What [`SyntaxError`] lists, but [`SyntaxError::Duplicate`]: members are looked at by [`Raw::object`].
+    /// What [`SyntaxError`] lists, but [`SyntaxError::Duplicate`]: members are looked at by `Raw::object`.
     pub fn parse(text: Bytes, max_depth: usize) -> Result<Self, SyntaxError> {
         std::str::from_utf8(&text).map_err(|_| SyntaxError::NotUtf8)?;
         let range = Scanner::new(&text, max_depth).document()?;
@@ -89,19 +86,6 @@ impl Raw {
             Some(b'n') => Kind::Null,
             _ => Kind::Number,
         }
-    }
-
-    /// Its members, when it is an object without duplicate names.
-    ///
-    /// # Errors
-    /// [`SyntaxError::NotAnObject`] and [`SyntaxError::Duplicate`].
-    pub fn object(&self) -> Result<Object, SyntaxError> {
-        Object::parse(self.clone())
-    }
-
-    /// The value of one member, when this is an object that has it.
-    pub fn member(&self, name: &str) -> Option<Self> {
-        self.object().ok()?.get(name)
     }
 
     /// Its elements, when it is an array.

@@ -15,7 +15,7 @@ use super::{errand::{Dialect, Errand}, mailbox::Item};
 
 /// How long a call may take.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience {
+pub(super) struct Patience {
     /// Silence; progress starts it anew.
     pub silence: Duration,
     /// In all.

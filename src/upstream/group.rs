@@ -42,7 +42,7 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(200), Duration::fro
 
 /// Who shares the peers of a group.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct GroupKey {
+pub(super) struct GroupKey {
     /// The owner.
     pub owner: Owner,
     /// What their clients can be asked.
@@ -51,7 +51,7 @@ pub struct GroupKey {
 
 /// Whose a group is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Owner {
+pub(super) enum Owner {
     /// Everybody's.
     Everybody,
     /// One principal's.

@@ -97,12 +97,11 @@ pub(super) async fn subscription(peer: Weak<Peer>, bus: Arc<Bus>, mut wishes: Wi
                 continue;
             }
         }
-        if let Some(exchange) = &mut current {
-            if follow(exchange, &bus, &mut wishes.wanted).await == Followed::Ended {
+        if let Some(exchange) = &mut current
+            && follow(exchange, &bus, &mut wishes.wanted).await == Followed::Ended {
                 current = None;
                 backoff.wait().await;
             }
-        }
     }
 }
 

@@ -14,22 +14,29 @@ use crate::downstream::settings::HttpSettings;
 pub(super) struct Accepts {
     pub(super) json: bool,
     pub(super) stream: bool,
+    /// The stream is named first: legacy clients that do so are answered with one even where a message would do.
+    pub(super) prefers_stream: bool,
 }
 
 impl Accepts {
+    const EVERYTHING: Self = Self { json: true, stream: true, prefers_stream: false };
+
     /// A missing header accepts everything (RFC 9110, section 12.5.1).
     pub(super) fn read(headers: &HeaderMap) -> Self {
         let mut values = headers.get_all(header::ACCEPT).iter().peekable();
         if values.peek().is_none() {
-            return Self { json: true, stream: true };
+            return Self::EVERYTHING;
         }
-        let mut accepts = Self { json: false, stream: false };
+        let mut accepts = Self { json: false, stream: false, prefers_stream: false };
         for value in values {
             for range in value.to_str().unwrap_or_default().split(',') {
                 match range.split(';').next().map(str::trim) {
-                    Some("*/*") => accepts = Self { json: true, stream: true },
+                    Some("*/*") => return Self::EVERYTHING,
                     Some("application/json" | "application/*") => accepts.json = true,
-                    Some("text/event-stream" | "text/*") => accepts.stream = true,
+                    Some("text/event-stream" | "text/*") => {
+                        accepts.prefers_stream = !accepts.json;
+                        accepts.stream = true;
+                    }
                     _ => (),
                 }
             }
@@ -106,9 +113,10 @@ mod tests {
     #[test]
     fn reads_what_clients_accept() {
         let of = |text: &'static str| Accepts::read(&HeaderMap::from_iter([(header::ACCEPT, http::HeaderValue::from_static(text))]));
-        assert_eq!(of("application/json, text/event-stream"), Accepts { json: true, stream: true });
-        assert_eq!(of("text/event-stream;q=0.5"), Accepts { json: false, stream: true });
-        assert_eq!(of("text/html"), Accepts { json: false, stream: false });
-        assert_eq!(Accepts::read(&HeaderMap::new()), Accepts { json: true, stream: true });
+        let accepts = |json, stream, prefers_stream| Accepts { json, stream, prefers_stream };
+        assert_eq!(of("application/json, text/event-stream"), accepts(true, true, false));
+        assert_eq!(of("text/event-stream;q=0.5, application/json"), accepts(true, true, true));
+        assert_eq!(of("text/html"), accepts(false, false, false));
+        assert_eq!(Accepts::read(&HeaderMap::new()), accepts(true, true, false));
     }
 }

@@ -236,9 +236,10 @@ async fn carry(post: Post<'_>, session: Arc<Session>, request: Request) -> Respo
             Ok(Some(event)) => event,
         };
         match event {
-            Event::End(outcome) => return end(pump, &outcome),
+            Event::End(outcome) if !post.accepts.prefers_stream => return end(pump, &outcome),
             event if post.accepts.stream => break Some(event),
             Event::Ask(ask) => pump.reply.answer(ask.id, legacy::back::undeclared(ask.kind)),
+            Event::End(outcome) => return end(pump, &outcome),
             _ => (),
         }
     };
