@@ -411,13 +411,84 @@ fn nothing_is_coloured_in_a_pipe() {
     }
 }
 
-/// What `arguments` print on a terminal of 80 columns; `None` where there is no `script` of util-linux to make one.
+/// A server whose one tool asks for a name: of 2025-11-25, which asks while the call is open.
+const ASKING_LEGACY: &str = r#"
+tool='{"name":"greet","inputSchema":{"type":"object"}}'
+form='{"message":"Who are you?","requestedSchema":{"type":"object","properties":{"name":{"type":"string"}},"required":["name"]}}'
+while read -r line; do
+  id=${line##*\"id\":}; id=${id%%[,\}]*}
+  case $line in
+    *'"initialize"'*) result='{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"a","version":"1"}}' ;;
+    *'"tools/list"'*) result="{\"tools\":[$tool]}" ;;
+    *'"tools/call"'*) call=$id; echo "{\"jsonrpc\":\"2.0\",\"id\":\"q\",\"method\":\"elicitation/create\",\"params\":$form}"; continue ;;
+    *'"result"'*) id=$call; result="{\"content\":[],\"structuredContent\":$line}" ;;
+    *) continue ;;
+  esac
+  echo "{\"jsonrpc\":\"2.0\",\"id\":$id,\"result\":$result}"
+done
+"#;
+
+/// The same of 2026-07-28, which ends the call and wants to be called again.
+const ASKING_MODERN: &str = r#"
+tool='{"name":"greet","inputSchema":{"type":"object"}}'
+form='{"mode":"form","message":"Who are you?","requestedSchema":{"type":"object","properties":{"name":{"type":"string"}},"required":["name"]}}'
+while read -r line; do
+  id=${line##*\"id\":}; id=${id%%[,\}]*}
+  case $line in
+    *'"server/discover"'*) result='{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{}},"serverInfo":{"name":"a","version":"1"},"ttlMs":0,"cacheScope":"private"}' ;;
+    *'"tools/list"'*) result="{\"resultType\":\"complete\",\"tools\":[$tool],\"ttlMs\":0,\"cacheScope\":\"private\"}" ;;
+    *'"inputResponses"'*) result="{\"resultType\":\"complete\",\"content\":[],\"structuredContent\":$line}" ;;
+    *'"tools/call"'*) result="{\"resultType\":\"input_required\",\"inputRequests\":{\"who\":{\"method\":\"elicitation/create\",\"params\":$form}},\"requestState\":\"s\"}" ;;
+    *) continue ;;
+  esac
+  echo "{\"jsonrpc\":\"2.0\",\"id\":$id,\"result\":$result}"
+done
+"#;
+
+/// A directory with `asking.json`, whose server is that script.
+fn asking(era: &str, script: &str) -> Bench {
+    let bench = Bench::new();
+    bench.write("asking.sh", script);
+    let server = json!({ "command": "sh", "args": ["asking.sh"], "cwd": bench.0.path(), "era": era });
+    bench.write("asking.json", &json!({ "mcpServers": { "asking": server } }).to_string());
+    bench
+}
+
+#[test]
+fn a_question_is_declined_where_nobody_can_be_asked() {
+    for (era, script, answer) in
+        [("legacy", ASKING_LEGACY, "/result"), ("modern", ASKING_MODERN, "/params/inputResponses/who")]
+    {
+        let ran = asking(era, script).run(&["call", "greet", "--config", "asking.json"]);
+        assert_eq!(ran.code, 0, "{era}: {}", ran.err);
+        assert!(ran.err.contains("declined: the server asks: Who are you?"), "{era}: {}", ran.err);
+        assert_eq!(json(&ran.out).pointer(answer), Some(&json!({ "action": "decline" })), "{era}: {}", ran.out);
+    }
+}
+
+#[test]
+fn a_question_is_asked_on_a_terminal() {
+    for (era, script) in [("legacy", ASKING_LEGACY), ("modern", ASKING_MODERN)] {
+        let bench = asking(era, script);
+        bench.write("answers", "Ada\n");
+        let Some(seen) = on_a_terminal(&bench, "call greet --config asking.json", "1") else { return };
+        assert!(seen.contains("Who are you?") && seen.contains("  name: "), "{era}: {seen}");
+        let answered: String = seen.split_whitespace().collect();
+        assert!(answered.contains(r#"{"action":"accept","content":{"name":"Ada"}}"#), "{era}: {seen}");
+    }
+}
+
+/// What `arguments` print on a terminal of 80 columns at which somebody types the file `answers`; `None` where there is no `script` of util-linux to make one.
 fn on_a_terminal(bench: &Bench, arguments: &str, no_color: &str) -> Option<String> {
     let mut command = Command::new("script");
     command.args(["-qec", &format!("{MYELIN} {arguments}"), "/dev/null"]).current_dir(bench.0.path());
-    command.env("NO_COLOR", no_color).env("TERM", "xterm").env("COLUMNS", "80").stdin(Stdio::null());
+    command.env("NO_COLOR", no_color).env("TERM", "xterm").env("COLUMNS", "80");
+    let answers = fs::File::open(bench.0.path().join("answers"));
+    command.stdin(answers.map_or_else(|_| Stdio::null(), Stdio::from));
     let output = command.output().ok()?;
-    output.status.success().then(|| String::from_utf8(output.stdout).unwrap().replace('\r', ""))
+    let seen = String::from_utf8(output.stdout).unwrap().replace('\r', "");
+    assert!(output.status.success(), "{seen}");
+    Some(seen)
 }
 
 #[test]

@@ -119,6 +119,7 @@ impl Failure {
             Self::Broken { fault: UpstreamFault::Unauthorized, .. } => {
                 "give a credential with --header 'Authorization: Bearer …'".to_owned()
             }
+            Self::Broken { fault: UpstreamFault::Gone, .. } => "start its command by hand to see what it prints".to_owned(),
             Self::Run(RunError::Listen(BindError::Address(..))) => "give another address with --listen".to_owned(),
             Self::Run(RunError::Admin(BindError::Address(..))) => {
                 "write `admin: { listen: ADDRESS }` with another address into a file, or `admin: off`".to_owned()

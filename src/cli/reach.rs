@@ -22,6 +22,7 @@ use myelin::{
     },
 };
 use tokio::{runtime::Runtime, task::JoinSet, time::timeout};
+use tracing::instrument::WithSubscriber;
 
 use super::failure::Failure;
 
@@ -154,7 +155,8 @@ impl Reach {
         let mut fetching = JoinSet::new();
         for (place, member) in self.members.iter().enumerate() {
             let (member, caller) = (member.clone(), caller.clone());
-            fetching.spawn(async move { (place, member.list(ListKind::Tools, &caller).await) });
+            let list = async move { (place, member.list(ListKind::Tools, &caller).await) };
+            fetching.spawn(list.with_current_subscriber());
         }
         let mut fetched = fetching.join_all().await;
         fetched.sort_by_key(|(place, _)| *place);
