@@ -1,4 +1,5 @@
 //! The command line as a person or a script meets it: the real program, its output and its exit codes.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking, its helpers too")]
 
 use std::{
     fs,

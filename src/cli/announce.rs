@@ -11,7 +11,7 @@ use tracing::{instrument::WithSubscriber, subscriber::NoSubscriber};
 
 use super::{
     offered::{self, Example},
-    reach::DEFAULT_URL,
+    reach::url_option,
     terminal::{BOLD, DIM, GOOD, count, is_read_by_a_person},
 };
 
@@ -55,11 +55,6 @@ fn for_people(ready: &Ready) -> String {
         );
     }
     text
-}
-
-/// What a command needs to find this endpoint.
-pub(super) fn url_option(endpoint: &str) -> String {
-    if endpoint == DEFAULT_URL { String::new() } else { format!(" --url {endpoint}") }
 }
 
 #[cfg(test)]

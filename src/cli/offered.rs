@@ -5,9 +5,8 @@ use std::io::Write;
 use myelin::{mcp::LogInterest, route::Exposed};
 
 use super::{
-    announce::url_option,
     failure::Failure,
-    reach::{Reach, caller},
+    reach::{Reach, caller, url_option},
     signature::Signature,
     terminal::{BOLD, DIM, GOOD, count, plain_line},
 };
