@@ -6,7 +6,7 @@ use crate::{
     era::HEADER_MISMATCH,
     jsonrpc::Raw,
     mcp::{
-        Call, Caller, Completion, Fault, Invoke, ListKind, Mirror, Mirrored, Op, Outcome, Reference, Stage, Verb,
+        Call, Caller, Completion, Fault, Invoke, ListKind, Mirror, Mirrored, Outcome, Reference, Stage, Verb,
     },
     policy::{self, Permitted},
     upstream::{Errand, Group},
@@ -200,10 +200,3 @@ fn plain_errand(call: &Call, method: &str, params: Option<Raw>, changes: Vec<(&'
     }
 }
 
-/// What the log calls the target of a call.
-pub(super) fn target(op: &Op) -> Option<&str> {
-    match op {
-        Op::Invoke(invoke) => Some(&invoke.target),
-        _ => None,
-    }
-}

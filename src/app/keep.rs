@@ -1,6 +1,6 @@
 //! Keeping a running gateway in order: what is unused is ended, and files that changed are read anew.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{path::{Path, PathBuf}, sync::Arc, time::Duration};
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::{
@@ -111,7 +111,7 @@ impl Kept {
         }
     }
 
-    fn refuse(&self, error: &dyn std::fmt::Display, watch: &mut Option<Watch>, source: &PathBuf, changes: &mpsc::Sender<()>) {
+    fn refuse(&self, error: &dyn std::fmt::Display, watch: &mut Option<Watch>, source: &Path, changes: &mpsc::Sender<()>) {
         tracing::error!("the new configuration is not usable; the old one stays\n{error}");
         METRICS.config_reloads.of(Success::Failed).inc();
         // The broken content is what is compared with from now on, or every round would read it again.
@@ -149,7 +149,7 @@ struct Watch {
 
 impl Watch {
     /// Watches the file and, if it can be read, what it refers to.
-    fn new(source: &PathBuf, changes: &mpsc::Sender<()>) -> Self {
+    fn new(source: &Path, changes: &mpsc::Sender<()>) -> Self {
         let sources = config::load(source).map_or_else(|_| Sources::of_file(source), |loaded| loaded.sources);
         Self::of(sources, changes)
     }
@@ -159,7 +159,9 @@ impl Watch {
     fn of(sources: Sources, changes: &mpsc::Sender<()>) -> Self {
         let changes = changes.clone();
         // A full queue means that somebody is told already.
-        let told = notify::recommended_watcher(move |_| drop(changes.try_send(())));
+        let told = notify::recommended_watcher(move |_| {
+            let _ = changes.try_send(());
+        });
         let mut watcher = told.ok();
         if let Some(watcher) = &mut watcher {
             for directory in sources.directories() {

@@ -131,7 +131,9 @@ async fn serve(options: Options) -> Result<(), RunError> {
     let mut tasks = JoinSet::new();
     if let Some(bound) = admin_bound {
         let serving = admin::serve(bound, health.clone(), admin_drain);
-        tasks.spawn(async move { drop(serving.await) });
+        tasks.spawn(async move {
+            let _ = serving.await;
+        });
     }
     let kept = Kept { gateway: gateway.clone(), door, exchange: exchange.clone(), paths, tls: bound.tls_files(), source };
     tasks.spawn(keep::keep(kept, settings.clone()));
