@@ -1,6 +1,10 @@
 //! Keeping a running gateway in order: what is unused is ended, and files that changed are read anew.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::{
@@ -118,7 +122,7 @@ impl Kept {
         &self,
         error: &dyn std::fmt::Display,
         watch: &mut Option<Watch>,
-        source: &PathBuf,
+        source: &Path,
         changes: &mpsc::Sender<()>,
     ) {
         tracing::error!("the new configuration is not usable; the old one stays\n{error}");
@@ -158,7 +162,7 @@ struct Watch {
 
 impl Watch {
     /// Watches the file and, if it can be read, what it refers to.
-    fn new(source: &PathBuf, changes: &mpsc::Sender<()>) -> Self {
+    fn new(source: &Path, changes: &mpsc::Sender<()>) -> Self {
         let sources = config::load(source).map_or_else(|_| Sources::of_file(source), |loaded| loaded.sources);
         Self::of(sources, changes)
     }
