@@ -45,7 +45,9 @@ impl Mark {
         };
         let found = fs::read_dir("/proc").unwrap().flatten().filter(marked);
         found
-            .map(|folder| format!("{}: {:?}", folder.path().display(), fs::read_to_string(folder.path().join("cmdline"))))
+            .map(|folder| {
+                format!("{}: {:?}", folder.path().display(), fs::read_to_string(folder.path().join("cmdline")))
+            })
             .collect()
     }
 

@@ -1,6 +1,10 @@
 //! Keeping a running gateway in order: what is unused is ended, and files that changed are read anew.
 
-use std::{path::{Path, PathBuf}, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::{
@@ -11,7 +15,10 @@ use tokio::{
 
 use crate::{
     config::{self, settings::Settings, watch::Sources},
-    downstream::{exchange::{Exchange, Paths}, tls::TlsFiles},
+    downstream::{
+        exchange::{Exchange, Paths},
+        tls::TlsFiles,
+    },
     telemetry::{label::Success, metrics::METRICS},
 };
 
@@ -111,7 +118,13 @@ impl Kept {
         }
     }
 
-    fn refuse(&self, error: &dyn std::fmt::Display, watch: &mut Option<Watch>, source: &Path, changes: &mpsc::Sender<()>) {
+    fn refuse(
+        &self,
+        error: &dyn std::fmt::Display,
+        watch: &mut Option<Watch>,
+        source: &Path,
+        changes: &mpsc::Sender<()>,
+    ) {
         tracing::error!("the new configuration is not usable; the old one stays\n{error}");
         METRICS.config_reloads.of(Success::Failed).inc();
         // The broken content is what is compared with from now on, or every round would read it again.

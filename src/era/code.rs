@@ -61,7 +61,11 @@ pub(super) fn broken(server: &str, what: UpstreamFault) -> ErrorObject {
     let code = match what {
         UpstreamFault::Timeout => TIMEOUT,
         UpstreamFault::Garbled | UpstreamFault::TooLarge => GARBLED,
-        UpstreamFault::Unavailable | UpstreamFault::Gone | UpstreamFault::Unauthorized | UpstreamFault::Overloaded | UpstreamFault::Incompatible => UNAVAILABLE,
+        UpstreamFault::Unavailable
+        | UpstreamFault::Gone
+        | UpstreamFault::Unauthorized
+        | UpstreamFault::Overloaded
+        | UpstreamFault::Incompatible => UNAVAILABLE,
     };
     ErrorObject::new(code, format!("The server `{server}` {what}")).with_data(data(&[("server", Raw::string(server))]))
 }
@@ -73,7 +77,9 @@ pub(super) fn draining() -> ErrorObject {
 
 /// A server's error as it may pass to a client of any era: codes about framing and reserved ones concern our own leg.
 pub(super) fn fit_for_relay(error: &ErrorObject) -> ErrorObject {
-    let ours = matches!(error.code, INVALID_REQUEST | PARSE_ERROR) || (-32099..=-32020).contains(&error.code) || error.code == URL_ELICITATION_REQUIRED;
+    let ours = matches!(error.code, INVALID_REQUEST | PARSE_ERROR)
+        || (-32099..=-32020).contains(&error.code)
+        || error.code == URL_ELICITATION_REQUIRED;
     if !ours {
         return error.clone();
     }

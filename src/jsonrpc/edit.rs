@@ -53,7 +53,11 @@ impl<'a> Edit<'a> {
         if !self.changes.iter().any(applies) {
             return self.object.raw().clone();
         }
-        let added: usize = self.changes.iter().map(|(name, value)| name.len() + 4 + value.as_ref().map_or(0, |value| value.bytes().len())).sum();
+        let added: usize = self
+            .changes
+            .iter()
+            .map(|(name, value)| name.len() + 4 + value.as_ref().map_or(0, |value| value.bytes().len()))
+            .sum();
         let mut out = Vec::with_capacity(self.object.raw().bytes().len() + added);
         out.push(b'{');
         self.write_existing(&mut out);

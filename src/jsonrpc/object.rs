@@ -48,7 +48,8 @@ impl Object {
 
     fn scan(source: Raw, max_depth: usize) -> Result<Self, SyntaxError> {
         let mut members = SmallVec::new();
-        Scanner::new(source.bytes(), max_depth).members(|(name, value)| members.push(Member { name, value, decoded: None }))?;
+        Scanner::new(source.bytes(), max_depth)
+            .members(|(name, value)| members.push(Member { name, value, decoded: None }))?;
         let mut object = Self { source, members };
         object.decode_names()?;
         object.refuse_duplicates()?;
@@ -61,7 +62,8 @@ impl Object {
         for member in &mut self.members {
             let name = text.get(member.name.clone()).unwrap_or_default();
             if memchr::memchr(b'\\', name).is_some() {
-                let decoded: String = serde_json::from_slice(name).map_err(|_| SyntaxError::Unexpected(member.name.start))?;
+                let decoded: String =
+                    serde_json::from_slice(name).map_err(|_| SyntaxError::Unexpected(member.name.start))?;
                 member.decoded = Some(decoded.into());
             }
         }

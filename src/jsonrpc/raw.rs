@@ -98,7 +98,11 @@ impl Raw {
     /// The text of a JSON string. `None` for other kinds and for strings that are not Unicode (a lone surrogate escape).
     pub fn text(&self) -> Option<Cow<'_, str>> {
         let inner = self.as_str().strip_prefix('"')?.strip_suffix('"')?;
-        if inner.contains('\\') { serde_json::from_str(self.as_str()).ok().map(Cow::Owned) } else { Some(Cow::Borrowed(inner)) }
+        if inner.contains('\\') {
+            serde_json::from_str(self.as_str()).ok().map(Cow::Owned)
+        } else {
+            Some(Cow::Borrowed(inner))
+        }
     }
 
     /// The value of `true` or `false`.
@@ -135,7 +139,8 @@ impl fmt::Debug for Raw {
 
 impl serde::Serialize for Raw {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let raw: &serde_json::value::RawValue = serde_json::from_str(self.as_str()).map_err(serde::ser::Error::custom)?;
+        let raw: &serde_json::value::RawValue =
+            serde_json::from_str(self.as_str()).map_err(serde::ser::Error::custom)?;
         raw.serialize(serializer)
     }
 }

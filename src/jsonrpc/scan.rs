@@ -183,7 +183,10 @@ impl<'a> Scanner<'a> {
         self.expect(b'"')?;
         loop {
             let rest = self.text.get(self.at..).unwrap_or_default();
-            let plain = rest.iter().position(|byte| SPECIAL.get(usize::from(*byte)) != Some(&false)).ok_or(SyntaxError::Truncated)?;
+            let plain = rest
+                .iter()
+                .position(|byte| SPECIAL.get(usize::from(*byte)) != Some(&false))
+                .ok_or(SyntaxError::Truncated)?;
             self.at += plain;
             match self.peek() {
                 Some(b'"') => {
@@ -251,7 +254,11 @@ impl<'a> Scanner<'a> {
 }
 
 /// Bytes that end a run of plain string bytes: the quote, the backslash and control characters.
-#[expect(clippy::indexing_slicing, clippy::as_conversions, reason = "evaluated while compiling, where a mistake is an error")]
+#[expect(
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "evaluated while compiling, where a mistake is an error"
+)]
 static SPECIAL: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0;
@@ -277,8 +284,37 @@ mod tests {
     #[test]
     fn agrees_with_serde_json_on_the_corners_of_the_grammar() {
         let corners = [
-            "0", "-0", "01", "1.", "1.0", ".5", "1e", "1e+9", "-", "+1", "\"\"", "\"\\u12\"", "\"\\u1234\"", "\"\\x\"", "\"a\nb\"", "[]", "[1,]",
-            "[,1]", "{}", "{\"a\":1,}", "{\"a\"}", "{a:1}", "nul", "null", "true false", " [ 1 , 2 ] ", "", " ", "\u{7f}", "\"\u{7f}\"", "[1 2]",
+            "0",
+            "-0",
+            "01",
+            "1.",
+            "1.0",
+            ".5",
+            "1e",
+            "1e+9",
+            "-",
+            "+1",
+            "\"\"",
+            "\"\\u12\"",
+            "\"\\u1234\"",
+            "\"\\x\"",
+            "\"a\nb\"",
+            "[]",
+            "[1,]",
+            "[,1]",
+            "{}",
+            "{\"a\":1,}",
+            "{\"a\"}",
+            "{a:1}",
+            "nul",
+            "null",
+            "true false",
+            " [ 1 , 2 ] ",
+            "",
+            " ",
+            "\u{7f}",
+            "\"\u{7f}\"",
+            "[1 2]",
         ];
         for text in corners {
             let reference = serde_json::from_str::<&serde_json::value::RawValue>(text).is_ok();

@@ -491,7 +491,9 @@ impl Group {
     async fn subscribe_modern(&self, uri: &str) -> bool {
         let mut granted = self.granted.subscribe();
         self.wanted.send_if_modified(|wanted| wanted.insert(uri.to_owned()));
-        let grants = |filter: &Option<Filter>| filter.as_ref().is_some_and(|filter| filter.uris.iter().any(|granted| granted == uri));
+        let grants = |filter: &Option<Filter>| {
+            filter.as_ref().is_some_and(|filter| filter.uris.iter().any(|granted| granted == uri))
+        };
         let stands = timeout(SUBSCRIBE_PATIENCE, granted.wait_for(grants)).await;
         matches!(stands, Ok(Ok(_)))
     }

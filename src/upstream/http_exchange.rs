@@ -1,12 +1,6 @@
 //! One request over Streamable HTTP, from its POST to its answer.
 
-use std::{
-    collections::VecDeque,
-    future::Future,
-    pin::Pin,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::VecDeque, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -48,7 +42,10 @@ pub(super) struct HttpExchange {
     is_over: bool,
 }
 
-#[expect(clippy::large_enum_variant, reason = "one for each call in flight; a box would cost each of them an allocation")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one for each call in flight; a box would cost each of them an allocation"
+)]
 enum Step {
     Sending(Sending),
     Streaming(Body),
@@ -159,7 +156,9 @@ impl Exchange for HttpExchange {
             },
         };
         self.is_over |= matches!(item, Item::Answer(_) | Item::Broken(_));
-        if self.is_over && let Step::Streaming(body) = std::mem::replace(&mut self.step, Step::Over) {
+        if self.is_over
+            && let Step::Streaming(body) = std::mem::replace(&mut self.step, Step::Over)
+        {
             // After the answer a stream ends: its connection is worth keeping.
             body.retire();
         }

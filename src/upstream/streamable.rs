@@ -202,7 +202,11 @@ impl Streamable {
     }
 
     /// Sends one request; a session that the upstream has forgotten is opened anew, once.
-    pub(super) async fn post_request(&self, body: Bytes, extra: &[(HeaderName, HeaderValue)]) -> Result<Posted, UpstreamFault> {
+    pub(super) async fn post_request(
+        &self,
+        body: Bytes,
+        extra: &[(HeaderName, HeaderValue)],
+    ) -> Result<Posted, UpstreamFault> {
         for _ in 0..2 {
             let mut headers = post_headers(extra);
             let session = self.session_headers(&mut headers);

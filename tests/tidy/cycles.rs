@@ -21,7 +21,11 @@ const DEBTS: [(&str, &str, &str); 16] = [
     ("src/telemetry/metrics/server.rs", "src/telemetry/metrics.rs", "`Count` into a file below both"),
     ("src/upstream/errand.rs", "src/upstream/opening.rs", "`gateway_caller` into a file below both"),
     ("src/upstream/group.rs", "src/upstream/pool.rs", "what a group needs of `Upstream` into a file below both"),
-    ("src/upstream/http_exchange.rs", "src/upstream/streamable.rs", "`Posted` and `unreachable` into a file below both"),
+    (
+        "src/upstream/http_exchange.rs",
+        "src/upstream/streamable.rs",
+        "`Posted` and `unreachable` into a file below both",
+    ),
     ("src/upstream/listener.rs", "src/upstream/opening.rs", "`gateway_caller` into a file below both"),
     ("src/upstream/sse_wire.rs", "src/upstream/opening.rs", "`Site`, `Terms` and the handshake into a file below both"),
 ];
@@ -32,11 +36,19 @@ fn no_file_uses_itself_by_way_of_others() {
     let resolver = Crate::new(&sources);
     let mut graph: Graph<'_> = BTreeMap::new();
     for source in &sources {
-        let used = resolver.named(source).iter().filter_map(|path| resolver.file(path)).filter(|file| *file != source.path && *file != "src/lib.rs").collect();
+        let used = resolver
+            .named(source)
+            .iter()
+            .filter_map(|path| resolver.file(path))
+            .filter(|file| *file != source.path && *file != "src/lib.rs")
+            .collect();
         graph.insert(&source.path, used);
     }
-    let paid = DEBTS.iter().filter(|(user, used, _)| shortest_way(&graph, used, user).is_none() || !graph[user].contains(used));
-    let mut findings: Vec<String> = paid.map(|(user, used, _)| format!("{user} -> {used} is no debt any more: take it off the list")).collect();
+    let paid = DEBTS
+        .iter()
+        .filter(|(user, used, _)| shortest_way(&graph, used, user).is_none() || !graph[user].contains(used));
+    let mut findings: Vec<String> =
+        paid.map(|(user, used, _)| format!("{user} -> {used} is no debt any more: take it off the list")).collect();
     for (user, used, _) in DEBTS {
         graph.entry(user).or_default().remove(used);
     }
@@ -82,7 +94,8 @@ fn way<'a>(came_from: &BTreeMap<&'a str, &'a str>, start: &'a str, last: &[&'a s
 
 #[test]
 fn finds_the_shortest_cycle() {
-    let graph: Graph<'_> = [("a", ["b"].into()), ("b", ["c", "d"].into()), ("c", ["a"].into()), ("d", BTreeSet::new())].into();
+    let graph: Graph<'_> =
+        [("a", ["b"].into()), ("b", ["c", "d"].into()), ("c", ["a"].into()), ("d", BTreeSet::new())].into();
     assert_eq!(cycles(&graph), ["a -> b -> c -> a"]);
     assert_eq!(shortest_way(&graph, "a", "d").unwrap(), ["a", "b", "d"]);
     assert_eq!(shortest_way(&graph, "d", "a"), None);

@@ -19,7 +19,11 @@ pub(crate) struct Crate<'a> {
 impl<'a> Crate<'a> {
     /// Reads the modules. The binary is no part of the library's graph.
     pub(crate) fn new(sources: &'a [Source]) -> Self {
-        let modules = sources.iter().filter(|source| source.path != "src/main.rs").map(|source| (source.module(), source)).collect();
+        let modules = sources
+            .iter()
+            .filter(|source| source.path != "src/main.rs")
+            .map(|source| (source.module(), source))
+            .collect();
         let mut graph = Self { modules, handed_on: BTreeMap::new() };
         let handed_on = graph.modules.iter().map(|(module, source)| {
             let uses = uses(&source.code).into_iter().filter(|used| used.is_public);
@@ -35,7 +39,8 @@ impl<'a> Crate<'a> {
         let module = source.module();
         let imports: Vec<Used> = uses(&source.code).into_iter().filter(|used| !used.is_public).collect();
         let mut named: BTreeSet<Path> = imports.iter().filter_map(|used| self.absolute(&module, &used.path)).collect();
-        let known: BTreeMap<&str, Path> = imports.iter().filter_map(|used| Some((used.name.as_str(), self.absolute(&module, &used.path)?))).collect();
+        let known: BTreeMap<&str, Path> =
+            imports.iter().filter_map(|used| Some((used.name.as_str(), self.absolute(&module, &used.path)?))).collect();
         for path in paths(&without_uses(&source.code)) {
             let first = path.first().map_or("", String::as_str);
             match known.get(first) {
@@ -108,17 +113,24 @@ fn uses(code: &str) -> Vec<Used> {
 
 fn leaves(tree: &str) -> Vec<(Path, String)> {
     let Some((stem, inside)) = tree.split_once('{') else {
-        let (path, alias) = tree.split_once(" as ").map_or((tree, None), |(path, alias)| (path, Some(alias.trim().to_owned())));
-        let path: Path = path.split("::").map(|segment| segment.trim().to_owned()).filter(|segment| !segment.is_empty()).collect();
+        let (path, alias) =
+            tree.split_once(" as ").map_or((tree, None), |(path, alias)| (path, Some(alias.trim().to_owned())));
+        let path: Path =
+            path.split("::").map(|segment| segment.trim().to_owned()).filter(|segment| !segment.is_empty()).collect();
         let name = alias.or_else(|| path.last().cloned()).unwrap_or_default();
         return vec![(path, name)];
     };
-    let stem: Path = stem.split("::").map(|segment| segment.trim().to_owned()).filter(|segment| !segment.is_empty()).collect();
+    let stem: Path =
+        stem.split("::").map(|segment| segment.trim().to_owned()).filter(|segment| !segment.is_empty()).collect();
     let joined = |(path, name): (Path, String)| match (path.as_slice(), stem.last()) {
         ([only], Some(last)) if only == "self" => (stem.clone(), if name == "self" { last.clone() } else { name }),
         _ => (stem.iter().chain(&path).cloned().collect(), name),
     };
-    branches(inside.rsplit_once('}').map_or(inside, |(inside, _)| inside)).into_iter().flat_map(leaves).map(joined).collect()
+    branches(inside.rsplit_once('}').map_or(inside, |(inside, _)| inside))
+        .into_iter()
+        .flat_map(leaves)
+        .map(joined)
+        .collect()
 }
 
 /// Splits at the commas of the outermost level.
@@ -157,7 +169,8 @@ fn paths(code: &str) -> Vec<Path> {
     while let Some(at) = rest.find("::") {
         let start = rest[..at].bytes().rposition(|byte| !is_word(byte)).map_or(0, |before| before + 1);
         let end = at + rest[at..].bytes().position(|byte| !is_word(byte) && byte != b':').unwrap_or(rest.len() - at);
-        let path: Path = rest[start..end].split("::").filter(|segment| !segment.is_empty()).map(str::to_owned).collect();
+        let path: Path =
+            rest[start..end].split("::").filter(|segment| !segment.is_empty()).map(str::to_owned).collect();
         if !rest[..start].ends_with("pub(in ") {
             found.push(path);
         }
@@ -168,6 +181,9 @@ fn paths(code: &str) -> Vec<Path> {
 
 #[test]
 fn reads_use_trees() {
-    let paths: Vec<String> = leaves("crate::{a::{self, B as C}, d::*}").into_iter().map(|(path, name)| format!("{} {name}", path.join("."))).collect();
+    let paths: Vec<String> = leaves("crate::{a::{self, B as C}, d::*}")
+        .into_iter()
+        .map(|(path, name)| format!("{} {name}", path.join(".")))
+        .collect();
     assert_eq!(paths, ["crate.a a", "crate.a.B C", "crate.d.* *"]);
 }

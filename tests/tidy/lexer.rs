@@ -72,7 +72,9 @@ fn character(rest: &[u8]) -> Option<usize> {
     if rest.get(1) == Some(&b'\\') {
         return Some(rest[3..].iter().position(|byte| *byte == b'\'')? + 4);
     }
-    let text = std::str::from_utf8(&rest[1..rest.len().min(8)]).or_else(|error| std::str::from_utf8(&rest[1..=error.valid_up_to()])).ok()?;
+    let text = std::str::from_utf8(&rest[1..rest.len().min(8)])
+        .or_else(|error| std::str::from_utf8(&rest[1..=error.valid_up_to()]))
+        .ok()?;
     let width = text.chars().next()?.len_utf8();
     (rest.get(1 + width) == Some(&b'\'')).then_some(width + 2)
 }

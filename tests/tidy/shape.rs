@@ -15,7 +15,8 @@ const EXCEPTIONS: [(&str, &str); 3] = [
 
 #[test]
 fn every_file_begins_with_its_documentation() {
-    let findings: Vec<String> = sources().iter().filter(|source| !source.text.starts_with("//! ")).map(|source| source.path.clone()).collect();
+    let findings: Vec<String> =
+        sources().iter().filter(|source| !source.text.starts_with("//! ")).map(|source| source.path.clone()).collect();
     none(&findings);
 }
 
@@ -23,9 +24,14 @@ fn every_file_begins_with_its_documentation() {
 fn a_mod_file_holds_documentation_modules_and_imports() {
     let sources = sources();
     let folders = sources.iter().filter(|source| source.is_folder());
-    let busy: Vec<&Source> = folders.filter(|source| items(&source.code).iter().any(|item| !is_structure(item))).collect();
+    let busy: Vec<&Source> =
+        folders.filter(|source| items(&source.code).iter().any(|item| !is_structure(item))).collect();
     let excepted = |path: &str| EXCEPTIONS.iter().any(|(excepted, _)| *excepted == path);
-    let mut findings: Vec<String> = busy.iter().filter(|source| !excepted(&source.path)).map(|source| format!("{} holds code", source.path)).collect();
+    let mut findings: Vec<String> = busy
+        .iter()
+        .filter(|source| !excepted(&source.path))
+        .map(|source| format!("{} holds code", source.path))
+        .collect();
     let stale = EXCEPTIONS.iter().filter(|(path, _)| !busy.iter().any(|source| source.path == *path));
     findings.extend(stale.map(|(path, _)| format!("{path} needs no exception")));
     none(&findings);

@@ -27,7 +27,11 @@ fn no_function_is_longer_than_a_screen() {
 
 #[test]
 fn no_file_is_longer_than_what_one_reads_at_a_sitting() {
-    let long = sources().iter().map(|source| (source.path.clone(), length(source))).filter(|(_, lines)| *lines > FILE_LINES).collect();
+    let long = sources()
+        .iter()
+        .map(|source| (source.path.clone(), length(source)))
+        .filter(|(_, lines)| *lines > FILE_LINES)
+        .collect();
     none(&compare(&long, &LONG_FILES));
 }
 
@@ -40,7 +44,8 @@ fn length(source: &Source) -> usize {
 fn functions(source: &Source) -> Vec<(String, usize)> {
     let code = &source.code;
     let named = words(code, "fn").filter_map(|at| {
-        let name: String = code[at + 2..].trim_start().bytes().take_while(|byte| is_word(*byte)).map(char::from).collect();
+        let name: String =
+            code[at + 2..].trim_start().bytes().take_while(|byte| is_word(*byte)).map(char::from).collect();
         let open = at + code[at..].find(['{', ';']).filter(|open| code[at + open..].starts_with('{'))?;
         let lines = code[at..closing(code, open)].lines().count();
         (!name.is_empty()).then(|| (format!("{}::{name}", source.path), lines))

@@ -39,13 +39,16 @@ pub(crate) fn root() -> &'static Path {
 pub(crate) fn sources() -> Vec<Source> {
     let mut sources: Vec<Source> = files(&root().join("src")).iter().filter_map(|path| read(path)).collect();
     let tests: BTreeSet<String> = sources.iter().flat_map(test_modules).collect();
-    sources.retain(|source| !tests.iter().any(|test| source.path == format!("{test}.rs") || source.path.starts_with(&format!("{test}/"))));
+    sources.retain(|source| {
+        !tests.iter().any(|test| source.path == format!("{test}.rs") || source.path.starts_with(&format!("{test}/")))
+    });
     sources
 }
 
 /// Every file below a folder, in order, without what is built or installed.
 pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
-    const NOT_OURS: [&str; 8] = [".git", "target", "node_modules", "__pycache__", ".peers", ".venv", "artifacts", "coverage"];
+    const NOT_OURS: [&str; 8] =
+        [".git", "target", "node_modules", "__pycache__", ".peers", ".venv", "artifacts", "coverage"];
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
         let name = entry.file_name();
@@ -80,7 +83,11 @@ fn test_modules(source: &Source) -> Vec<String> {
     let code = super::lexer::blank(&source.text);
     let declared = code.match_indices("#[cfg(test)]").filter_map(|(at, attribute)| {
         let rest = code[at + attribute.len()..].trim_start();
-        rest.strip_prefix("pub(super) ").unwrap_or(rest).strip_prefix("mod ")?.split_once(';').map(|(name, _)| name.trim().to_owned())
+        rest.strip_prefix("pub(super) ")
+            .unwrap_or(rest)
+            .strip_prefix("mod ")?
+            .split_once(';')
+            .map(|(name, _)| name.trim().to_owned())
     });
     let folder = match source.path.strip_suffix("/mod.rs").or_else(|| source.path.strip_suffix("/lib.rs")) {
         Some(folder) => folder,
@@ -92,7 +99,8 @@ fn test_modules(source: &Source) -> Vec<String> {
 /// The code with every `#[cfg(test)]` item that has a body blank.
 fn without_tests(code: &str) -> String {
     let mut out = code.as_bytes().to_vec();
-    let attributes = ["#[cfg(test)]", "#[cfg(all(test,"].into_iter().flat_map(|attribute| code.match_indices(attribute));
+    let attributes =
+        ["#[cfg(test)]", "#[cfg(all(test,"].into_iter().flat_map(|attribute| code.match_indices(attribute));
     for (at, _) in attributes {
         let body = code[at..].find('{').map(|open| at + open);
         let declaration = code[at..].find(';').map_or(usize::MAX, |end| at + end);

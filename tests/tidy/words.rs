@@ -41,6 +41,8 @@ fn no_file_speaks_of_its_author_s_machine() {
 
 fn found(path: &str, text: &str, words: &[(&str, &str)]) -> Vec<String> {
     let lines = text.lines().zip(1..);
-    let findings = lines.flat_map(|(line, number)| words.iter().filter(move |(word, _)| line.contains(word)).map(move |(word, reason)| (number, word, reason)));
+    let findings = lines.flat_map(|(line, number)| {
+        words.iter().filter(move |(word, _)| line.contains(word)).map(move |(word, reason)| (number, word, reason))
+    });
     findings.map(|(number, word, reason)| format!("{path}:{number}: `{word}`: {reason}")).collect()
 }

@@ -47,7 +47,8 @@ impl Back {
         let [era, caller, capabilities] = line.splitn(3, ' ').collect::<Vec<_>>().try_into().unwrap();
         self.era = if era == "modern" { Era::Modern } else { Era::Legacy };
         self.caller.session = (caller == "session").then(|| "s".into());
-        self.caller.log = if caller == "session" { LogInterest::ServersChoice } else { LogInterest::AtLeast(Level::Warning) };
+        self.caller.log =
+            if caller == "session" { LogInterest::ServersChoice } else { LogInterest::AtLeast(Level::Warning) };
         self.caller.capabilities = Capabilities::parse(&raw(capabilities)).unwrap();
         Vec::new()
     }
@@ -55,7 +56,8 @@ impl Back {
     fn send(&mut self, line: &str) -> Vec<String> {
         let (method, params) = line.split_once(' ').unwrap_or((line, ""));
         let params = (!params.is_empty()).then(|| raw(params));
-        self.verb = [Verb::CallTool, Verb::GetPrompt, Verb::ReadResource].into_iter().find(|verb| verb.method() == method);
+        self.verb =
+            [Verb::CallTool, Verb::GetPrompt, Verb::ReadResource].into_iter().find(|verb| verb.method() == method);
         let outgoing = match self.era {
             Era::Modern => self.modern(method, params.as_ref()),
             Era::Legacy => self.legacy(method, params.as_ref()),
@@ -71,7 +73,8 @@ impl Back {
             "server/discover" => encode.discover(),
             "subscriptions/listen" => encode.listen(&Filter::parse(&params.unwrap().object().unwrap()).unwrap()),
             _ => {
-                let schema = raw(r#"{"type":"object","properties":{"region":{"type":"string","x-mcp-header":"Region"}}}"#);
+                let schema =
+                    raw(r#"{"type":"object","properties":{"region":{"type":"string","x-mcp-header":"Region"}}}"#);
                 encode.request(method, params, &[], &Mirror::compile(&schema).unwrap())
             }
         }
@@ -101,7 +104,9 @@ impl Back {
             Some(Incoming::Answer(_, answer)) if line.contains("\"supportedVersions\"") || line.contains("-3202") => {
                 format!("= {:?}", modern::back::probe(&answer))
             }
-            Some(Incoming::Answer(_, Ok(result))) if line.contains("\"protocolVersion\"") => format!("= {:?}", legacy::back::handshake(&result)),
+            Some(Incoming::Answer(_, Ok(result))) if line.contains("\"protocolVersion\"") => {
+                format!("= {:?}", legacy::back::handshake(&result))
+            }
             Some(Incoming::Answer(_, answer)) => self.outcome(answer),
             Some(Incoming::Ping(id)) => format!("= ping\n> {}", text(&legacy::back::pong(&id))),
             Some(Incoming::Unknown(id)) => format!("= unknown\n> {}", text(&legacy::back::unknown(&id))),

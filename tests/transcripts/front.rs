@@ -76,11 +76,18 @@ impl Front {
             Err(refusal) => vec![format!("< {} {}", refusal.status, text(&refusal.body))],
             Ok(Arrival::ModernNotification) => vec!["= modern notification".to_owned()],
             Ok(Arrival::Legacy(message)) => vec![self.legacy(message)],
-            Ok(Arrival::LegacyBatch(messages)) => {
-                messages.into_iter().map(|message| message.map_or_else(|error| format!("= {error}"), |message| self.legacy(message))).collect()
-            }
+            Ok(Arrival::LegacyBatch(messages)) => messages
+                .into_iter()
+                .map(|message| message.map_or_else(|error| format!("= {error}"), |message| self.legacy(message)))
+                .collect(),
             Ok(Arrival::Modern(request)) => {
-                let said = format!("= modern {}, log {:?}, progress {:?}, {:?}", describe(&request.op), request.log, request.progress, request.mirrored);
+                let said = format!(
+                    "= modern {}, log {:?}, progress {:?}, {:?}",
+                    describe(&request.op),
+                    request.log,
+                    request.progress,
+                    request.mirrored
+                );
                 self.asked = Some(Asked::Modern(request.ticket));
                 vec![said]
             }
@@ -114,8 +121,12 @@ impl Front {
                 Some(format!("{}{retry} {}", encoded.status, text(&encoded.body)))
             }
             (Asked::Modern(ticket), Said::Notice(notice)) => modern::front::notice(ticket, &notice).as_ref().map(text),
-            (Asked::Legacy(ticket), Said::Outcome(outcome)) => Some(text(&legacy::front::outcome(ticket, &self.session, &outcome))),
-            (Asked::Legacy(ticket), Said::Notice(notice)) => legacy::front::notice(Some(ticket), &notice).as_ref().map(text),
+            (Asked::Legacy(ticket), Said::Outcome(outcome)) => {
+                Some(text(&legacy::front::outcome(ticket, &self.session, &outcome)))
+            }
+            (Asked::Legacy(ticket), Said::Notice(notice)) => {
+                legacy::front::notice(Some(ticket), &notice).as_ref().map(text)
+            }
             (Asked::Legacy(_), Said::Ask(ask)) => {
                 let asked = legacy::front::ask(&Id::from("ask-1"), &ask, &self.session);
                 Some(asked.map_or_else(|error| format!("({error})"), |asked| text(&asked)))

@@ -7,7 +7,8 @@ use myelin::{
     clock,
     jsonrpc::{ErrorObject, Raw},
     mcp::{
-        Ask, AskId, AskKind, CacheHint, CacheScope, Fault, Filter, Level, Limit, ListKind, Notice, Offer, Op, Outcome, Page, Rendering, UpstreamFault,
+        Ask, AskId, AskKind, CacheHint, CacheScope, Fault, Filter, Level, Limit, ListKind, Notice, Offer, Op, Outcome,
+        Page, Rendering, UpstreamFault,
     },
 };
 
@@ -47,18 +48,33 @@ pub(crate) fn say(line: &str) -> Said {
 fn outcome(word: &str, rest: &str) -> Outcome {
     match word {
         "complete" => Outcome::Complete(raw(rest)),
-        "cacheable" => Outcome::Cacheable(raw(rest), CacheHint { ttl: Duration::from_secs(5), scope: CacheScope::Public }),
-        "discovered" => Outcome::Discovered(Arc::new(Offer::read(&raw(rest).object().unwrap(), Some("Be kind.".to_owned())))),
+        "cacheable" => {
+            Outcome::Cacheable(raw(rest), CacheHint { ttl: Duration::from_secs(5), scope: CacheScope::Public })
+        }
+        "discovered" => {
+            Outcome::Discovered(Arc::new(Offer::read(&raw(rest).object().unwrap(), Some("Be kind.".to_owned()))))
+        }
         "input" => {
             let result = raw(rest);
-            Outcome::InputRequired { requests: result.member("inputRequests"), state: Some("sealed".to_owned()), result }
+            Outcome::InputRequired {
+                requests: result.member("inputRequests"),
+                state: Some("sealed".to_owned()),
+                result,
+            }
         }
         _ => Outcome::Listed(Arc::new(page(list(word), &raw(rest)))),
     }
 }
 
 fn page(kind: ListKind, of: &Raw) -> Page {
-    let texts = |name| of.member(name).and_then(|list| list.elements()).unwrap_or_default().iter().filter_map(|text| text.text().map(String::from)).collect();
+    let texts = |name| {
+        of.member(name)
+            .and_then(|list| list.elements())
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|text| text.text().map(String::from))
+            .collect()
+    };
     Page {
         kind,
         entries: of.member("entries").and_then(|entries| entries.elements()).unwrap(),
