@@ -10,12 +10,7 @@ mod reference;
 #[path = "docs/session.rs"]
 mod session;
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
 use markdown::{anchors, documents, fences, links, read, root, table_cells};
 use myelin::config::{self, Format, ProcessEnvironment};

@@ -36,7 +36,7 @@ enum Command {
 }
 
 /// Runs the command that `arguments` (with the program's name first) ask for.
-pub fn run(arguments: &[OsString]) -> ExitCode {
+pub(crate) fn run(arguments: &[OsString]) -> ExitCode {
     let command = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments.command.unwrap_or_else(|| Command::Run(serve::Run::default())),
         Err(refusal) => {

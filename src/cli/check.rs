@@ -56,9 +56,9 @@ impl Check {
         }
         let live = if self.live { Some(live::look(&loaded.settings)?) } else { None };
         if self.json {
-            self.print_json(&loaded, live.as_ref())?
+            self.print_json(&loaded, live.as_ref())?;
         } else {
-            self.print(&loaded.settings, live.as_ref())?
+            self.print(&loaded.settings, live.as_ref())?;
         }
         Ok(if live.is_some_and(|live| live.is_incomplete()) { Code::Unreachable } else { Code::Done })
     }
