@@ -45,7 +45,7 @@ pub(super) struct Kept {
 pub(super) async fn keep(kept: Kept, mut settings: Settings) {
     let (changes, mut changed) = mpsc::channel(1);
     let mut watch = kept.source.as_ref().map(|source| Watch::new(source, &changes));
-    let mut hangup = signal(SignalKind::hangup()).ok();
+    let mut hangup = if kept.source.is_some() { signal(SignalKind::hangup()).ok() } else { None };
     let mut rounds = interval(ROUND);
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

@@ -108,6 +108,7 @@ fn form(settings: &LogSettings) -> log::Form {
 
 async fn serve(options: Options) -> Result<(), RunError> {
     let Options { settings, source, announce } = options;
+    let has_source = source.is_some();
     let ring = KeyRing::new(settings.sealing_keys.iter().map(|key| key.expose().as_str()));
     let ring = Arc::new(ring.map_err(|_| RunError::System(std::io::ErrorKind::Other.into()))?);
     let gateway = Arc::new(Gateway::new(&settings, ring.clone())?);
@@ -151,7 +152,7 @@ async fn serve(options: Options) -> Result<(), RunError> {
     let serving = tokio::spawn(serving);
     health.serves();
     announce(&ready);
-    stop_signal().await;
+    stop_signal(has_source).await;
     tracing::info!(grace = ?settings.drain, "draining");
     health.drains();
     gateway.drain();
@@ -232,17 +233,16 @@ async fn close_all(upstreams: Vec<Arc<Upstream>>) {
     }
 }
 
-/// SIGTERM or SIGINT.
-async fn stop_signal() {
-    let signals = [SignalKind::terminate(), SignalKind::interrupt()].map(tokio::signal::unix::signal);
-    match signals {
-        [Ok(mut terminate), Ok(mut interrupt)] => {
-            tokio::select! {
-                _ = terminate.recv() => (),
-                _ = interrupt.recv() => (),
-            }
-        }
+/// SIGTERM or SIGINT; and SIGHUP where there is no file to read anew: the terminal was closed.
+async fn stop_signal(has_source: bool) {
+    let signals = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
+    let [Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)] = signals.map(tokio::signal::unix::signal) else {
         // Without signals only SIGKILL ends it, and the guards then end its children.
-        _ => std::future::pending().await,
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => (),
+        _ = interrupt.recv() => (),
+        _ = hangup.recv(), if !has_source => (),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use super::{call, check, completions, exit::Code, failure::Failure, import, run as serve, schema, tools};
 
@@ -58,15 +58,13 @@ impl Command {
             Self::Tools(tools) => tools.run(),
             Self::Call(call) => call.run(),
             Self::Schema(schema) => schema.run(),
-            Self::Completions(completions) => completions.run(),
+            Self::Completions(completions) => completions.run(&mut Arguments::command()),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
