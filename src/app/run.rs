@@ -17,7 +17,7 @@ use crate::{
     },
     mcp::{Caller, Capabilities, LogInterest, Principal, Waist},
     seal::KeyRing,
-    telemetry::log,
+    telemetry::{access, log},
     upstream::Upstream,
 };
 
@@ -93,6 +93,7 @@ pub fn run(options: Options) -> Result<(), RunError> {
     let runtime = builder.enable_all().build().map_err(RunError::System)?;
     let served = runtime.block_on(serve(options));
     runtime.shutdown_background();
+    access::flush();
     served
 }
 
