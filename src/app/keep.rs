@@ -22,7 +22,7 @@ use crate::{
     telemetry::{label::Success, metrics::METRICS},
 };
 
-use super::{door::Door, gateway::Gateway, run::set_paths};
+use super::{door::Door, gateway::Gateway};
 
 /// How often things are put in order.
 const ROUND: Duration = Duration::from_secs(5);
@@ -66,6 +66,12 @@ pub(super) async fn keep(kept: Kept, mut settings: Settings) {
             () = hung_up(&mut hangup) => kept.reload(&mut settings, &mut watch, &changes),
         }
     }
+}
+
+/// The paths of these settings' endpoints.
+pub(super) fn set_paths(paths: &Paths, settings: &Settings) {
+    let endpoints: Vec<&str> = settings.endpoints.iter().map(|endpoint| endpoint.path.as_str()).collect();
+    paths.set(endpoints);
 }
 
 async fn hung_up(signal: &mut Option<Signal>) {

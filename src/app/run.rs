@@ -122,7 +122,7 @@ async fn serve(options: Options) -> Result<(), RunError> {
     let drive = DriveSettings { question_timeout: settings.sessions.question_timeout, ..DriveSettings::default() };
     let door = Arc::new(Door::new(&waist, &ring, ParkSettings::default(), drive));
     let paths = Arc::new(Paths::default());
-    set_paths(&paths, &settings);
+    keep::set_paths(&paths, &settings);
     let guard = Guard::new(&settings.http, bound.address());
     let sessions = settings.sessions.clone();
     let exchange =
@@ -184,12 +184,6 @@ fn ready(settings: &Settings, bound: &Bound, admin: Option<&Bound>) -> Ready {
         admin: admin.map(|bound| format!("http://{}", bound.address())),
         servers: settings.upstreams.iter().map(|upstream| upstream.name.clone()).collect(),
     }
-}
-
-/// The paths of these settings' endpoints.
-pub(super) fn set_paths(paths: &Paths, settings: &Settings) {
-    let endpoints: Vec<&str> = settings.endpoints.iter().map(|endpoint| endpoint.path.as_str()).collect();
-    paths.set(endpoints);
 }
 
 /// Reaches every server once, a few at a time: its era is known and its process warm when the first call comes.

@@ -24,7 +24,7 @@ use super::{
     account::{Account, outcome_label},
     answer,
     body::Body,
-    door::Exchange,
+    core::Exchange,
     intake::Accepts,
     pump::Pump,
     session::{Opening, Session},
