@@ -1,6 +1,7 @@
 //! Documents that do not lie: links lead somewhere, commands run, tables are what the program says.
 //!
 //! What is generated (the configuration reference) is written anew by `UPDATE_EXPECTED=1 cargo test --test docs`.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking, its helpers too")]
 
 #[path = "docs/markdown.rs"]
 mod markdown;
