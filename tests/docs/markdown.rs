@@ -46,11 +46,11 @@ pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
 /// A block between fences.
 pub(crate) struct Fence {
     /// The first word after the fence.
-    pub language: String,
+    pub(crate) language: String,
     /// The word after it: the name of the file that the block is.
-    pub file: Option<String>,
+    pub(crate) file: Option<String>,
     /// What stands between the fences.
-    pub text: String,
+    pub(crate) text: String,
 }
 
 /// All blocks between fences.

@@ -20,7 +20,7 @@ const DEBTS: [(&str, &str, &str); 20] = [
     ("src/telemetry/metrics/handle.rs", "src/telemetry/metrics.rs", "`Count` into a file below both"),
     ("src/telemetry/metrics/server.rs", "src/telemetry/metrics.rs", "`Count` into a file below both"),
     ("src/upstream/errand.rs", "src/upstream/opening.rs", "`gateway_caller` into a file below both"),
-    ("src/upstream/group.rs", "src/upstream/pool.rs", "what a group needs of `Upstream` into a file below both"),
+    ("src/upstream/group/core.rs", "src/upstream/pool.rs", "what a group needs of `Upstream` into a file below both"),
     (
         "src/upstream/http_exchange.rs",
         "src/upstream/streamable.rs",

@@ -1,0 +1,112 @@
+//! What a group holds: its peers, its lists, its listeners, and when it was used.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use arc_swap::ArcSwapOption;
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinSet,
+};
+
+use crate::{
+    clock,
+    mcp::{Filter, UpstreamFault},
+    upstream::{bus::Bus, catalog::Shelf, errand::Greeting, peer::Peer, pool::Upstream},
+};
+
+use super::key::GroupKey;
+
+/// How long a change of the subscriptions on a server may take.
+pub(super) const SUBSCRIBE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// The peers that one group of clients shares.
+pub struct Group {
+    pub(super) upstream: Arc<Upstream>,
+    pub(super) key: GroupKey,
+    pub(super) bus: Arc<Bus>,
+    pub(super) peers: Mutex<Vec<Arc<Peer>>>,
+    pub(super) greeting: ArcSwapOption<Greeting>,
+    pub(super) starting: tokio::sync::Mutex<Failures>,
+    pub(super) released: Notify,
+    pub(super) waiting: AtomicUsize,
+    pub(super) shelves: [Shelf; 4],
+    pub(super) uris: Mutex<BTreeMap<String, usize>>,
+    pub(super) wanted: watch::Sender<BTreeSet<String>>,
+    pub(super) granted: watch::Sender<Option<Filter>>,
+    pub(super) listeners: AtomicUsize,
+    pub(super) last_used: Mutex<Instant>,
+    pub(super) is_closed: AtomicBool,
+    pub(super) tasks: Mutex<JoinSet<()>>,
+}
+
+#[derive(Default)]
+pub(super) struct Failures {
+    pub(super) count: u32,
+    pub(super) until: Option<Instant>,
+    pub(super) fault: Option<UpstreamFault>,
+}
+
+impl Group {
+    pub(in crate::upstream) fn new(upstream: Arc<Upstream>, key: GroupKey) -> Self {
+        Self {
+            upstream,
+            key,
+            bus: Arc::new(Bus::new()),
+            peers: Mutex::default(),
+            greeting: ArcSwapOption::empty(),
+            starting: tokio::sync::Mutex::default(),
+            released: Notify::new(),
+            waiting: AtomicUsize::new(0),
+            shelves: Default::default(),
+            uris: Mutex::default(),
+            wanted: watch::Sender::default(),
+            granted: watch::Sender::new(None),
+            listeners: AtomicUsize::new(0),
+            last_used: Mutex::new(clock::now()),
+            is_closed: AtomicBool::new(false),
+            tasks: Mutex::default(),
+        }
+    }
+
+    /// The upstream's name.
+    pub fn server(&self) -> &Arc<str> {
+        self.upstream.name()
+    }
+
+    pub(super) fn touch(&self) {
+        *self.last_used.lock().unwrap_or_else(PoisonError::into_inner) = clock::now();
+    }
+
+    /// How long nobody used it; `None` while somebody does.
+    pub(in crate::upstream) fn idle_for(&self) -> Option<Duration> {
+        let peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_used = self.listeners.load(Ordering::Acquire) > 0 || peers.iter().any(|peer| peer.leased() > 0);
+        let last_used = *self.last_used.lock().unwrap_or_else(PoisonError::into_inner);
+        (!is_used).then(|| clock::now().saturating_duration_since(last_used))
+    }
+
+    /// Peers that are alive, and calls in flight on them.
+    pub(in crate::upstream) fn load(&self) -> (usize, usize) {
+        let peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        let alive = peers.iter().filter(|peer| peer.is_alive());
+        alive.fold((0, 0), |(count, calls), peer| (count + 1, calls + peer.leased()))
+    }
+
+    /// Ends all peers. Calls in flight end with them.
+    pub(in crate::upstream) async fn close(&self) {
+        self.is_closed.store(true, Ordering::Release);
+        let peers = std::mem::take(&mut *self.peers.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut closing = JoinSet::new();
+        for peer in peers {
+            closing.spawn(async move { peer.close().await });
+        }
+        while closing.join_next().await.is_some() {}
+    }
+}

@@ -1,0 +1,13 @@
+//! The peers that one group of clients shares: found for a call, started when there are too few, and listened to.
+
+mod call;
+mod changes;
+mod core;
+mod key;
+mod lease;
+mod lists;
+
+pub use changes::Listening;
+pub use core::Group;
+pub(super) use key::{GroupKey, Owner, key};
+pub(super) use lease::NoPlace;
