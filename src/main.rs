@@ -1,14 +1,19 @@
 //! The `myelin` command.
+//!
+//! Two commands are looked for before anything else is read or started, because the gateway runs them once for each child and a
+//! child's start is somebody's wait: `guard`, which keeps descendants together, and `demo`, the built-in servers.
 #![forbid(unsafe_code)]
 
-use std::{ffi::OsString, process::ExitCode};
+mod cli;
+
+use std::{env, ffi::OsString, process::ExitCode};
 
 fn main() -> ExitCode {
-    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
-    match arguments.split_first() {
-        Some((first, rest)) if first == "guard" => {
-            myelin::guard::run(rest.strip_prefix(&[OsString::from("--")]).unwrap_or(rest))
-        }
-        _ => ExitCode::SUCCESS,
+    let arguments: Vec<OsString> = env::args_os().collect();
+    let after = arguments.get(2..).unwrap_or_default();
+    match arguments.get(1).and_then(|command| command.to_str()) {
+        Some("guard") => myelin::guard::run(after.strip_prefix(&[OsString::from("--")]).unwrap_or(after)),
+        Some("demo") => cli::demo(after),
+        _ => cli::run(&arguments),
     }
 }

@@ -1,0 +1,80 @@
+//! What `myelin run` says when it is ready: to a person, what to do next; to a program, one line of JSON.
+
+use std::io::{self, Write};
+
+use myelin::app::Ready;
+use serde_json::json;
+
+use super::{
+    reach::DEFAULT_URL,
+    terminal::{BOLD, DIM, GOOD, count, is_read_by_a_person},
+};
+
+/// Says it on stdout.
+pub(super) fn announce(ready: &Ready) {
+    let said = if is_read_by_a_person() {
+        anstream::stdout().write_all(for_people(ready).as_bytes())
+    } else {
+        writeln!(io::stdout(), "{}", for_programs(ready))
+    };
+    // The gateway serves all the same when nobody reads what it says.
+    let _ = said.and_then(|()| io::stdout().flush());
+}
+
+fn for_programs(ready: &Ready) -> serde_json::Value {
+    json!({ "ready": true, "endpoints": ready.endpoints, "admin": ready.admin })
+}
+
+fn for_people(ready: &Ready) -> String {
+    let mut text = format!("\n{GOOD}Myelin {} is ready.{GOOD:#}\n\n", env!("CARGO_PKG_VERSION"));
+    for endpoint in &ready.endpoints {
+        text.push_str(&format!("  {BOLD}{endpoint}{BOLD:#}\n"));
+    }
+    text.push_str(&format!("  {DIM}{}: {}{DIM:#}\n", count(ready.servers.len(), "server"), ready.servers.join(", ")));
+    if let Some(admin) = &ready.admin {
+        text.push_str(&format!("  {DIM}health and metrics: {admin}{DIM:#}\n"));
+    }
+    if let Some(endpoint) = ready.endpoints.first() {
+        text.push_str(&next_steps(endpoint));
+    }
+    text
+}
+
+fn next_steps(endpoint: &str) -> String {
+    let snippet = json!({ "mcpServers": { "myelin": { "type": "http", "url": endpoint } } });
+    let url = if endpoint == DEFAULT_URL { String::new() } else { format!(" --url {endpoint}") };
+    format!(
+        "\nGive it to an MCP client, in .mcp.json for example:\n\n  {BOLD}{snippet}{BOLD:#}\n\n\
+         See what it offers, and call a tool:\n\n  {BOLD}myelin tools{url}{BOLD:#}\n  \
+         {BOLD}myelin call TOOL key=value{url}{BOLD:#}\n\n{DIM}Ctrl-C stops it.{DIM:#}\n\n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ready() -> Ready {
+        Ready {
+            endpoints: vec!["http://127.0.0.1:9000/mcp".to_owned()],
+            admin: None,
+            servers: vec!["search".to_owned(), "vectors".to_owned()],
+        }
+    }
+
+    #[test]
+    fn a_program_gets_the_addresses() {
+        let line = for_programs(&ready()).to_string();
+        assert_eq!(line, r#"{"ready":true,"endpoints":["http://127.0.0.1:9000/mcp"],"admin":null}"#);
+    }
+
+    #[test]
+    fn a_person_gets_what_to_paste_and_what_to_try() {
+        let text = for_people(&ready());
+        assert!(text.contains(r#"{"mcpServers":{"myelin":{"type":"http","url":"http://127.0.0.1:9000/mcp"}}}"#));
+        assert!(
+            text.contains("myelin tools --url http://127.0.0.1:9000/mcp")
+                && text.contains("2 servers: search, vectors")
+        );
+    }
+}

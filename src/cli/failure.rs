@@ -1,0 +1,133 @@
+//! Why a command failed, and what to do next.
+
+use std::{io, path::PathBuf, process::ExitCode};
+
+use http::Uri;
+use myelin::{
+    app, config,
+    jsonrpc::ErrorObject,
+    mcp::{Fault, UpstreamFault},
+    telemetry::log::LogError,
+    upstream::wire::http::ClientFault,
+};
+use thiserror::Error;
+
+use super::{
+    exit::Code,
+    terminal::{ERROR, HINT, plain},
+};
+
+/// Why a command failed.
+#[derive(Debug, Error)]
+pub(super) enum Failure {
+    #[error("{0}")]
+    Problems(#[from] config::Problems),
+    #[error("{origin}: there is no endpoint {path}; it has {}", .known.join(", "))]
+    NoEndpoint { origin: String, path: String, known: Vec<String> },
+    #[error("the arguments are not JSON: {0}")]
+    NotJson(serde_json::Error),
+    #[error("the arguments are JSON, but not an object")]
+    NotAnObject,
+    #[error("`{0}` is not key=value")]
+    NotAPair(String),
+    #[error("`{key}` wants {wanted}, not `{value}`")]
+    WrongType { key: String, wanted: &'static str, value: String },
+    #[error("{} cannot be read: {source}", path.display())]
+    Unreadable { path: PathBuf, source: io::Error },
+    #[error("{} is there already", .0.display())]
+    Exists(PathBuf),
+    #[error("{} cannot be written: {source}", path.display())]
+    Unwritable { path: PathBuf, source: io::Error },
+    #[error("{0} is not a loopback address, and nothing authenticates clients")]
+    OpenToAll(std::net::SocketAddr),
+    #[error("there is no tool `{name}`")]
+    NoSuchTool { name: String, near: Option<String> },
+    #[error("{url}: {fault}")]
+    Address { url: Uri, fault: ClientFault },
+    #[error("{server}: {fault}")]
+    Client { server: String, fault: ClientFault },
+    #[error("no gateway answers at {0}")]
+    NoGateway(Uri),
+    #[error("{server} {fault}")]
+    Broken { server: String, fault: UpstreamFault },
+    #[error("{} (error {})", plain(&.0.message), .0.code)]
+    Refused(ErrorObject),
+    #[error("the call failed: {}", .0.label())]
+    Failed(Fault),
+    #[error("the server asked for what a command line cannot give")]
+    Unanswerable,
+    #[error("the server asked again and again")]
+    EndlessQuestions,
+    #[error("{0}")]
+    Log(#[from] LogError),
+    #[error("{0}")]
+    Run(#[from] app::RunError),
+    #[error("{0}")]
+    System(#[from] io::Error),
+}
+
+impl Failure {
+    /// Says it on stderr.
+    pub(super) fn report(&self) -> ExitCode {
+        match self {
+            // Whoever read the output has seen enough.
+            Self::System(error) if error.kind() == io::ErrorKind::BrokenPipe => return Code::Done.into(),
+            Self::Problems(problems) => anstream::eprintln!("{problems}"),
+            _ => anstream::eprintln!("{ERROR}error:{ERROR:#} {self}"),
+        }
+        if let Some(hint) = self.hint() {
+            anstream::eprintln!("{HINT}  {hint}{HINT:#}");
+        }
+        self.code().into()
+    }
+
+    pub(super) const fn code(&self) -> Code {
+        match self {
+            Self::Problems(_) | Self::NoEndpoint { .. } | Self::Client { .. } => Code::Configuration,
+            Self::NotJson(_)
+            | Self::NotAnObject
+            | Self::NotAPair(_)
+            | Self::WrongType { .. }
+            | Self::Unreadable { .. }
+            | Self::Exists(_)
+            | Self::OpenToAll(_)
+            | Self::NoSuchTool { .. }
+            | Self::Address { .. }
+            | Self::Log(LogError::Filter(_)) => Code::Usage,
+            Self::NoGateway(_) | Self::Broken { .. } => Code::Unreachable,
+            Self::Refused(_) | Self::Failed(_) | Self::Unanswerable | Self::EndlessQuestions => Code::ToolFailed,
+            Self::Run(error) => run_code(error),
+            Self::Log(LogError::Taken) | Self::System(_) | Self::Unwritable { .. } => Code::Software,
+        }
+    }
+
+    /// What to do next.
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::NotJson(_) | Self::NotAnObject | Self::NotAPair(_) => {
+                r#"write key=value pairs, '{"key": "value"}', @file or - for stdin"#.to_owned()
+            }
+            Self::Exists(_) => "remove it, or choose another name".to_owned(),
+            Self::OpenToAll(_) => {
+                "listen on a loopback address such as 127.0.0.1:8808, or write `listen` and `anonymous: allow` into a file".to_owned()
+            }
+            Self::NoSuchTool { near: Some(near), .. } => format!("did you mean `{}`?", plain(near)),
+            Self::NoSuchTool { near: None, .. } => "see what there is with `myelin tools`".to_owned(),
+            Self::NoGateway(url) if is_loopback(url) => "start one with `myelin run`, or name another address with --url".to_owned(),
+            Self::NoGateway(_) => "check the address, or start a gateway with `myelin run`".to_owned(),
+            Self::Broken { fault: UpstreamFault::Unauthorized, .. } => {
+                "give a credential with --header 'Authorization: Bearer …'".to_owned()
+            }
+            Self::Log(LogError::Filter(_)) => "write error, warn, info, debug, trace or info,myelin::upstream=debug".to_owned(),
+            _ => return None,
+        })
+    }
+}
+
+fn is_loopback(url: &Uri) -> bool {
+    matches!(url.host(), Some("127.0.0.1" | "localhost" | "[::1]"))
+}
+
+const fn run_code(_: &app::RunError) -> Code {
+    Code::Unreachable
+}

@@ -1,0 +1,33 @@
+//! The command line: arguments, what is printed, exit codes; one file for each command.
+//!
+//! What a person reads goes to a terminal with colours; what a program reads is the same text without them, or JSON where a command
+//! has `--json`. Results go to stdout, everything else to stderr. Nothing here knows more of MCP than the crate's own client side
+//! ([`myelin::upstream`]) tells it.
+//!
+//! Sources: sysexits.h for exit codes; <https://no-color.org>; the command line interface guidelines at <https://clig.dev>.
+
+mod announce;
+mod arguments;
+mod call;
+mod check;
+mod completions;
+mod content;
+mod conversation;
+mod demo;
+mod exit;
+mod failure;
+mod form;
+mod import;
+mod input;
+mod listen;
+mod live;
+mod question;
+mod reach;
+mod run;
+mod schema;
+mod signature;
+mod terminal;
+mod tools;
+
+pub use arguments::run;
+pub use demo::run as demo;

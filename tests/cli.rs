@@ -1,0 +1,350 @@
+//! The command line as a person or a script meets it: the real program, its output and its exit codes.
+
+use std::{
+    fs,
+    io::Write,
+    path::PathBuf,
+    process::{Command, Output, Stdio},
+};
+
+use serde_json::{Value as Json, json};
+use tempfile::TempDir;
+
+const MYELIN: &str = env!("CARGO_BIN_EXE_myelin");
+const COMMANDS: [&str; 7] = ["run", "check", "import", "tools", "call", "schema", "completions"];
+
+/// What the program did.
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+/// A directory with configurations in it, in which the program runs.
+struct Bench(TempDir);
+
+impl Bench {
+    fn new() -> Self {
+        Self(TempDir::new().unwrap())
+    }
+
+    /// One that has the built-in servers in `demo.json`.
+    fn with_demo() -> Self {
+        let server = |name: &str| json!({ "command": MYELIN, "args": ["demo", name] });
+        let servers = ["search", "vectors", "documents"].map(|name| (name.to_owned(), server(name)));
+        let bench = Self::new();
+        bench.write("demo.json", &json!({ "mcpServers": servers.into_iter().collect::<Json>() }).to_string());
+        bench
+    }
+
+    fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.0.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ran {
+        self.run_with(arguments, "")
+    }
+
+    fn run_with(&self, arguments: &[&str], input: &str) -> Ran {
+        let mut command = Command::new(MYELIN);
+        command.args(arguments).current_dir(self.0.path()).env_remove("CLICOLOR_FORCE");
+        let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let mut child = child.unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        child.wait_with_output().unwrap().into()
+    }
+}
+
+fn json(text: &str) -> Json {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error} in {text}"))
+}
+
+#[test]
+fn each_command_has_help_with_an_example() {
+    let bench = Bench::new();
+    assert!(bench.run(&["--help"]).out.contains("Examples:\n"));
+    for command in COMMANDS {
+        let ran = bench.run(&[command, "--help"]);
+        assert_eq!(ran.code, 0, "{command}");
+        assert!(
+            ran.out.contains("Example") && ran.out.contains(&format!("\n  myelin {command}")),
+            "{command}: {}",
+            ran.out
+        );
+    }
+}
+
+#[test]
+fn says_its_version() {
+    let ran = Bench::new().run(&["--version"]);
+    assert_eq!((ran.code, ran.out.as_str()), (0, concat!("myelin ", env!("CARGO_PKG_VERSION"), "\n")));
+}
+
+#[test]
+fn what_cannot_be_understood_is_a_usage_error() {
+    let bench = Bench::with_demo();
+    for arguments in [
+        &["frobnicate"][..],
+        &["tools", "--frobnicate"],
+        &["call"],
+        &["run", "--listen", "nowhere"],
+        &["run", "--listen", "0.0.0.0:0"],
+        &["demo", "frobnicate"],
+        &["tools", "--header", "no colon"],
+        &["tools", "--url", "ftp://127.0.0.1/"],
+        &["tools", "--url", "http://127.0.0.1/", "--config", "demo.json"],
+        &["call", "search__web_search", "nonsense", "--config", "demo.json"],
+        &["call", "search__web_search", "limit=many", "--config", "demo.json"],
+    ] {
+        let ran = bench.run(arguments);
+        assert_eq!((ran.code, ran.out.as_str()), (64, ""), "{arguments:?}: {}", ran.err);
+        assert!(!ran.err.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_broken_configuration_is_told_with_its_place() {
+    let bench = Bench::new();
+    bench.write("broken.yaml", "mcpServers:\n  search: { comand: x }\n");
+    for command in ["check", "run", "import"] {
+        assert_eq!(bench.run(&[command, "broken.yaml"]).code, 78, "{command}");
+    }
+    let ran = bench.run(&["check", "broken.yaml"]);
+    assert!(ran.err.starts_with("broken.yaml:2:"), "{}", ran.err);
+    assert!(ran.err.contains("mcpServers.search.comand: unknown key; did you mean `command`?"), "{}", ran.err);
+    assert_eq!(ran.out, "");
+
+    let report = json(&bench.run(&["check", "broken.yaml", "--json"]).out);
+    assert_eq!((&report["ok"], &report["problems"][0]["line"]), (&json!(false), &json!(2)));
+}
+
+#[test]
+fn a_missing_configuration_is_told() {
+    let ran = Bench::new().run(&["tools", "--config", "none.yaml"]);
+    assert_eq!(ran.code, 78);
+    assert!(ran.err.contains("none.yaml: cannot be read"), "{}", ran.err);
+}
+
+#[test]
+fn a_good_configuration_is_summed_up_without_its_secrets() {
+    let bench = Bench::new();
+    bench.write(
+        "good.yaml",
+        "mcpServers:\n  files: { command: file-server, args: [--token, hunter2] }\n  web: { url: 'https://mcp.example/hunter2' }\n\
+         endpoints:\n  /mcp: { servers: ['*'] }\n  /web: { servers: [web] }\n",
+    );
+    let ran = bench.run(&["check", "good.yaml"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.out.starts_with("valid: good.yaml has 2 servers at 2 endpoints"), "{}", ran.out);
+    assert!(
+        ran.out.contains("\nfiles   stdio file-server\n") && ran.out.contains("\nweb     http https://mcp.example\n"),
+        "{}",
+        ran.out
+    );
+    assert!(ran.out.contains("\n/mcp      files, web  server__tool\n"), "{}", ran.out);
+    assert!(!ran.out.contains("hunter2") && !bench.run(&["check", "good.yaml", "--json"]).out.contains("hunter2"));
+}
+
+#[test]
+fn a_live_check_tells_what_servers_are_and_which_names_clash() {
+    let bench = Bench::new();
+    let server = json!({ "command": MYELIN, "args": ["demo", "search"] });
+    let long = "x".repeat(70);
+    let renamed =
+        json!({ "command": MYELIN, "args": ["demo", "vectors"], "tools": { "rename": { "delete_vector": long } } });
+    let file = json!({
+        "mcpServers": { "one": server, "two": server, "three": renamed },
+        "endpoints": { "/bare": { "servers": ["one", "two"], "names": "bare" }, "/long": { "servers": ["three"] } },
+    });
+    bench.write("live.json", &file.to_string());
+
+    let ran = bench.run(&["check", "live.json", "--live"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.out.contains("modern, 2026-07-28"), "{}", ran.out);
+    assert!(ran.out.contains("collision: tool `web_search` of two is hidden"), "{}", ran.out);
+    assert!(ran.out.contains(&format!("shortened: `{long}` is offered as `xxx")), "{}", ran.out);
+
+    let report = json(&bench.run(&["check", "live.json", "--live", "--json"]).out);
+    assert_eq!((&report["ok"], &report["servers"][0]["tools"]), (&json!(true), &json!(2)));
+    assert_eq!(
+        report["endpoints"][0]["collisions"][0],
+        json!({ "kind": "tool", "name": "fetch_article", "server": "two" })
+    );
+    assert_eq!(report["endpoints"][1]["shortened"][0]["offered"].as_str().map(str::len), Some(64));
+}
+
+#[test]
+fn a_live_check_of_a_server_that_does_not_start_fails_and_tells_of_the_others() {
+    let bench = Bench::new();
+    let file = json!({ "mcpServers": {
+        "there": { "command": MYELIN, "args": ["demo", "search"] },
+        "gone": { "command": "./there-is-no-such-program" },
+    } });
+    bench.write("half.json", &file.to_string());
+    let ran = bench.run(&["check", "half.json", "--live"]);
+    assert_eq!(ran.code, 69);
+    assert!(ran.out.contains("cannot be reached") && ran.out.contains("modern, 2026-07-28"), "{}", ran.out);
+
+    let ran = bench.run(&["tools", "--config", "half.json"]);
+    assert_eq!(ran.code, 0);
+    assert!(
+        ran.out.contains("there__web_search") && ran.err.contains("left out: gone cannot be reached"),
+        "{}",
+        ran.err
+    );
+    assert_eq!(bench.run(&["call", "gone__tool", "--config", "half.json"]).code, 69);
+}
+
+#[test]
+fn a_clients_configuration_is_imported_without_its_secrets() {
+    let bench = Bench::new();
+    let file = json!({ "mcpServers": { "web": { "type": "http", "url": "https://mcp.example/mcp", "headers": { "Authorization": "Bearer hunter2" } } } });
+    bench.write(".mcp.json", &file.to_string());
+    let ran = bench.run(&["import", ".mcp.json"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.out.contains("url: https://mcp.example/mcp") && ran.out.contains("${env:"), "{}", ran.out);
+    assert!(!ran.out.contains("hunter2") && !ran.err.contains("hunter2"));
+    assert!(ran.err.starts_with("note: mcpServers.web.headers.Authorization: "), "{}", ran.err);
+    assert!(json(&bench.run(&["import", ".mcp.json", "--json"]).err)[0]["message"].is_string());
+}
+
+#[test]
+fn an_import_overwrites_nothing() {
+    let bench = Bench::with_demo();
+    assert_eq!(bench.run(&["import", "demo.json", "--write", "new.yaml"]).code, 0);
+    assert_eq!(bench.run(&["check", "new.yaml"]).code, 0);
+    let ran = bench.run(&["import", "demo.json", "--write", "new.yaml"]);
+    assert_eq!(ran.code, 64);
+    assert!(ran.err.contains("new.yaml is there already"), "{}", ran.err);
+}
+
+#[test]
+fn the_schema_is_json() {
+    let schema = json(&Bench::new().run(&["schema"]).out);
+    assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+    assert!(schema["properties"]["mcpServers"].is_object());
+}
+
+#[test]
+fn bash_completes_the_commands() {
+    let ran = Bench::new().run(&["completions", "bash"]);
+    assert_eq!(ran.code, 0);
+    assert!(COMMANDS.iter().all(|command| ran.out.contains(command)));
+}
+
+#[test]
+fn lists_the_tools_of_a_files_servers() {
+    let bench = Bench::with_demo();
+    let ran = bench.run(&["tools", "--config", "demo.json"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let search = ran.out.lines().find(|line| line.starts_with("search__web_search ")).unwrap();
+    assert!(search.contains("Ranks articles") && search.ends_with("query: string, limit?: integer"), "{search}");
+    let heading = ran.out.lines().next().unwrap();
+    assert_eq!(heading.find("ARGUMENTS"), search.find("query: "));
+
+    let listed = json(&bench.run(&["tools", "--config", "demo.json", "--json"]).out);
+    let names: Vec<&str> =
+        listed["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap()).collect();
+    assert!(names.contains(&"vectors__query_vectors") && names.contains(&"documents__read_pages"), "{names:?}");
+}
+
+#[test]
+fn calls_a_tool_with_arguments_in_every_form() {
+    let bench = Bench::with_demo();
+    bench.write("query.json", r#"{"query": "bounded queues", "limit": 1}"#);
+    let call = |arguments: &[&str], input: &str| {
+        let whole = [&["call", "search__web_search", "--config", "demo.json"], arguments].concat();
+        let ran = bench.run_with(&whole, input);
+        assert_eq!(ran.code, 0, "{arguments:?}: {}", ran.err);
+        json(&ran.out)
+    };
+    let pairs = call(&["query=bounded queues", "limit=1"], "");
+    assert_eq!(pairs["results"][0]["title"], "Bounded queues");
+    assert_eq!(pairs["results"].as_array().map(Vec::len), Some(1));
+    assert_eq!(call(&[r#"{"query": "bounded queues", "limit": 1}"#], ""), pairs);
+    assert_eq!(call(&["@query.json"], ""), pairs);
+    assert_eq!(call(&["-"], r#"{"query": "bounded queues", "limit": 1}"#), pairs);
+    assert_eq!(call(&["query=bounded queues", "limit=1", "--json"], "")["structuredContent"], pairs);
+}
+
+#[test]
+fn progress_and_log_messages_go_to_stderr() {
+    let bench = Bench::with_demo();
+    let ran = bench.run(&["call", "documents__find_in_document", "text=signal", "--config", "demo.json"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.err.contains("info: scan: ") && ran.err.contains("[1/"), "{}", ran.err);
+    json(&ran.out);
+}
+
+#[test]
+fn a_tool_that_fails_is_told_on_stderr() {
+    let bench = Bench::with_demo();
+    let ran = bench.run(&["call", "search__web_search", r#"{"query":"queues","limit":99}"#, "--config", "demo.json"]);
+    assert_eq!((ran.code, ran.out.as_str()), (1, ""));
+    assert!(ran.err.contains("between 1 and 20"), "{}", ran.err);
+}
+
+#[test]
+fn an_unknown_tool_suggests_a_known_one() {
+    let bench = Bench::with_demo();
+    let ran = bench.run(&["call", "search__web_serch", "--config", "demo.json"]);
+    assert_eq!(ran.code, 64);
+    assert_eq!(ran.err, "error: there is no tool `search__web_serch`\n  did you mean `search__web_search`?\n");
+}
+
+#[test]
+fn says_how_to_start_a_gateway_where_none_answers() {
+    // Bound and not listened to by any HTTP server: closed again before the call.
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let ran = Bench::new().run(&["tools", "--url", &format!("http://{address}/mcp")]);
+    assert_eq!(ran.code, 69);
+    assert!(ran.err.contains(&format!("no gateway answers at http://{address}/mcp")), "{}", ran.err);
+    assert!(ran.err.contains("`myelin run`"), "{}", ran.err);
+}
+
+#[test]
+fn nothing_is_coloured_in_a_pipe() {
+    let bench = Bench::with_demo();
+    bench.write("broken.yaml", "nonsense: 1\n");
+    for arguments in [
+        &["--help"][..],
+        &["tools", "--config", "demo.json"],
+        &["check", "demo.json", "--live"],
+        &["check", "broken.yaml"],
+        &["call", "search__none", "--config", "demo.json"],
+    ] {
+        let ran = bench.run(arguments);
+        assert!(!ran.out.contains('\x1b') && !ran.err.contains('\x1b'), "{arguments:?}: {}{}", ran.out, ran.err);
+    }
+}
+
+/// What `arguments` print on a terminal of 80 columns; `None` where there is no `script` of util-linux to make one.
+fn on_a_terminal(bench: &Bench, arguments: &str, no_color: &str) -> Option<String> {
+    let mut command = Command::new("script");
+    command.args(["-qec", &format!("{MYELIN} {arguments}"), "/dev/null"]).current_dir(bench.0.path());
+    command.env("NO_COLOR", no_color).env("TERM", "xterm").env("COLUMNS", "80").stdin(Stdio::null());
+    let output = command.output().ok()?;
+    output.status.success().then(|| String::from_utf8(output.stdout).unwrap().replace('\r', ""))
+}
+
+#[test]
+fn a_terminal_gets_colours_unless_told_otherwise_and_lines_that_fit() {
+    let bench = Bench::with_demo();
+    let Some(coloured) = on_a_terminal(&bench, "tools --config demo.json", "") else { return };
+    assert!(coloured.contains("\x1b[1mTOOL"), "{coloured}");
+    let plain = on_a_terminal(&bench, "tools --config demo.json", "1").unwrap();
+    assert!(!plain.contains('\x1b'), "{plain}");
+    assert!(plain.lines().all(|line| line.chars().count() <= 80), "{plain}");
+}
