@@ -71,7 +71,8 @@ impl KeyRing {
     /// # Errors
     /// Only when the machine has no randomness.
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Result<Self, Unspecified> {
-        let mut keys = secrets.into_iter().map(|secret| Key::derive(secret.as_bytes())).collect::<Result<Vec<_>, _>>()?;
+        let mut keys =
+            secrets.into_iter().map(|secret| Key::derive(secret.as_bytes())).collect::<Result<Vec<_>, _>>()?;
         if keys.is_empty() {
             let mut secret = [0; 32];
             random(&mut secret)?;
@@ -89,7 +90,11 @@ impl KeyRing {
         let mut nonce = [0; NONCE_LEN];
         random(&mut nonce)?;
         let mut sealed = content.to_vec();
-        key.aead.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(purpose.label()), &mut sealed)?;
+        key.aead.seal_in_place_append_tag(
+            Nonce::assume_unique_for_key(nonce),
+            Aad::from(purpose.label()),
+            &mut sealed,
+        )?;
         let mut token = Vec::with_capacity(HEADER_LEN + sealed.len());
         token.push(VERSION);
         token.extend_from_slice(&key.id);
@@ -113,7 +118,8 @@ impl KeyRing {
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| NotSealedHere)?;
         let key = self.keys.iter().find(|key| key.id == id).ok_or(NotSealedHere)?;
         let mut content = sealed.to_vec();
-        let opened = key.aead.open_in_place(nonce, Aad::from(purpose.label()), &mut content).map_err(|_| NotSealedHere)?;
+        let opened =
+            key.aead.open_in_place(nonce, Aad::from(purpose.label()), &mut content).map_err(|_| NotSealedHere)?;
         let length = opened.len();
         content.truncate(length);
         Ok(content)

@@ -1,6 +1,7 @@
 //! Configuration files as an operator meets them: what is read, what is refused and in which words, the examples and the schema.
 //!
 //! Expected texts stand beside their files. `UPDATE_EXPECTED=1 cargo test --test config` writes them anew for review.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking, its helpers too")]
 
 use std::{
     fs, io,
@@ -86,7 +87,8 @@ fn parse_file(path: &Path) -> Result<Settings, config::Problems> {
 fn inputs(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let mut inputs: Vec<PathBuf> = paths.filter(|path| path.is_file() && path.extension().is_none_or(|e| e != "txt")).collect();
+    let mut inputs: Vec<PathBuf> =
+        paths.filter(|path| path.is_file() && path.extension().is_none_or(|e| e != "txt")).collect();
     inputs.sort();
     assert!(!inputs.is_empty());
     inputs
@@ -137,7 +139,8 @@ fn an_imported_file_means_what_the_clients_file_meant() {
     for path in inputs("tests/config/valid/clients") {
         let original = parse_file(&path).unwrap_or_else(|problems| panic!("{problems}"));
         let imported = import_file(&path);
-        let again = parse(&imported.yaml, Format::Yaml).unwrap_or_else(|problems| panic!("{problems}\n{}", imported.yaml));
+        let again =
+            parse(&imported.yaml, Format::Yaml).unwrap_or_else(|problems| panic!("{problems}\n{}", imported.yaml));
         assert_eq!(again, original, "{}", path.display());
     }
 }
@@ -191,7 +194,9 @@ fn each_client_example_leads_to_the_default_endpoint() {
 
 #[test]
 fn each_yaml_example_names_the_schema_for_editors() {
-    for path in inputs("config/examples").iter().filter(|path| path.extension().is_some_and(|extension| extension == "yaml")) {
+    for path in
+        inputs("config/examples").iter().filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+    {
         let text = fs::read_to_string(path).unwrap();
         assert!(text.starts_with("# yaml-language-server: $schema=../schema.json\n"), "{}", path.display());
     }
@@ -292,7 +297,8 @@ fn file_with(path: &[String], value: &Json) -> String {
     let document = path.iter().rev().fold(value.clone(), |value, key| json!({ key.as_str(): value }));
     let mut document = if document.is_object() { document } else { json!({}) };
     if path.len() > 2 && path[0] == "mcpServers" {
-        let (wire, value) = if OF_URL.contains(&path[2].as_str()) { ("url", "http://a.example/mcp") } else { ("command", "x") };
+        let (wire, value) =
+            if OF_URL.contains(&path[2].as_str()) { ("url", "http://a.example/mcp") } else { ("command", "x") };
         document["mcpServers"]["name"][wire] = json!(value);
     }
     document.to_string()
@@ -303,7 +309,7 @@ fn the_reader_knows_exactly_the_keys_of_the_schema() {
     // A value that no key takes: what it says is not the question here.
     let unfit = json!([[[]]]);
     for SchemaKey { path, .. } in all_schema_keys() {
-        let message = parse(&file_with(&path, &unfit), Format::Json).map(|_| String::new()).unwrap_or_else(|p| p.to_string());
+        let message = parse(&file_with(&path, &unfit), Format::Json).map_or_else(|p| p.to_string(), |_| String::new());
         assert!(!message.contains("unknown key"), "{path:?}: {message}");
         let unknown = [&path[..path.len() - 1], &["zzzzzzzzzz".to_owned()]].concat();
         let message = parse(&file_with(&unknown, &json!(1)), Format::Json).unwrap_err().to_string();
@@ -315,7 +321,8 @@ fn the_reader_knows_exactly_the_keys_of_the_schema() {
 fn no_message_shows_what_a_reference_stands_for() {
     let secret = json!("${env:SECRET}");
     for SchemaKey { path, .. } in all_schema_keys() {
-        for value in [secret.clone(), json!([secret]), json!({ "x": secret }), json!({ "/x": { "servers": [secret] } })] {
+        for value in [secret.clone(), json!([secret]), json!({ "x": secret }), json!({ "/x": { "servers": [secret] } })]
+        {
             let Err(problems) = parse(&file_with(&path, &value), Format::Json) else { continue };
             assert!(!format!("{problems} {problems:?}").contains(SECRET), "{path:?}: {problems}");
         }
@@ -327,10 +334,11 @@ fn no_message_shows_a_literal_where_secrets_stand() {
     for value in [json!(SECRET), json!([SECRET]), json!([[SECRET]]), json!({ "x": SECRET }), json!({ "x": [SECRET] })] {
         for key in ["args", "env", "headers", "url", "command"] {
             let text = json!({ "mcpServers": { "a": { key: value.clone() } } }).to_string();
-            let message = parse(&text, Format::Json).map(|_| String::new()).unwrap_or_else(|problems| problems.to_string());
+            let message = parse(&text, Format::Json).map_or_else(|problems| problems.to_string(), |_| String::new());
             assert!(!message.contains(SECRET), "{message}");
         }
-        let message = parse(&json!({ "sealing": { "keys": value } }).to_string(), Format::Json).unwrap_err().to_string();
+        let message =
+            parse(&json!({ "sealing": { "keys": value } }).to_string(), Format::Json).unwrap_err().to_string();
         assert!(!message.contains(SECRET), "{message}");
     }
 }
@@ -365,7 +373,8 @@ fn each_key_of_the_schema_is_described() {
 
 #[test]
 fn the_file_with_everything_names_each_key() {
-    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config/valid/everything.yaml")).unwrap();
+    let text =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config/valid/everything.yaml")).unwrap();
     for SchemaKey { path, .. } in all_schema_keys() {
         let key = path.last().unwrap();
         assert!(text.contains(&format!("{key}:")), "{key}");
@@ -447,7 +456,8 @@ fn summary(settings: &Settings) -> String {
     }
     for upstream in &settings.upstreams {
         let UpstreamSettings { name, wire, era, pool, tools, .. } = upstream;
-        text += &format!("\n{name}: {}\n  {era:?} {:?}/{:?}", wire_summary(wire), upstream.timeout, upstream.total_timeout);
+        text +=
+            &format!("\n{name}: {}\n  {era:?} {:?}/{:?}", wire_summary(wire), upstream.timeout, upstream.total_timeout);
         text += &format!(" probe {:?} start {:?}", upstream.probe_timeout, upstream.start_timeout);
         text += &format!(" message {}\n  {pool:?}\n  {tools:?}\n", upstream.max_message_bytes);
     }
@@ -456,7 +466,9 @@ fn summary(settings: &Settings) -> String {
 
 fn wire_summary(wire: &WireSettings) -> String {
     match wire {
-        WireSettings::Stdio(StdioSettings { command, args, env, cwd }) => format!("{command} {args:?} {env:?} in {cwd:?}"),
+        WireSettings::Stdio(StdioSettings { command, args, env, cwd }) => {
+            format!("{command} {args:?} {env:?} in {cwd:?}")
+        }
         WireSettings::Http(HttpSettings {
             url,
             headers,
@@ -466,7 +478,9 @@ fn wire_summary(wire: &WireSettings) -> String {
             max_idle_connections,
             max_connections,
         }) => {
-            format!("{url} {headers:?} {transport:?} {ca:?} {connect_timeout:?} {max_idle_connections}/{max_connections}")
+            format!(
+                "{url} {headers:?} {transport:?} {ca:?} {connect_timeout:?} {max_idle_connections}/{max_connections}"
+            )
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Children under the guard: whatever ends first, no process is left.
 //!
 //! Processes are recognised by a variable that only the children of one test have in their environment.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 #![cfg(target_os = "linux")]
 
 use std::{

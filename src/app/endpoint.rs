@@ -72,10 +72,17 @@ impl Endpoint {
     pub(super) fn join(&self, kind: ListKind, stocks: &Stocks) -> Arc<Joined> {
         let stamps = stocks.iter().map(|stock| stock.as_ref().map_or(0, |stock| stock.stamp));
         let mut joined = self.joined.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = joined.iter().find(|joined| joined.kind == kind && stamps.clone().eq(joined.stamps.iter().copied())) {
+        if let Some(known) =
+            joined.iter().find(|joined| joined.kind == kind && stamps.clone().eq(joined.stamps.iter().copied()))
+        {
             return known.clone();
         }
-        let made = Arc::new(Joined { kind, stamps: stamps.collect(), index: self.index(kind, stocks), pages: Mutex::default() });
+        let made = Arc::new(Joined {
+            kind,
+            stamps: stamps.collect(),
+            index: self.index(kind, stocks),
+            pages: Mutex::default(),
+        });
         if joined.len() >= MAX_INDEXES {
             joined.pop_back();
         }
@@ -87,7 +94,12 @@ impl Endpoint {
         let parts: Vec<Part> = self.parts(stocks);
         let index = Index::build(kind, &parts, self.prefixed);
         for (name, server) in &index.collisions {
-            tracing::warn!(endpoint = &*self.path, name = &**name, server = &**server, "name is taken by an earlier server");
+            tracing::warn!(
+                endpoint = &*self.path,
+                name = &**name,
+                server = &**server,
+                "name is taken by an earlier server"
+            );
         }
         index
     }

@@ -123,7 +123,8 @@ impl Snapshot {
             members.insert(own.name.as_str(), Member { upstream, filter: Arc::new(filter) });
         }
         let endpoints = settings.endpoints.iter().map(|endpoint| {
-            let own: Vec<Member> = endpoint.servers.iter().filter_map(|name| members.get(name.as_str()).cloned()).collect();
+            let own: Vec<Member> =
+                endpoint.servers.iter().filter_map(|name| members.get(name.as_str()).cloned()).collect();
             let prefixed = match endpoint.names {
                 Names::Auto => own.len() > 1,
                 Names::Prefixed => true,

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use crate::{
     era::HEADER_MISMATCH,
     jsonrpc::Raw,
-    mcp::{
-        Call, Caller, Completion, Fault, Invoke, ListKind, Mirror, Mirrored, Op, Outcome, Reference, Stage, Verb,
-    },
+    mcp::{Call, Caller, Completion, Fault, Invoke, ListKind, Mirror, Mirrored, Outcome, Reference, Stage, Verb},
     policy::{self, Permitted},
     upstream::{Errand, Group},
 };
@@ -44,7 +42,12 @@ impl Endpoint {
         Outcome::Failed(Fault::Internal)
     }
 
-    async fn destination(&self, caller: &Arc<Caller>, verb: Verb, target: &str) -> Result<Permitted<Destination>, Fault> {
+    async fn destination(
+        &self,
+        caller: &Arc<Caller>,
+        verb: Verb,
+        target: &str,
+    ) -> Result<Permitted<Destination>, Fault> {
         match verb {
             Verb::CallTool | Verb::GetPrompt => self.named(caller, verb, target).await,
             Verb::ReadResource => self.located(caller, target).await.map(policy::permit),
@@ -127,7 +130,8 @@ impl Endpoint {
             Err(fault) => return Outcome::Failed(fault),
         };
         call.trace.goes_to(destination.group.server());
-        let reference = completion.params.member("ref").and_then(|reference| reference.object().ok()).unwrap_or_default();
+        let reference =
+            completion.params.member("ref").and_then(|reference| reference.object().ok()).unwrap_or_default();
         let reference = match &completion.reference {
             Reference::Prompt(_) => reference.edit().set("name", Raw::string(&destination.own)).finish(),
             Reference::Resource(_) => reference.raw().clone(),
@@ -167,7 +171,9 @@ fn unknown(verb: Verb, name: &str) -> Fault {
 
 fn check_mirrored(mirrored: &Mirrored, mirror: &Mirror, invoke: &Invoke) -> Result<(), String> {
     match mirrored {
-        Mirrored::Headers(headers) if !mirror.is_empty() => mirror.check(invoke.params.member("arguments").as_ref(), headers),
+        Mirrored::Headers(headers) if !mirror.is_empty() => {
+            mirror.check(invoke.params.member("arguments").as_ref(), headers)
+        }
         _ => Ok(()),
     }
 }
@@ -197,13 +203,5 @@ fn plain_errand(call: &Call, method: &str, params: Option<Raw>, changes: Vec<(&'
         progress: call.progress,
         verb: None,
         trace: call.trace.clone(),
-    }
-}
-
-/// What the log calls the target of a call.
-pub(super) fn target(op: &Op) -> Option<&str> {
-    match op {
-        Op::Invoke(invoke) => Some(&invoke.target),
-        _ => None,
     }
 }

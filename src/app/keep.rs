@@ -11,7 +11,10 @@ use tokio::{
 
 use crate::{
     config::{self, settings::Settings, watch::Sources},
-    downstream::{exchange::{Exchange, Paths}, tls::TlsFiles},
+    downstream::{
+        exchange::{Exchange, Paths},
+        tls::TlsFiles,
+    },
     telemetry::{label::Success, metrics::METRICS},
 };
 
@@ -111,7 +114,13 @@ impl Kept {
         }
     }
 
-    fn refuse(&self, error: &dyn std::fmt::Display, watch: &mut Option<Watch>, source: &PathBuf, changes: &mpsc::Sender<()>) {
+    fn refuse(
+        &self,
+        error: &dyn std::fmt::Display,
+        watch: &mut Option<Watch>,
+        source: &PathBuf,
+        changes: &mpsc::Sender<()>,
+    ) {
         tracing::error!("the new configuration is not usable; the old one stays\n{error}");
         METRICS.config_reloads.of(Success::Failed).inc();
         // The broken content is what is compared with from now on, or every round would read it again.
@@ -159,7 +168,9 @@ impl Watch {
     fn of(sources: Sources, changes: &mpsc::Sender<()>) -> Self {
         let changes = changes.clone();
         // A full queue means that somebody is told already.
-        let told = notify::recommended_watcher(move |_| drop(changes.try_send(())));
+        let told = notify::recommended_watcher(move |_| {
+            let _ = changes.try_send(());
+        });
         let mut watcher = told.ok();
         if let Some(watcher) = &mut watcher {
             for directory in sources.directories() {

@@ -54,7 +54,11 @@ impl Endpoint {
     }
 
     /// Does something with the caller's group on each server at once, until the deadline.
-    async fn each<F, T>(&self, caller: &Arc<Caller>, act: impl Fn(Arc<Group>) -> F + Copy + Send + 'static) -> Vec<Option<T>>
+    async fn each<F, T>(
+        &self,
+        caller: &Arc<Caller>,
+        act: impl Fn(Arc<Group>) -> F + Copy + Send + 'static,
+    ) -> Vec<Option<T>>
     where
         F: Future<Output = Result<T, Fault>> + Send,
         T: Send + 'static,
@@ -109,7 +113,8 @@ impl Endpoint {
         let entries = joined.index.entries();
         let end = entries.len().min(start.saturating_add(self.lists.page_size));
         let shown = entries.get(start..end).unwrap_or_default();
-        let next = (end < entries.len()).then(|| shown.last()).flatten().and_then(|last| self.cursor(kind, &last.name, end));
+        let next =
+            (end < entries.len()).then(|| shown.last()).flatten().and_then(|last| self.cursor(kind, &last.name, end));
         let (fresh_until, scope) = freshness(stocks, &missing);
         let entries = shown.iter().map(|entry| entry.raw.clone()).collect();
         let renderings = crate::mcp::Rendering::default();

@@ -10,8 +10,8 @@ use tokio::{
 
 use crate::{
     clock,
-    mcp::{Call, Event, Filter, ListKind, Notice, Outcome, Stage},
     jsonrpc::Raw,
+    mcp::{Call, Event, Filter, ListKind, Notice, Outcome, Stage},
     upstream::Upstream,
 };
 
@@ -41,7 +41,8 @@ pub(super) async fn listen(shared: Arc<Shared>, call: Call, filter: Filter, stag
         let Some(endpoint) = shared.endpoint(&call.endpoint) else { break };
         let mut ears = Ears::open(&endpoint, &call, &filter).await;
         let granted = ears.granted(endpoint.members.len()).await;
-        let notice = if std::mem::replace(&mut is_first, false) { Notice::Acknowledged(granted) } else { changed_set() };
+        let notice =
+            if std::mem::replace(&mut is_first, false) { Notice::Acknowledged(granted) } else { changed_set() };
         match notice {
             Notice::Acknowledged(_) => stage.say(Event::Notice(notice)).await,
             _ => tell_lists(&stage, &filter, ListKind::ALL.into()).await,

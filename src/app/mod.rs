@@ -13,7 +13,6 @@ mod listen;
 mod run;
 mod status;
 
-
 pub use door::Door;
 pub use endpoint::{Endpoint, Member};
 pub use gateway::{BuildError, Gateway};

@@ -133,7 +133,8 @@ async fn serve(options: Options) -> Result<(), RunError> {
         let serving = admin::serve(bound, health.clone(), admin_drain);
         tasks.spawn(async move { drop(serving.await) });
     }
-    let kept = Kept { gateway: gateway.clone(), door, exchange: exchange.clone(), paths, tls: bound.tls_files(), source };
+    let kept =
+        Kept { gateway: gateway.clone(), door, exchange: exchange.clone(), paths, tls: bound.tls_files(), source };
     tasks.spawn(keep::keep(kept, settings.clone()));
     tasks.spawn(reach_all(gateway.upstreams()));
 
@@ -196,7 +197,11 @@ async fn reach_all(upstreams: Vec<Arc<Upstream>>) {
         reaching.spawn(async move {
             let Ok(_place) = places.acquire_owned().await else { return };
             if let Err(fault) = upstream.group(&anonymous()).await {
-                tracing::warn!(server = &**upstream.name(), ?fault, "server cannot be reached; it is tried again when it is called");
+                tracing::warn!(
+                    server = &**upstream.name(),
+                    ?fault,
+                    "server cannot be reached; it is tried again when it is called"
+                );
             }
         });
     }

@@ -41,10 +41,8 @@ impl Status for Health {
             _ => Phase::Draining,
         };
         let unreached = self.gateway.upstreams().into_iter().filter(|upstream| upstream.era().is_none());
-        let problems = unreached.map(|upstream| Problem {
-            server: upstream.name().to_string(),
-            problem: "was not reached yet".to_owned(),
-        });
+        let problems = unreached
+            .map(|upstream| Problem { server: upstream.name().to_string(), problem: "was not reached yet".to_owned() });
         Readiness { phase, problems: problems.collect() }
     }
 }

@@ -1,24 +1,32 @@
 //! What `myelin run` says when it is ready: to a person, what to do next; to a program, one line of JSON.
 
-use std::io::{self, Write};
+use std::{
+    fmt::Write as _,
+    io::{self, Write},
+};
 
 use myelin::app::Ready;
 use serde_json::json;
 
 use super::{
+    offered,
     reach::DEFAULT_URL,
     terminal::{BOLD, DIM, GOOD, count, is_read_by_a_person},
 };
 
-/// Says it on stdout.
+/// Says it on stdout; a person hears as well what the endpoints offer, as soon as their servers are up.
 pub(super) fn announce(ready: &Ready) {
-    let said = if is_read_by_a_person() {
+    let is_person = is_read_by_a_person();
+    let said = if is_person {
         anstream::stdout().write_all(for_people(ready).as_bytes())
     } else {
         writeln!(io::stdout(), "{}", for_programs(ready))
     };
     // The gateway serves all the same when nobody reads what it says.
     let _ = said.and_then(|()| io::stdout().flush());
+    if let (true, Ok(runtime)) = (is_person, tokio::runtime::Handle::try_current()) {
+        runtime.spawn(offered::tell(ready.endpoints.clone()));
+    }
 }
 
 fn for_programs(ready: &Ready) -> serde_json::Value {
@@ -27,27 +35,29 @@ fn for_programs(ready: &Ready) -> serde_json::Value {
 
 fn for_people(ready: &Ready) -> String {
     let mut text = format!("\n{GOOD}Myelin {} is ready.{GOOD:#}\n\n", env!("CARGO_PKG_VERSION"));
+    // Writing to a string does not fail.
     for endpoint in &ready.endpoints {
-        text.push_str(&format!("  {BOLD}{endpoint}{BOLD:#}\n"));
+        let _ = writeln!(text, "  {BOLD}{endpoint}{BOLD:#}");
     }
-    text.push_str(&format!("  {DIM}{}: {}{DIM:#}\n", count(ready.servers.len(), "server"), ready.servers.join(", ")));
+    let _ = writeln!(text, "  {DIM}{}: {}{DIM:#}", count(ready.servers.len(), "server"), ready.servers.join(", "));
     if let Some(admin) = &ready.admin {
-        text.push_str(&format!("  {DIM}health and metrics: {admin}{DIM:#}\n"));
+        let _ = writeln!(text, "  {DIM}health and metrics: {admin}{DIM:#}");
     }
     if let Some(endpoint) = ready.endpoints.first() {
-        text.push_str(&next_steps(endpoint));
+        let snippet = json!({ "mcpServers": { "myelin": { "type": "http", "url": endpoint } } });
+        let _ = write!(
+            text,
+            "\nGive it to an MCP client, in .mcp.json for example:\n\n  {BOLD}{snippet}{BOLD:#}\n\n\
+             See what it offers:\n\n  {BOLD}myelin tools{}{BOLD:#}\n\n{DIM}Ctrl-C stops it.{DIM:#}\n\n",
+            url_option(endpoint)
+        );
     }
     text
 }
 
-fn next_steps(endpoint: &str) -> String {
-    let snippet = json!({ "mcpServers": { "myelin": { "type": "http", "url": endpoint } } });
-    let url = if endpoint == DEFAULT_URL { String::new() } else { format!(" --url {endpoint}") };
-    format!(
-        "\nGive it to an MCP client, in .mcp.json for example:\n\n  {BOLD}{snippet}{BOLD:#}\n\n\
-         See what it offers, and call a tool:\n\n  {BOLD}myelin tools{url}{BOLD:#}\n  \
-         {BOLD}myelin call TOOL key=value{url}{BOLD:#}\n\n{DIM}Ctrl-C stops it.{DIM:#}\n\n"
-    )
+/// What a command needs to find this endpoint.
+pub(super) fn url_option(endpoint: &str) -> String {
+    if endpoint == DEFAULT_URL { String::new() } else { format!(" --url {endpoint}") }
 }
 
 #[cfg(test)]
@@ -72,9 +82,7 @@ mod tests {
     fn a_person_gets_what_to_paste_and_what_to_try() {
         let text = for_people(&ready());
         assert!(text.contains(r#"{"mcpServers":{"myelin":{"type":"http","url":"http://127.0.0.1:9000/mcp"}}}"#));
-        assert!(
-            text.contains("myelin tools --url http://127.0.0.1:9000/mcp")
-                && text.contains("2 servers: search, vectors")
-        );
+        assert!(text.contains("myelin tools --url http://127.0.0.1:9000/mcp"));
+        assert!(text.contains("2 servers: search, vectors"));
     }
 }

@@ -50,7 +50,7 @@ impl Conversation {
                     }
                     self.errand.changes.extend(state.map(|state| ("requestState", Some(Raw::string(&state)))));
                 }
-                Outcome::Failed(Fault::Upstream(error)) => return Err(Failure::Refused(error)),
+                Outcome::Failed(Fault::Upstream(error)) => return Err(Failure::Refused(Box::new(error))),
                 Outcome::Failed(fault) => return Err(Failure::Failed(fault)),
                 Outcome::Discovered(_) | Outcome::Listed(_) => return Err(Failure::Failed(Fault::Internal)),
             }

@@ -1,16 +1,17 @@
 //! Why a command failed, and what to do next.
 
-use std::{io, path::PathBuf, process::ExitCode};
+use std::{error::Error, io, iter, path::PathBuf, process::ExitCode};
 
 use http::Uri;
 use myelin::{
-    app, config,
+    app::RunError,
+    config,
+    downstream::listener::BindError,
     jsonrpc::ErrorObject,
     mcp::{Fault, UpstreamFault},
     telemetry::log::LogError,
     upstream::wire::http::ClientFault,
 };
-use thiserror::Error;
 
 use super::{
     exit::Code,
@@ -18,7 +19,7 @@ use super::{
 };
 
 /// Why a command failed.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
     #[error("{0}")]
     Problems(#[from] config::Problems),
@@ -42,26 +43,26 @@ pub(super) enum Failure {
     OpenToAll(std::net::SocketAddr),
     #[error("there is no tool `{name}`")]
     NoSuchTool { name: String, near: Option<String> },
-    #[error("{url}: {fault}")]
-    Address { url: Uri, fault: ClientFault },
-    #[error("{server}: {fault}")]
+    #[error("{url}: {}", told(.fault))]
+    Address { url: Box<Uri>, fault: ClientFault },
+    #[error("{server}: {}", told(.fault))]
     Client { server: String, fault: ClientFault },
     #[error("no gateway answers at {0}")]
-    NoGateway(Uri),
+    NoGateway(Box<Uri>),
     #[error("{server} {fault}")]
     Broken { server: String, fault: UpstreamFault },
     #[error("{} (error {})", plain(&.0.message), .0.code)]
-    Refused(ErrorObject),
+    Refused(Box<ErrorObject>),
     #[error("the call failed: {}", .0.label())]
     Failed(Fault),
     #[error("the server asked for what a command line cannot give")]
     Unanswerable,
     #[error("the server asked again and again")]
     EndlessQuestions,
-    #[error("{0}")]
+    #[error("{}", told(.0))]
     Log(#[from] LogError),
-    #[error("{0}")]
-    Run(#[from] app::RunError),
+    #[error("{}", told(.0))]
+    Run(#[from] RunError),
     #[error("{0}")]
     System(#[from] io::Error),
 }
@@ -118,7 +119,11 @@ impl Failure {
             Self::Broken { fault: UpstreamFault::Unauthorized, .. } => {
                 "give a credential with --header 'Authorization: Bearer …'".to_owned()
             }
-            Self::Log(LogError::Filter(_)) => "write error, warn, info, debug, trace or info,myelin::upstream=debug".to_owned(),
+            Self::Run(RunError::Listen(BindError::Address(..))) => "give another address with --listen".to_owned(),
+            Self::Run(RunError::Admin(BindError::Address(..))) => {
+                "give another address with `admin:` in a file, or `admin: off`".to_owned()
+            }
+            Self::Log(LogError::Filter(_)) | Self::Run(RunError::Log(LogError::Filter(_))) => "write error, warn, info, debug, trace or info,myelin::upstream=debug".to_owned(),
             _ => return None,
         })
     }
@@ -128,6 +133,20 @@ fn is_loopback(url: &Uri) -> bool {
     matches!(url.host(), Some("127.0.0.1" | "localhost" | "[::1]"))
 }
 
-const fn run_code(_: &app::RunError) -> Code {
-    Code::Unreachable
+const fn run_code(error: &RunError) -> Code {
+    match error {
+        RunError::Log(LogError::Filter(_)) => Code::Usage,
+        RunError::Log(LogError::Taken) | RunError::System(_) => Code::Software,
+        // Perhaps the other program ends: this is worth another try, unlike a configuration that does not hold.
+        RunError::Listen(BindError::Address(..)) | RunError::Admin(BindError::Address(..)) => Code::Unreachable,
+        RunError::Listen(BindError::Tls(_)) | RunError::Admin(BindError::Tls(_)) | RunError::Build(_) => {
+            Code::Configuration
+        }
+    }
+}
+
+/// An error with its causes: each says only its own part.
+fn told(error: &dyn Error) -> String {
+    let causes = iter::successors(error.source(), |cause: &&dyn Error| (*cause).source());
+    causes.fold(error.to_string(), |told, cause| format!("{told}: {cause}"))
 }

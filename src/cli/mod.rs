@@ -21,6 +21,7 @@ mod import;
 mod input;
 mod listen;
 mod live;
+mod offered;
 mod question;
 mod reach;
 mod run;

@@ -109,6 +109,12 @@ impl Reach {
         }
     }
 
+    /// An endpoint of this program's own gateway.
+    pub(super) fn of_endpoint_of_ours(endpoint: &str) -> Result<Self, Failure> {
+        let url: Uri = endpoint.parse().map_err(|_| Failure::Failed(Fault::Internal))?;
+        Self::of_url(&url, &[])
+    }
+
     fn of_url(url: &Uri, headers: &[Header]) -> Result<Self, Failure> {
         let http = HttpSettings {
             url: url.clone(),
@@ -122,8 +128,8 @@ impl Reach {
         let settings = Settings::default_with(Vec::new());
         let upstream =
             UpstreamSettings { wire: WireSettings::Http(http), ..config::stdio_upstream("gateway", "", &[]) };
-        let upstream =
-            Upstream::new(upstream, settings.lists).map_err(|fault| Failure::Address { url: url.clone(), fault })?;
+        let upstream = Upstream::new(upstream, settings.lists)
+            .map_err(|fault| Failure::Address { url: Box::new(url.clone()), fault })?;
         let members = vec![Member { upstream, filter: Arc::default() }];
         Ok(Self { members, prefixed: false, url: Some(url.clone()) })
     }
@@ -179,11 +185,11 @@ impl Reach {
     pub(super) fn failure(&self, server: &str, fault: Fault) -> Failure {
         match (fault, &self.url) {
             (Fault::Broken(_, UpstreamFault::Unavailable | UpstreamFault::Gone), Some(url)) => {
-                Failure::NoGateway(url.clone())
+                Failure::NoGateway(Box::new(url.clone()))
             }
             (Fault::Broken(_, fault), Some(url)) => Failure::Broken { server: url.to_string(), fault },
             (Fault::Broken(_, fault), None) => Failure::Broken { server: server.to_owned(), fault },
-            (Fault::Upstream(error), _) => Failure::Refused(error),
+            (Fault::Upstream(error), _) => Failure::Refused(Box::new(error)),
             (fault, _) => Failure::Failed(fault),
         }
     }

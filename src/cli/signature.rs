@@ -15,17 +15,20 @@ impl Signature {
 
     /// `query: string, limit?: integer`: what is required comes first.
     pub(super) fn arguments(&self) -> String {
-        let schema = self.schema();
-        let required: Vec<&str> =
-            schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
-        let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return String::new() };
+        let required = self.required();
+        let Some(properties) = self.schema().get("properties").and_then(Value::as_object) else { return String::new() };
         let told = |mark: &str, (name, property): (&String, &Value)| {
             format!("{}{mark}: {}", plain_line(name), plain_line(&type_name(property)))
         };
-        let (first, then): (Vec<_>, Vec<_>) =
-            properties.iter().partition(|(name, _)| required.contains(&name.as_str()));
+        let (first, then): (Vec<_>, Vec<_>) = properties.iter().partition(|(name, _)| required.contains(name));
         let first = first.into_iter().map(|one| told("", one));
         first.chain(then.into_iter().map(|one| told("?", one))).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The names of the required arguments.
+    pub(super) fn required(&self) -> Vec<String> {
+        let names = self.schema().get("required").and_then(Value::as_array).into_iter().flatten();
+        names.filter_map(Value::as_str).map(str::to_owned).collect()
     }
 
     /// The title, or the first sentence of the description.

@@ -130,7 +130,11 @@ fn is_variable_name(name: &str) -> bool {
 }
 
 /// `text` with its references replaced, and what could not be. The files that were named are added to `files`.
-pub(super) fn expand(text: &str, environment: &dyn Environment, files: &mut Sources) -> Result<String, Vec<ProblemKind>> {
+pub(super) fn expand(
+    text: &str,
+    environment: &dyn Environment,
+    files: &mut Sources,
+) -> Result<String, Vec<ProblemKind>> {
     let mut expanded = String::new();
     let mut problems = Vec::new();
     for piece in pieces(text) {

@@ -6,8 +6,8 @@ use super::{
     defaults,
     shape::section,
     shapes::{
-        Address, AddressOrOff, Allow, Bytes, CallTime, Choice, Count, FilePath, Flag, Glob, Host, Ignored, List, LogWord,
-        Mapping, Origin, SchemaAddress, Secret, Text, Time, WireWord,
+        Address, AddressOrOff, Allow, Bytes, CallTime, Choice, Count, FilePath, Flag, Glob, Host, Ignored, List,
+        LogWord, Mapping, Origin, SchemaAddress, Secret, Text, Time, WireWord,
     },
 };
 use crate::{

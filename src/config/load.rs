@@ -44,8 +44,8 @@ pub fn load(path: &Path) -> Result<Loaded, Problems> {
     let origin = path.display().to_string();
     let text = read_text(path).map_err(|kind| Problems::of_file(&origin, kind))?;
     let environment = ProcessEnvironment::new(directory(path));
-    let mut built =
-        build_text(&text, Format::detect(path, &text), &environment).map_err(|problems| Problems::new(&origin, problems))?;
+    let mut built = build_text(&text, Format::detect(path, &text), &environment)
+        .map_err(|problems| Problems::new(&origin, problems))?;
     built.files.add(path, Some(&text));
     Ok(Loaded { settings: built.settings, notes: built.notes, sources: built.files })
 }

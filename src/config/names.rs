@@ -84,7 +84,8 @@ pub(super) fn check_path(path: &str) -> Result<(), NameFault> {
     if !rest.split('/').all(segment) {
         return Err(NameFault::PathForm);
     }
-    let under = |reserved: &&&str| path.strip_prefix(**reserved).is_some_and(|tail| tail.is_empty() || tail.starts_with('/'));
+    let under =
+        |reserved: &&&str| path.strip_prefix(**reserved).is_some_and(|tail| tail.is_empty() || tail.starts_with('/'));
     RESERVED_PATHS.iter().find(under).map_or(Ok(()), |reserved| Err(NameFault::Reserved { reserved }))
 }
 
@@ -106,8 +107,11 @@ pub(super) fn fit_server(name: &str) -> String {
 pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let distance = |known: &str| strsim::osa_distance(&name.to_lowercase(), &known.to_lowercase());
     let near_enough = |(distance, known): &(usize, &str)| *distance <= (known.chars().count() / 3).clamp(1, 3);
-    let nearest =
-        known.into_iter().map(|known| (distance(known), known)).filter(near_enough).min_by_key(|(distance, _)| *distance);
+    let nearest = known
+        .into_iter()
+        .map(|known| (distance(known), known))
+        .filter(near_enough)
+        .min_by_key(|(distance, _)| *distance);
     nearest.map(|(_, known)| known.to_owned())
 }
 

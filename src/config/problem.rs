@@ -96,7 +96,9 @@ pub enum ProblemKind {
     Unset { name: String },
     #[error("the file {} cannot be read: {kind}", path.display())]
     UnreadableSecret { path: PathBuf, kind: io::ErrorKind },
-    #[error("${{input:{id}}} is asked by an editor, and nobody is here to answer; use ${{env:NAME}} or ${{file:/path}}")]
+    #[error(
+        "${{input:{id}}} is asked by an editor, and nobody is here to answer; use ${{env:NAME}} or ${{file:/path}}"
+    )]
     Input { id: String },
     #[error("not a reference: write ${{env:NAME}}, ${{file:/path}} or ${{NAME:-default}}, or $${{ for a plain ${{")]
     BadReference,
@@ -167,7 +169,9 @@ pub enum Remark {
     OwnHeader,
     #[error("is called `{name}` here, since the name is part of each tool's name")]
     Renamed { name: String },
-    #[error("a value stood here in clear: the new file says ${{env:{variable}}} instead, so set {variable} where Myelin runs")]
+    #[error(
+        "a value stood here in clear: the new file says ${{env:{variable}}} instead, so set {variable} where Myelin runs"
+    )]
     SecretReplaced { variable: String },
     #[error("${{input:{id}}} became ${{env:{variable}}}: set {variable} where Myelin runs")]
     InputReplaced { id: String, variable: String },

@@ -6,7 +6,8 @@ use super::{keys::FileKeys, names::MAX_SERVER_NAME, shape::Shape};
 
 /// The JSON Schema (2020-12) of a configuration file.
 pub fn schema() -> Json {
-    let mut schema = json!({ "$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Myelin configuration" });
+    let mut schema =
+        json!({ "$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Myelin configuration" });
     if let (Some(members), Json::Object(keys)) = (schema.as_object_mut(), FileKeys::schema()) {
         members.extend(keys);
     }

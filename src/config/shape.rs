@@ -67,7 +67,8 @@ impl<S: Section> Shape for S {
     }
 
     fn schema() -> Json {
-        let properties: Map<String, Json> = S::keys().into_iter().map(|key| (key.name.to_owned(), key.schema)).collect();
+        let properties: Map<String, Json> =
+            S::keys().into_iter().map(|key| (key.name.to_owned(), key.schema)).collect();
         json!({ "type": ["object", "null"], "description": prose(S::ABOUT), "properties": properties, "additionalProperties": false })
     }
 
@@ -97,7 +98,10 @@ impl Fields<'_> {
 }
 
 /// The more specific of two values.
-pub(super) fn over<S: Shape>(value: Option<Found<S::Value>>, fallback: Option<&Found<S::Value>>) -> Option<Found<S::Value>> {
+pub(super) fn over<S: Shape>(
+    value: Option<Found<S::Value>>,
+    fallback: Option<&Found<S::Value>>,
+) -> Option<Found<S::Value>> {
     match (value, fallback) {
         (Some(Found { value, place }), Some(fallback)) => Some(Found { value: S::over(value, &fallback.value), place }),
         (value, fallback) => value.or_else(|| fallback.cloned()),
@@ -131,7 +135,13 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(environment: &'a dyn Environment) -> Self {
-        Self { environment, problems: Vec::new(), notes: Vec::new(), files: Sources::default(), references: BTreeSet::new() }
+        Self {
+            environment,
+            problems: Vec::new(),
+            notes: Vec::new(),
+            files: Sources::default(),
+            references: BTreeSet::new(),
+        }
     }
 
     pub(super) fn report(&mut self, place: &Place, kind: ProblemKind) {

@@ -62,11 +62,7 @@ impl Arguments {
     }
 
     /// A whole number that may be absent.
-    pub(super) fn integer(
-        &self,
-        argument: &'static str,
-        range: RangeInclusive<u32>,
-    ) -> Result<Option<u32>, Misfit> {
+    pub(super) fn integer(&self, argument: &'static str, range: RangeInclusive<u32>) -> Result<Option<u32>, Misfit> {
         let Some(value) = self.0.get(argument) else { return Ok(None) };
         let whole = value.as_i64().or_else(|| whole_number(value.as_f64()?));
         let whole = whole.ok_or(Misfit::Type { argument, expected: "an integer" })?;
@@ -82,11 +78,7 @@ impl Arguments {
     }
 
     /// An object that may be absent and will be kept.
-    pub(super) fn small_object(
-        &self,
-        argument: &'static str,
-        limit_bytes: usize,
-    ) -> Result<Option<&Object>, Misfit> {
+    pub(super) fn small_object(&self, argument: &'static str, limit_bytes: usize) -> Result<Option<&Object>, Misfit> {
         let object = self.object(argument)?;
         let size = self.0.get(argument).map_or(0, |value| value.to_string().len());
         if size > limit_bytes { Err(Misfit::TooLong { argument, limit_bytes }) } else { Ok(object) }
@@ -131,7 +123,10 @@ mod tests {
         assert!(arguments(json!({"k": 10})).integer("k", 1..=9).is_err());
         assert!(arguments(json!({"k": -1})).integer("k", 1..=9).is_err());
         assert_eq!(arguments(json!({"t": "four"})).text("t", 4), Ok("four"));
-        assert_eq!(arguments(json!({"t": "five!"})).text("t", 4), Err(Misfit::TooLong { argument: "t", limit_bytes: 4 }));
+        assert_eq!(
+            arguments(json!({"t": "five!"})).text("t", 4),
+            Err(Misfit::TooLong { argument: "t", limit_bytes: 4 })
+        );
     }
 
     #[test]

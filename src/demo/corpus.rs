@@ -59,46 +59,48 @@ macro_rules! embed {
     };
 }
 
-const ARTICLES: &[(&str, &str)] = embed!("articles", [
-    "action-potential",
-    "axon-diameter",
-    "backpressure",
-    "bounded-queues",
-    "cache-invalidation",
-    "circuit-breaker",
-    "clock-and-deadline",
-    "conduction-velocity",
-    "content-addressing",
-    "demyelination",
-    "fail-safe-defaults",
-    "hedged-requests",
-    "human-factors",
-    "idempotency",
-    "json-rpc",
-    "load-shedding",
-    "myelin-sheath",
-    "nodes-of-ranvier",
-    "oligodendrocytes",
-    "protocol-versioning",
-    "redundancy",
-    "reflex-arc",
-    "saltatory-conduction",
-    "sampling-profilers",
-    "server-sent-events",
-    "structured-logging",
-    "synapse",
-    "tail-latency",
-    "tcp-congestion",
-    "token-bucket",
-    "tracing-context",
-    "write-ahead-log",
-]);
+const ARTICLES: &[(&str, &str)] = embed!(
+    "articles",
+    [
+        "action-potential",
+        "axon-diameter",
+        "backpressure",
+        "bounded-queues",
+        "cache-invalidation",
+        "circuit-breaker",
+        "clock-and-deadline",
+        "conduction-velocity",
+        "content-addressing",
+        "demyelination",
+        "fail-safe-defaults",
+        "hedged-requests",
+        "human-factors",
+        "idempotency",
+        "json-rpc",
+        "load-shedding",
+        "myelin-sheath",
+        "nodes-of-ranvier",
+        "oligodendrocytes",
+        "protocol-versioning",
+        "redundancy",
+        "reflex-arc",
+        "saltatory-conduction",
+        "sampling-profilers",
+        "server-sent-events",
+        "structured-logging",
+        "synapse",
+        "tail-latency",
+        "tcp-congestion",
+        "token-bucket",
+        "tracing-context",
+        "write-ahead-log",
+    ]
+);
 
-const DOCUMENTS: &[(&str, &str)] = embed!("documents", [
-    "a-short-history-of-nerve-conduction",
-    "field-guide-to-overload",
-    "postmortem-of-a-quiet-queue",
-]);
+const DOCUMENTS: &[(&str, &str)] = embed!(
+    "documents",
+    ["a-short-history-of-nerve-conduction", "field-guide-to-overload", "postmortem-of-a-quiet-queue",]
+);
 
 /// All articles, by slug.
 pub(super) fn articles() -> impl Iterator<Item = Article> {

@@ -305,8 +305,7 @@ impl Tool<Documents> for FindInDocument {
     }
 
     fn call(&self, _: &mut Documents, arguments: &Arguments, exchange: &mut Exchange<'_>) -> Result<Answer, Misuse> {
-        let wanted: HashSet<String> =
-            terms(arguments.text("text", TEXT_LIMIT_BYTES)?).map(|term| term.stem).collect();
+        let wanted: HashSet<String> = terms(arguments.text("text", TEXT_LIMIT_BYTES)?).map(|term| term.stem).collect();
         if wanted.is_empty() {
             return Err(Misuse::NoWords);
         }
@@ -329,11 +328,15 @@ fn scan(shelf: &[Document], wanted: &HashSet<String>, exchange: &mut Exchange<'_
     for (done, (document, page, text)) in (1..).zip(pages) {
         let before = passages.len();
         let fitting = paragraphs(text).filter(|paragraph| has_all(paragraph, wanted));
-        passages.extend(fitting.map(|text| {
-            json!({"document": document.slug, "page": page, "uri": page_uri(document, page), "text": text})
-        }));
+        passages.extend(fitting.map(
+            |text| json!({"document": document.slug, "page": page, "uri": page_uri(document, page), "text": text}),
+        ));
         let found = passages.len() - before;
-        exchange.log(Level::Debug, LOGGER, &json!({"event": "page scanned", "document": document.slug, "page": page, "found": found}));
+        exchange.log(
+            Level::Debug,
+            LOGGER,
+            &json!({"event": "page scanned", "document": document.slug, "page": page, "found": found}),
+        );
         exchange.progress(done, total, &format!("{}, page {page}", document.title));
     }
     if passages.is_empty() {
@@ -360,7 +363,10 @@ mod tests {
         for entry in listed["documents"].as_array().unwrap() {
             let arguments = json!({"document": entry["document"], "from": 1, "to": entry["pages"]});
             let read = call(&mut Documents, "read_pages", arguments);
-            assert_eq!(read["pages"].as_array().map(Vec::len), entry["pages"].as_u64().map(|n| usize::try_from(n).unwrap()));
+            assert_eq!(
+                read["pages"].as_array().map(Vec::len),
+                entry["pages"].as_u64().map(|n| usize::try_from(n).unwrap())
+            );
         }
     }
 
@@ -392,8 +398,13 @@ mod tests {
     fn only_pages_that_exist_are_resources() {
         let exists = |uri: &str| Documents.read_resource(uri).is_some();
         assert!(exists("demo://documents/field-guide-to-overload/pages/1"));
-        for uri in ["demo://documents/x", "demo://documents/field-guide-to-overload/pages/0", "file:///etc/passwd",
-            "demo://documents/field-guide-to-overload/pages/01", "demo://documents/field-guide-to-overload/pages/99"] {
+        for uri in [
+            "demo://documents/x",
+            "demo://documents/field-guide-to-overload/pages/0",
+            "file:///etc/passwd",
+            "demo://documents/field-guide-to-overload/pages/01",
+            "demo://documents/field-guide-to-overload/pages/99",
+        ] {
             assert!(!exists(uri), "{uri}");
         }
     }

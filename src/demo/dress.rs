@@ -85,9 +85,7 @@ fn dress_legacy(mut body: Object, revision: Revision) -> Object {
 }
 
 fn withhold(members: &mut Object, revision: Revision) {
-    members.retain(|member, _| {
-        INTRODUCED.iter().all(|(introduced, since)| introduced != member || *since <= revision)
-    });
+    members.retain(|member, _| INTRODUCED.iter().all(|(introduced, since)| introduced != member || *since <= revision));
 }
 
 /// The error answer. Without a readable id a modern peer gets no id, a legacy one gets `null`.

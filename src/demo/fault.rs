@@ -11,7 +11,9 @@ pub(super) enum Fault {
     Unparsable,
     #[error("this line is longer than {LINE_LIMIT_BYTES} bytes: send smaller messages")]
     LineTooLong,
-    #[error("not a JSON-RPC 2.0 message: jsonrpc \"2.0\", a method, an object as params, and a string or integer as id are needed")]
+    #[error(
+        "not a JSON-RPC 2.0 message: jsonrpc \"2.0\", a method, an object as params, and a string or integer as id are needed"
+    )]
     InvalidRequest,
     #[error("a batch is not served here: send one message per line")]
     Batch,
@@ -21,7 +23,9 @@ pub(super) enum Fault {
     MethodNotFound { method: String },
     #[error("send initialize first, or name protocolVersion and clientCapabilities in params._meta of each request")]
     NotOpened,
-    #[error("params._meta needs io.modelcontextprotocol/protocolVersion (string) and io.modelcontextprotocol/clientCapabilities (object)")]
+    #[error(
+        "params._meta needs io.modelcontextprotocol/protocolVersion (string) and io.modelcontextprotocol/clientCapabilities (object)"
+    )]
     Envelope,
     #[error("unsupported protocol version")]
     UnsupportedVersion { requested: String },

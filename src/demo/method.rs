@@ -31,14 +31,10 @@ pub(super) fn perform<S: Offer>(
         return Err(Fault::MethodNotFound { method: method.to_owned() });
     }
     match method {
-        "tools/list" => {
-            list("tools", S::tools().iter().map(|tool| tool.card()).collect(), params, Freshness::Fixed)
-        }
+        "tools/list" => list("tools", S::tools().iter().map(|tool| tool.card()).collect(), params, Freshness::Fixed),
         "tools/call" => call_tool(offer, params, exchange),
         "resources/list" => list("resources", offer.resources(), params, S::resource_freshness()),
-        "resources/templates/list" => {
-            list("resourceTemplates", S::resource_templates(), params, Freshness::Fixed)
-        }
+        "resources/templates/list" => list("resourceTemplates", S::resource_templates(), params, Freshness::Fixed),
         "resources/read" => read_resource(offer, params),
         "prompts/list" => list("prompts", S::prompts(), params, Freshness::Fixed),
         "prompts/get" => prompt(offer, params),

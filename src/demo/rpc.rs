@@ -22,7 +22,10 @@ pub(super) struct Request {
 #[derive(Debug)]
 pub(super) enum Inbound {
     Request(Request),
-    Notification { method: String, params: Object },
+    Notification {
+        method: String,
+        params: Object,
+    },
     /// An answer to a question; these servers never ask one.
     Response,
 }

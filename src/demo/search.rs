@@ -251,7 +251,8 @@ mod tests {
         assert!(results.len() > 3);
         assert!(results.windows(2).all(|pair| pair[0]["score"].as_f64() >= pair[1]["score"].as_f64()));
         for result in results {
-            let shown = terms(result["snippet"].as_str().unwrap()).any(|term| ["queue", "limit"].contains(&&*term.stem));
+            let shown =
+                terms(result["snippet"].as_str().unwrap()).any(|term| ["queue", "limit"].contains(&&*term.stem));
             let titled = terms(result["title"].as_str().unwrap()).any(|term| ["queue", "limit"].contains(&&*term.stem));
             assert!(shown || titled, "{result}");
         }

@@ -149,7 +149,9 @@ mod tests {
 
     #[test]
     fn forms_of_a_word_share_a_stem() {
-        for forms in ["queue queues", "limit limits limited limiting", "cache caches caching cached", "latency latencies"] {
+        for forms in
+            ["queue queues", "limit limits limited limiting", "cache caches caching cached", "latency latencies"]
+        {
             let stems = stems(forms);
             assert!(stems.windows(2).all(|pair| pair[0] == pair[1]), "{stems:?}");
         }
@@ -158,9 +160,21 @@ mod tests {
     #[test]
     fn follows_the_examples_of_the_paper() {
         let pairs = [
-            ("caresses", "caress"), ("ponies", "poni"), ("caress", "caress"), ("agreed", "agre"), ("plastered", "plaster"),
-            ("motoring", "motor"), ("sing", "sing"), ("hopping", "hop"), ("falling", "fall"), ("hissing", "hiss"),
-            ("failing", "fail"), ("filing", "file"), ("happy", "happi"), ("probate", "probat"), ("rate", "rate"),
+            ("caresses", "caress"),
+            ("ponies", "poni"),
+            ("caress", "caress"),
+            ("agreed", "agre"),
+            ("plastered", "plaster"),
+            ("motoring", "motor"),
+            ("sing", "sing"),
+            ("hopping", "hop"),
+            ("falling", "fall"),
+            ("hissing", "hiss"),
+            ("failing", "fail"),
+            ("filing", "file"),
+            ("happy", "happi"),
+            ("probate", "probat"),
+            ("rate", "rate"),
         ];
         for (word, expected) in pairs {
             assert_eq!(stem(word.to_owned()), expected, "{word}");

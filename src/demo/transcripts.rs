@@ -120,11 +120,14 @@ fn old_revisions_are_not_sent_what_they_do_not_know() {
 
 #[test]
 fn an_unknown_tool_is_an_error_and_bad_input_is_a_result() {
-    let said = converse(Search, &[
-        modern(1, "tools/call", json!({"name": "nope"})),
-        modern(2, "tools/call", json!({"name": "web_search", "arguments": {"q": "x"}})),
-        modern(3, "tools/call", json!({"name": "web_search", "arguments": []})),
-    ]);
+    let said = converse(
+        Search,
+        &[
+            modern(1, "tools/call", json!({"name": "nope"})),
+            modern(2, "tools/call", json!({"name": "web_search", "arguments": {"q": "x"}})),
+            modern(3, "tools/call", json!({"name": "web_search", "arguments": []})),
+        ],
+    );
     assert_eq!(said[0]["error"]["code"], -32602);
     assert_eq!(said[1]["result"]["isError"], true);
     assert!(said[1]["result"]["content"][0]["text"].as_str().unwrap().contains("query, limit"));
@@ -152,12 +155,15 @@ fn nesting_without_end_is_refused_and_survived() {
 
 #[test]
 fn notifications_and_stray_answers_are_never_answered() {
-    let said = converse(Vectors, &[
-        note("notifications/initialized", json!({})),
-        note("notifications/cancelled", json!({"requestId": 77})),
-        note("tools/list", json!({})),
-        json!({"jsonrpc": "2.0", "id": 5, "result": {}}),
-    ]);
+    let said = converse(
+        Vectors,
+        &[
+            note("notifications/initialized", json!({})),
+            note("notifications/cancelled", json!({"requestId": 77})),
+            note("tools/list", json!({})),
+            json!({"jsonrpc": "2.0", "id": 5, "result": {}}),
+        ],
+    );
     assert!(said.is_empty(), "{said:?}");
 }
 
@@ -169,7 +175,8 @@ fn an_id_keeps_its_type() {
 
 #[test]
 fn a_batch_is_served_where_the_revision_has_it() {
-    let batch = json!([legacy(1, "ping", json!({})), note("notifications/x", json!({})), legacy(2, "tools/list", json!({}))]);
+    let batch =
+        json!([legacy(1, "ping", json!({})), note("notifications/x", json!({})), legacy(2, "tools/list", json!({}))]);
     let said = in_session(Search, "2025-03-26", std::slice::from_ref(&batch));
     assert_eq!(said.len(), 1);
     assert_eq!(said[0].as_array().map(Vec::len), Some(2));
@@ -196,10 +203,16 @@ fn a_listen_is_acknowledged_told_of_changes_and_ended() {
     let filter = json!({"notifications": {"resourcesListChanged": true, "toolsListChanged": true,
         "resourceSubscriptions": ["demo://vectors/notes", "demo://elsewhere"]}});
     let said = converse(Vectors, &[modern("l", "subscriptions/listen", filter), upsert(2)]);
-    assert_eq!(methods(&said), [
-        "notifications/subscriptions/acknowledged", "answer", "notifications/resources/list_changed",
-        "notifications/resources/updated", "answer",
-    ]);
+    assert_eq!(
+        methods(&said),
+        [
+            "notifications/subscriptions/acknowledged",
+            "answer",
+            "notifications/resources/list_changed",
+            "notifications/resources/updated",
+            "answer",
+        ]
+    );
     let honoured = json!({"resourcesListChanged": true, "resourceSubscriptions": ["demo://vectors/notes"]});
     assert_eq!(said[0]["params"]["notifications"], honoured);
     for told in [&said[0], &said[2], &said[3]] {
@@ -224,10 +237,19 @@ fn a_modern_client_that_does_not_listen_is_told_nothing() {
 #[test]
 fn a_legacy_session_hears_of_lists_at_once_and_of_resources_when_subscribed() {
     let uri = json!({"uri": "demo://vectors/notes"});
-    let call = |id| legacy(id, "tools/call", json!({"name": "upsert_vector", "arguments": {"id": "n", "text": "nerve"}}));
-    let said = in_session(Vectors, "2025-06-18", &[
-        call(1), legacy(2, "resources/subscribe", uri.clone()), call(3), legacy(4, "resources/unsubscribe", uri), call(5),
-    ]);
+    let call =
+        |id| legacy(id, "tools/call", json!({"name": "upsert_vector", "arguments": {"id": "n", "text": "nerve"}}));
+    let said = in_session(
+        Vectors,
+        "2025-06-18",
+        &[
+            call(1),
+            legacy(2, "resources/subscribe", uri.clone()),
+            call(3),
+            legacy(4, "resources/unsubscribe", uri),
+            call(5),
+        ],
+    );
     let list = "notifications/resources/list_changed";
     let updated = "notifications/resources/updated";
     assert_eq!(methods(&said), ["answer", list, "answer", "answer", list, updated, "answer", "answer", list]);
@@ -268,10 +290,16 @@ fn a_modern_request_is_logged_to_only_if_it_says_so() {
 #[test]
 fn a_legacy_session_is_logged_to_after_set_level() {
     let call = |id| legacy(id, "tools/call", find(json!({})));
-    let said = in_session(Documents, "2025-11-25", &[
-        call(1), legacy(2, "logging/setLevel", json!({"level": "info"})), call(3),
-        legacy(4, "logging/setLevel", json!({"level": "loud"})),
-    ]);
+    let said = in_session(
+        Documents,
+        "2025-11-25",
+        &[
+            call(1),
+            legacy(2, "logging/setLevel", json!({"level": "info"})),
+            call(3),
+            legacy(4, "logging/setLevel", json!({"level": "loud"})),
+        ],
+    );
     assert_eq!(methods(&said), ["answer", "answer", "notifications/message", "answer", "answer"]);
     assert_eq!(said[2]["params"]["logger"], "scan");
     assert_eq!(said[4]["error"]["code"], -32602);
@@ -301,19 +329,24 @@ fn every_listed_resource_can_be_read() {
 
 #[test]
 fn a_prompt_carries_the_document_and_its_argument_can_be_completed() {
-    let complete = |argument: &str, value: &str, reference: Value| {
-        json!({"ref": reference, "argument": {"name": argument, "value": value}})
-    };
+    let complete = |argument: &str, value: &str, reference: Value| json!({"ref": reference, "argument": {"name": argument, "value": value}});
     let prompt = json!({"type": "ref/prompt", "name": "summarise_document"});
     let template = json!({"type": "ref/resource", "uri": "demo://documents/{slug}/pages/{page}"});
-    let said = converse(Documents, &[
-        modern(1, "completion/complete", complete("document", "field", prompt.clone())),
-        modern(2, "completion/complete", complete("page", "", template)),
-        modern(3, "completion/complete", complete("colour", "", prompt)),
-        modern(4, "prompts/get", json!({"name": "summarise_document", "arguments": {"document": "field-guide-to-overload"}})),
-        modern(5, "prompts/get", json!({"name": "summarise_document", "arguments": {"document": "none"}})),
-        modern(6, "prompts/get", json!({"name": "none"})),
-    ]);
+    let said = converse(
+        Documents,
+        &[
+            modern(1, "completion/complete", complete("document", "field", prompt.clone())),
+            modern(2, "completion/complete", complete("page", "", template)),
+            modern(3, "completion/complete", complete("colour", "", prompt)),
+            modern(
+                4,
+                "prompts/get",
+                json!({"name": "summarise_document", "arguments": {"document": "field-guide-to-overload"}}),
+            ),
+            modern(5, "prompts/get", json!({"name": "summarise_document", "arguments": {"document": "none"}})),
+            modern(6, "prompts/get", json!({"name": "none"})),
+        ],
+    );
     assert_eq!(said[0]["result"]["completion"]["values"], json!(["field-guide-to-overload"]));
     assert_eq!(said[1]["result"]["completion"]["values"][0], "1");
     assert_eq!(said[2]["error"]["code"], -32602);

@@ -249,7 +249,8 @@ mod tests {
 
     #[test]
     fn the_nearest_paragraph_is_about_the_same_thing() {
-        let found = call(&mut Vectors::default(), "query_vectors", json!({"text": "a bucket of tokens limits the rate"}));
+        let found =
+            call(&mut Vectors::default(), "query_vectors", json!({"text": "a bucket of tokens limits the rate"}));
         assert_eq!(found["matches"][0]["payload"]["title"], "The token bucket");
     }
 

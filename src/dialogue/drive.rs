@@ -73,7 +73,11 @@ async fn rounds(inner: Arc<dyn Waist>, call: Call, invoke: Invoke, settings: Dri
                 match timeout(settings.question_timeout, put(&requests, &mut asked, &stage)).await {
                     Ok(Ok(given)) => answers = Some(given),
                     Ok(Err(fault)) => return Outcome::Failed(fault),
-                    Err(_) => return Outcome::Failed(Fault::Unanswered("The question of the server was not answered in time")),
+                    Err(_) => {
+                        return Outcome::Failed(Fault::Unanswered(
+                            "The question of the server was not answered in time",
+                        ));
+                    }
                 }
             }
             outcome => return outcome,
@@ -101,7 +105,8 @@ async fn put(requests: &Raw, asked: &mut u64, stage: &Stage) -> Result<Raw, Faul
     let requests = requests.object().map_err(|_| GARBLED)?;
     let mut waiting: Vec<(AskId, String, AskKind)> = Vec::with_capacity(requests.len());
     for (key, request) in requests.iter() {
-        let kind = request.member("method").as_ref().and_then(|method| AskKind::parse(&method.text()?)).ok_or(GARBLED)?;
+        let kind =
+            request.member("method").as_ref().and_then(|method| AskKind::parse(&method.text()?)).ok_or(GARBLED)?;
         *asked += 1;
         let id = own_ask(*asked);
         waiting.push((id, key.to_owned(), kind));

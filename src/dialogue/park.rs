@@ -39,7 +39,12 @@ pub struct ParkSettings {
 
 impl Default for ParkSettings {
     fn default() -> Self {
-        Self { lifetime: Duration::from_secs(300), max: 10_000, max_per_principal: 1000, gather: Duration::from_millis(30) }
+        Self {
+            lifetime: Duration::from_secs(300),
+            max: 10_000,
+            max_per_principal: 1000,
+            gather: Duration::from_millis(30),
+        }
     }
 }
 
@@ -75,7 +80,8 @@ impl Park {
     /// Cancels what expired. To be called every now and then.
     pub fn expire(&self) {
         let now = clock::now();
-        let expired: Vec<Parked> = lock(&self.table).extract_if(|_, parked| parked.expires <= now).map(|(_, parked)| parked).collect();
+        let expired: Vec<Parked> =
+            lock(&self.table).extract_if(|_, parked| parked.expires <= now).map(|(_, parked)| parked).collect();
         if !expired.is_empty() {
             tracing::info!(calls = expired.len(), "parked calls expired");
         }
@@ -201,7 +207,11 @@ impl Lot {
         table.insert(id, Parked { talk, principal, expires: clock::now() + self.settings.lifetime });
         drop(table);
         let result = Object::default();
-        let result = result.edit().set("resultType", Raw::literal("\"input_required\"")).set("inputRequests", requests.clone()).finish();
+        let result = result
+            .edit()
+            .set("resultType", Raw::literal("\"input_required\""))
+            .set("inputRequests", requests.clone())
+            .finish();
         Outcome::InputRequired { requests: Some(requests), state: Some(state), result }
     }
 }
@@ -222,7 +232,10 @@ impl Talk {
     /// The key of a question: what the server hints at if that is usable, a number otherwise.
     fn key(&mut self, ask: &Ask) -> String {
         self.asked += 1;
-        let hint = ask.params.as_ref().and_then(|params| params.member("_meta")?.member(KEY_HINT)?.text().map(|hint| hint.into_owned()));
+        let hint = ask
+            .params
+            .as_ref()
+            .and_then(|params| params.member("_meta")?.member(KEY_HINT)?.text().map(std::borrow::Cow::into_owned));
         let is_usable = |hint: &String| {
             (1..=64).contains(&hint.len())
                 && hint.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
@@ -249,7 +262,8 @@ fn request(ask: &Ask) -> Raw {
 
 fn without_wire_members(params: &Object) -> Raw {
     let own_meta = params.get("_meta").and_then(|own| own.object().ok()).unwrap_or_default();
-    let own_meta = own_meta.edit().remove_all(&[KEY_HINT, "progressToken", "io.modelcontextprotocol/related-task"]).finish();
+    let own_meta =
+        own_meta.edit().remove_all(&[KEY_HINT, "progressToken", "io.modelcontextprotocol/related-task"]).finish();
     let edit = params.edit().remove_all(&["task", "elicitationId"]);
     if own_meta.as_str() == "{}" { edit.remove("_meta").finish() } else { edit.set("_meta", own_meta).finish() }
 }
@@ -266,7 +280,8 @@ fn fits(kind: AskKind, answer: &Raw) -> bool {
 
 /// Whether the client of the present round can be asked that.
 fn declares(profile: &Profile, ask: &Ask) -> bool {
-    let is_url = ask.params.as_ref().and_then(|params| params.member("mode")).is_some_and(|mode| mode.as_str() == "\"url\"");
+    let is_url =
+        ask.params.as_ref().and_then(|params| params.member("mode")).is_some_and(|mode| mode.as_str() == "\"url\"");
     match ask.kind {
         AskKind::Elicit if is_url => profile.url,
         AskKind::Elicit => profile.form,

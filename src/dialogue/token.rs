@@ -115,7 +115,13 @@ mod tests {
     use std::time::Duration;
 
     fn caller(id: &str) -> Caller {
-        Caller { principal: Principal::new(id), session: None, client_info: None, capabilities: Capabilities::none(), log: LogInterest::Off }
+        Caller {
+            principal: Principal::new(id),
+            session: None,
+            client_info: None,
+            capabilities: Capabilities::none(),
+            log: LogInterest::Off,
+        }
     }
 
     fn invoke(params: &'static str) -> Invoke {

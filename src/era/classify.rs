@@ -82,7 +82,11 @@ fn single_message(headers: &HeaderMap, header: &Header<'_>, message: Message) ->
         // P6: a modern client never answers, since it is never asked.
         body if matches!(header, Header::Modern(_)) => {
             drop(body);
-            Err(refusal(400, None, &ErrorObject::new(code::INVALID_REQUEST, "A client of this revision sends no responses")))
+            Err(refusal(
+                400,
+                None,
+                &ErrorObject::new(code::INVALID_REQUEST, "A client of this revision sends no responses"),
+            ))
         }
         body => legacy(header, Message { body }),
     }
@@ -92,19 +96,30 @@ fn claim(params: Option<&Raw>) -> Option<Raw> {
     params?.member("_meta")?.member(meta::PROTOCOL_VERSION)
 }
 
-fn request(headers: &HeaderMap, header: &Header<'_>, id: Id, method: String, params: Option<Raw>) -> Result<Arrival, Refusal> {
+fn request(
+    headers: &HeaderMap,
+    header: &Header<'_>,
+    id: Id,
+    method: String,
+    params: Option<Raw>,
+) -> Result<Arrival, Refusal> {
     let claims = claim(params.as_ref()).is_some();
     match header {
         // P9: the handshake of one era under the header of the other.
         Header::Modern(_) if method == "initialize" && !claims => {
-            let error = ErrorObject::new(code::INVALID_PARAMS, "`initialize` belongs to revisions before 2026-07-28: leave out the header, or send `server/discover`");
+            let error = ErrorObject::new(
+                code::INVALID_PARAMS,
+                "`initialize` belongs to revisions before 2026-07-28: leave out the header, or send `server/discover`",
+            );
             Err(refusal(400, Some(&id), &error))
         }
         // P7, P10–P14.
         Header::Modern(_) => modern(headers, id, method, params),
         _ if claims => modern(headers, id, method, params),
         // P8: a handshake is legacy whatever version it names.
-        _ if method == "initialize" => Ok(Arrival::Legacy(Message { body: MessageBody::Request { id, method, params } })),
+        _ if method == "initialize" => {
+            Ok(Arrival::Legacy(Message { body: MessageBody::Request { id, method, params } }))
+        }
         // P15, P16.
         _ => legacy(header, Message { body: MessageBody::Request { id, method, params } }),
     }
@@ -117,7 +132,9 @@ fn modern(headers: &HeaderMap, id: Id, method: String, params: Option<Raw>) -> R
 /// P17, P18. A posted `notifications/cancelled` is never acted on: a client-chosen id would let one caller cancel another.
 fn notification(header: &Header<'_>, method: String, params: Option<Raw>) -> Result<Arrival, Refusal> {
     match header {
-        Header::Modern(version) if Revision::parse(version).is_none() => Err(refusal(400, None, &unsupported_version(version))),
+        Header::Modern(version) if Revision::parse(version).is_none() => {
+            Err(refusal(400, None, &unsupported_version(version)))
+        }
         Header::Modern(_) => Ok(Arrival::ModernNotification),
         _ if claim(params.as_ref()).is_some() => Ok(Arrival::ModernNotification),
         _ => legacy(header, Message { body: MessageBody::Notification { method, params } }),
@@ -155,7 +172,9 @@ fn batch(header: &Header<'_>, body: Bytes, limits: Limits) -> Result<Arrival, Re
         return Err(invalid("A batch must have at least one element, and not more than the gateway's limit"));
     }
     let claims = |element: &Result<Message, Malformed>| match element.as_ref().map(|message| &message.body) {
-        Ok(MessageBody::Request { params, .. } | MessageBody::Notification { params, .. }) => claim(params.as_ref()).is_some(),
+        Ok(MessageBody::Request { params, .. } | MessageBody::Notification { params, .. }) => {
+            claim(params.as_ref()).is_some()
+        }
         _ => false,
     };
     if elements.iter().any(claims) {

@@ -8,41 +8,41 @@ use crate::{
 };
 
 /// JSON-RPC: not JSON.
-pub const PARSE_ERROR: i64 = -32700;
+pub(super) const PARSE_ERROR: i64 = -32700;
 /// JSON-RPC: not a request.
-pub const INVALID_REQUEST: i64 = -32600;
+pub(super) const INVALID_REQUEST: i64 = -32600;
 /// JSON-RPC: no such method, or one behind a capability that is not offered.
-pub const METHOD_NOT_FOUND: i64 = -32601;
+pub(super) const METHOD_NOT_FOUND: i64 = -32601;
 /// JSON-RPC: parameters that make no sense.
-pub const INVALID_PARAMS: i64 = -32602;
+pub(super) const INVALID_PARAMS: i64 = -32602;
 /// JSON-RPC: a mistake inside.
-pub const INTERNAL_ERROR: i64 = -32603;
+pub(super) const INTERNAL_ERROR: i64 = -32603;
 /// 2026-07-28: a header contradicts the body.
 pub const HEADER_MISMATCH: i64 = -32020;
 /// 2026-07-28: a client capability is needed.
-pub const MISSING_CAPABILITY: i64 = -32021;
+pub(super) const MISSING_CAPABILITY: i64 = -32021;
 /// 2026-07-28: the revision is not served.
-pub const UNSUPPORTED_VERSION: i64 = -32022;
+pub(super) const UNSUPPORTED_VERSION: i64 = -32022;
 /// Until 2025-11-25: no such resource.
-pub const LEGACY_RESOURCE_NOT_FOUND: i64 = -32002;
+pub(super) const LEGACY_RESOURCE_NOT_FOUND: i64 = -32002;
 /// 2025-11-25: a URL must be visited first.
-pub const URL_ELICITATION_REQUIRED: i64 = -32042;
+pub(super) const URL_ELICITATION_REQUIRED: i64 = -32042;
 /// Until 2025-11-25, by the SDKs: the session is not known.
-pub const SESSION_NOT_FOUND: i64 = -32001;
+pub(super) const SESSION_NOT_FOUND: i64 = -32001;
 
 /// Ours: the server cannot be reached, or went away.
-pub const UNAVAILABLE: i64 = 1001;
+pub(super) const UNAVAILABLE: i64 = 1001;
 /// Ours: the server did not answer in time.
-pub const TIMEOUT: i64 = 1002;
+pub(super) const TIMEOUT: i64 = 1002;
 /// Ours: too much at once.
-pub const LIMITED: i64 = 1004;
+pub(super) const LIMITED: i64 = 1004;
 /// Ours: the server's answer is no MCP, or too large.
-pub const GARBLED: i64 = 1005;
+pub(super) const GARBLED: i64 = 1005;
 /// Ours: the gateway is shutting down.
-pub const DRAINING: i64 = 1006;
+pub(super) const DRAINING: i64 = 1006;
 
 /// When to come back to a gateway that is shutting down: another replica or its successor is up by then.
-pub const DRAINING_RETRY: Duration = Duration::from_secs(1);
+pub(super) const DRAINING_RETRY: Duration = Duration::from_secs(1);
 
 /// A `data` object.
 pub(super) fn data(members: &[(&str, Raw)]) -> Raw {
@@ -61,7 +61,11 @@ pub(super) fn broken(server: &str, what: UpstreamFault) -> ErrorObject {
     let code = match what {
         UpstreamFault::Timeout => TIMEOUT,
         UpstreamFault::Garbled | UpstreamFault::TooLarge => GARBLED,
-        UpstreamFault::Unavailable | UpstreamFault::Gone | UpstreamFault::Unauthorized | UpstreamFault::Overloaded | UpstreamFault::Incompatible => UNAVAILABLE,
+        UpstreamFault::Unavailable
+        | UpstreamFault::Gone
+        | UpstreamFault::Unauthorized
+        | UpstreamFault::Overloaded
+        | UpstreamFault::Incompatible => UNAVAILABLE,
     };
     ErrorObject::new(code, format!("The server `{server}` {what}")).with_data(data(&[("server", Raw::string(server))]))
 }
@@ -73,7 +77,9 @@ pub(super) fn draining() -> ErrorObject {
 
 /// A server's error as it may pass to a client of any era: codes about framing and reserved ones concern our own leg.
 pub(super) fn fit_for_relay(error: &ErrorObject) -> ErrorObject {
-    let ours = matches!(error.code, INVALID_REQUEST | PARSE_ERROR) || (-32099..=-32020).contains(&error.code) || error.code == URL_ELICITATION_REQUIRED;
+    let ours = matches!(error.code, INVALID_REQUEST | PARSE_ERROR)
+        || (-32099..=-32020).contains(&error.code)
+        || error.code == URL_ELICITATION_REQUIRED;
     if !ours {
         return error.clone();
     }

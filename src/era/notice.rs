@@ -22,7 +22,9 @@ pub(super) fn decode(method: &str, params: Option<Raw>) -> Option<Incoming> {
         "notifications/prompts/list_changed" => Notice::Changed(ListKind::Prompts),
         "notifications/resources/list_changed" => Notice::Changed(ListKind::Resources),
         "notifications/resources/updated" => Notice::Updated(object.text("uri")?, params?),
-        "notifications/subscriptions/acknowledged" => Notice::Acknowledged(Filter::parse(&object.get("notifications")?.object().ok()?)?),
+        "notifications/subscriptions/acknowledged" => {
+            Notice::Acknowledged(Filter::parse(&object.get("notifications")?.object().ok()?)?)
+        }
         _ => Notice::Extension(method.to_owned(), params),
     };
     Some(Incoming::Notice(notice, subscription))

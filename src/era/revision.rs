@@ -17,7 +17,8 @@ pub enum Revision {
 
 impl Revision {
     /// All, oldest first.
-    pub const ALL: [Self; 5] = [Self::V2024_11_05, Self::V2025_03_26, Self::V2025_06_18, Self::V2025_11_25, Self::V2026_07_28];
+    pub const ALL: [Self; 5] =
+        [Self::V2024_11_05, Self::V2025_03_26, Self::V2025_06_18, Self::V2025_11_25, Self::V2026_07_28];
     /// The newest of the legacy era.
     pub const NEWEST_LEGACY: Self = Self::V2025_11_25;
     /// The newest of the modern era.

@@ -12,11 +12,14 @@ pub struct Edit<'a> {
     changes: SmallVec<[(&'a str, Option<Raw>); 4]>,
 }
 
-impl<'a> Edit<'a> {
-    pub(super) const fn new(object: &'a Object) -> Self {
-        Self { object, changes: SmallVec::new_const() }
+impl Object {
+    /// Changes to single members.
+    pub const fn edit(&self) -> Edit<'_> {
+        Edit { object: self, changes: SmallVec::new_const() }
     }
+}
 
+impl<'a> Edit<'a> {
     /// Replaces the member in its place, or adds it at the end.
     #[must_use]
     pub fn set(mut self, name: &'a str, value: Raw) -> Self {
@@ -50,7 +53,11 @@ impl<'a> Edit<'a> {
         if !self.changes.iter().any(applies) {
             return self.object.raw().clone();
         }
-        let added: usize = self.changes.iter().map(|(name, value)| name.len() + 4 + value.as_ref().map_or(0, |value| value.bytes().len())).sum();
+        let added: usize = self
+            .changes
+            .iter()
+            .map(|(name, value)| name.len() + 4 + value.as_ref().map_or(0, |value| value.bytes().len()))
+            .sum();
         let mut out = Vec::with_capacity(self.object.raw().bytes().len() + added);
         out.push(b'{');
         self.write_existing(&mut out);

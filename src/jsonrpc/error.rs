@@ -36,7 +36,9 @@ impl ErrorObject {
     pub fn with_code(mut self, code: i64) -> Self {
         if self.code != code {
             self.code = code;
-            self.source = self.source.and_then(|source| Some(source.object().ok()?.edit().set("code", Raw::from_value(&code)).finish()));
+            self.source = self
+                .source
+                .and_then(|source| Some(source.object().ok()?.edit().set("code", Raw::from_value(&code)).finish()));
         }
         self
     }

@@ -21,7 +21,9 @@ impl Id {
             return None;
         }
         match raw.kind() {
-            Kind::Number if !raw.bytes().iter().any(|byte| matches!(byte, b'.' | b'e' | b'E')) => Some(Self(raw.clone())),
+            Kind::Number if !raw.bytes().iter().any(|byte| matches!(byte, b'.' | b'e' | b'E')) => {
+                Some(Self(raw.clone()))
+            }
             Kind::String => Self::parse_string(raw),
             _ => None,
         }

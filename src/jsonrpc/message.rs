@@ -95,7 +95,8 @@ impl Message {
     }
 
     fn from_object(object: &Object) -> Result<Self, Malformed> {
-        let body = body(object).map_err(|reason| Malformed::Shape { reason, id: object.get("id").as_ref().and_then(Id::parse) })?;
+        let body = body(object)
+            .map_err(|reason| Malformed::Shape { reason, id: object.get("id").as_ref().and_then(Id::parse) })?;
         Ok(Self { body })
     }
 }
@@ -139,10 +140,13 @@ fn answer(object: &Object) -> Result<MessageBody, &'static str> {
     let id = object.get("id").filter(|id| id.kind() != Kind::Null);
     let id = id.map(|id| Id::parse(&id).ok_or("`id` must be a string or an integer")).transpose()?;
     match (object.get("result"), object.get("error")) {
-        (Some(result), None) if result.kind() == Kind::Object => Ok(MessageBody::Response { id: id.ok_or("a result needs an `id`")?, result }),
+        (Some(result), None) if result.kind() == Kind::Object => {
+            Ok(MessageBody::Response { id: id.ok_or("a result needs an `id`")?, result })
+        }
         (Some(_), None) => Err("`result` must be an object"),
         (None, Some(error)) => {
-            let error = ErrorObject::parse(&error).ok_or("`error` must have an integer `code` and a string `message`")?;
+            let error =
+                ErrorObject::parse(&error).ok_or("`error` must have an integer `code` and a string `message`")?;
             Ok(MessageBody::Error { id, error })
         }
         (Some(_), Some(_)) => Err("both `result` and `error`"),
@@ -160,7 +164,8 @@ mod tests {
 
     #[test]
     fn keeps_the_bytes_of_payloads() {
-        let text = r#"{"params":{"a":1.10,"b":12345678901234567890123} ,"method":"m","id":7,"jsonrpc":"2.0","extra":0}"#;
+        let text =
+            r#"{"params":{"a":1.10,"b":12345678901234567890123} ,"method":"m","id":7,"jsonrpc":"2.0","extra":0}"#;
         let MessageBody::Request { id, method, params } = parse(text).unwrap() else { panic!("a request") };
         assert_eq!((id, method.as_str()), (Id::from(7), "m"));
         assert_eq!(params.unwrap().as_str(), r#"{"a":1.10,"b":12345678901234567890123}"#);
@@ -170,7 +175,10 @@ mod tests {
     fn tells_apart_what_json_rpc_tells_apart() {
         assert!(matches!(parse(r#"{"jsonrpc":"2.0","method":"m"}"#), Ok(MessageBody::Notification { .. })));
         assert!(matches!(parse(r#"{"jsonrpc":"2.0","id":"a","result":{}}"#), Ok(MessageBody::Response { .. })));
-        assert!(matches!(parse(r#"{"jsonrpc":"2.0","id":null,"error":{"code":1,"message":""}}"#), Ok(MessageBody::Error { id: None, .. })));
+        assert!(matches!(
+            parse(r#"{"jsonrpc":"2.0","id":null,"error":{"code":1,"message":""}}"#),
+            Ok(MessageBody::Error { id: None, .. })
+        ));
         assert!(matches!(parse("[]"), Err(Malformed::Batch)));
     }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 use smallvec::SmallVec;
 
 use super::{
-    Edit, Raw,
+    Raw,
     scan::{Scanner, SyntaxError},
 };
 
@@ -36,7 +36,7 @@ impl Default for Object {
 
 impl Object {
     /// Reads a value that is known to be valid JSON.
-    pub(super) fn parse(source: Raw) -> Result<Self, SyntaxError> {
+    fn parse(source: Raw) -> Result<Self, SyntaxError> {
         Self::scan(source, usize::MAX)
     }
 
@@ -48,7 +48,8 @@ impl Object {
 
     fn scan(source: Raw, max_depth: usize) -> Result<Self, SyntaxError> {
         let mut members = SmallVec::new();
-        Scanner::new(source.bytes(), max_depth).members(|(name, value)| members.push(Member { name, value, decoded: None }))?;
+        Scanner::new(source.bytes(), max_depth)
+            .members(|(name, value)| members.push(Member { name, value, decoded: None }))?;
         let mut object = Self { source, members };
         object.decode_names()?;
         object.refuse_duplicates()?;
@@ -61,7 +62,8 @@ impl Object {
         for member in &mut self.members {
             let name = text.get(member.name.clone()).unwrap_or_default();
             if memchr::memchr(b'\\', name).is_some() {
-                let decoded: String = serde_json::from_slice(name).map_err(|_| SyntaxError::Unexpected(member.name.start))?;
+                let decoded: String =
+                    serde_json::from_slice(name).map_err(|_| SyntaxError::Unexpected(member.name.start))?;
                 member.decoded = Some(decoded.into());
             }
         }
@@ -127,17 +129,27 @@ impl Object {
         &self.source
     }
 
-    /// Changes to single members.
-    pub const fn edit(&self) -> Edit<'_> {
-        Edit::new(self)
-    }
-
     pub(super) fn find(&self, name: &str) -> Option<&Member> {
         self.members.iter().find(|member| self.name_of(member) == name)
     }
 
     pub(super) fn members(&self) -> impl Iterator<Item = (&str, &Member)> {
         self.members.iter().map(|member| (self.name_of(member), member))
+    }
+}
+
+impl Raw {
+    /// Its members, when it is an object without duplicate names.
+    ///
+    /// # Errors
+    /// [`SyntaxError::NotAnObject`] and [`SyntaxError::Duplicate`].
+    pub fn object(&self) -> Result<Object, SyntaxError> {
+        Object::parse(self.clone())
+    }
+
+    /// The value of one member, when this is an object that has it.
+    pub fn member(&self, name: &str) -> Option<Self> {
+        self.object().ok()?.get(name)
     }
 }
 

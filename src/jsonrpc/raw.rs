@@ -4,10 +4,7 @@ use std::{borrow::Cow, fmt};
 
 use bytes::Bytes;
 
-use super::{
-    Object,
-    scan::{Scanner, SyntaxError},
-};
+use super::scan::{Scanner, SyntaxError};
 
 /// A valid JSON value as the bytes that arrived, without white space around it. Clones share the buffer.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -34,7 +31,7 @@ impl Raw {
     /// Validates one JSON value.
     ///
     /// # Errors
-    /// What [`SyntaxError`] lists, but [`SyntaxError::Duplicate`]: members are looked at by [`Raw::object`].
+    /// What [`SyntaxError`] lists, but [`SyntaxError::Duplicate`]: members are looked at by `Raw::object`.
     pub fn parse(text: Bytes, max_depth: usize) -> Result<Self, SyntaxError> {
         std::str::from_utf8(&text).map_err(|_| SyntaxError::NotUtf8)?;
         let range = Scanner::new(&text, max_depth).document()?;
@@ -91,19 +88,6 @@ impl Raw {
         }
     }
 
-    /// Its members, when it is an object without duplicate names.
-    ///
-    /// # Errors
-    /// [`SyntaxError::NotAnObject`] and [`SyntaxError::Duplicate`].
-    pub fn object(&self) -> Result<Object, SyntaxError> {
-        Object::parse(self.clone())
-    }
-
-    /// The value of one member, when this is an object that has it.
-    pub fn member(&self, name: &str) -> Option<Self> {
-        self.object().ok()?.get(name)
-    }
-
     /// Its elements, when it is an array.
     pub fn elements(&self) -> Option<Vec<Self>> {
         let mut out = Vec::new();
@@ -114,7 +98,11 @@ impl Raw {
     /// The text of a JSON string. `None` for other kinds and for strings that are not Unicode (a lone surrogate escape).
     pub fn text(&self) -> Option<Cow<'_, str>> {
         let inner = self.as_str().strip_prefix('"')?.strip_suffix('"')?;
-        if inner.contains('\\') { serde_json::from_str(self.as_str()).ok().map(Cow::Owned) } else { Some(Cow::Borrowed(inner)) }
+        if inner.contains('\\') {
+            serde_json::from_str(self.as_str()).ok().map(Cow::Owned)
+        } else {
+            Some(Cow::Borrowed(inner))
+        }
     }
 
     /// The value of `true` or `false`.
@@ -151,7 +139,8 @@ impl fmt::Debug for Raw {
 
 impl serde::Serialize for Raw {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let raw: &serde_json::value::RawValue = serde_json::from_str(self.as_str()).map_err(serde::ser::Error::custom)?;
+        let raw: &serde_json::value::RawValue =
+            serde_json::from_str(self.as_str()).map_err(serde::ser::Error::custom)?;
         raw.serialize(serializer)
     }
 }

@@ -2,20 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{ErrorObject, Id, Raw};
-
-/// Appends `text` as a JSON string.
-pub fn quote(out: &mut Vec<u8>, text: &str) {
-    let plain = text.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\');
-    if plain {
-        out.push(b'"');
-        out.extend_from_slice(text.as_bytes());
-        out.push(b'"');
-    } else {
-        // Writing to a Vec cannot fail, and a str always has a JSON form.
-        let _ = serde_json::to_writer(out, text);
-    }
-}
+use super::{ErrorObject, Id, Raw, quote};
 
 /// A request.
 pub fn request(id: &Id, method: &str, params: Option<&Raw>) -> Bytes {
@@ -60,7 +47,9 @@ pub fn one_line(message: Bytes) -> Bytes {
     if memchr::memchr2(b'\n', b'\r', &message).is_none() {
         return message;
     }
-    Bytes::from(message.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }).collect::<Vec<u8>>())
+    Bytes::from(
+        message.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }).collect::<Vec<u8>>(),
+    )
 }
 
 fn start(payload: usize) -> Vec<u8> {

@@ -93,7 +93,15 @@ impl Profile {
 
     /// A client that can be asked everything.
     pub const fn everything() -> Self {
-        Self { roots: true, sampling: true, sampling_tools: true, sampling_context: true, form: true, url: true, extensions: None }
+        Self {
+            roots: true,
+            sampling: true,
+            sampling_tools: true,
+            sampling_context: true,
+            form: true,
+            url: true,
+            extensions: None,
+        }
     }
 
     fn read(object: &Object) -> Self {
@@ -109,7 +117,8 @@ impl Profile {
             // `{}` means form only (2025-06-18; 2025-11-25 client/elicitation, Capabilities).
             form: elicitation.is_some() && (has(&elicitation, "form") || !url),
             url,
-            extensions: part("extensions").filter(|value| value.bytes().len() <= Self::MAX_EXTENSIONS_BYTES && value.as_str() != "{}"),
+            extensions: part("extensions")
+                .filter(|value| value.bytes().len() <= Self::MAX_EXTENSIONS_BYTES && value.as_str() != "{}"),
         }
     }
 
@@ -123,7 +132,9 @@ impl Profile {
         let mut out = serde_json::Map::new();
         let empty = || serde_json::Value::Object(serde_json::Map::new());
         let parts = |names: &[(&str, bool)]| {
-            serde_json::Value::Object(names.iter().filter(|(_, has)| *has).map(|(name, _)| ((*name).to_owned(), empty())).collect())
+            serde_json::Value::Object(
+                names.iter().filter(|(_, has)| *has).map(|(name, _)| ((*name).to_owned(), empty())).collect(),
+            )
         };
         if self.roots {
             out.insert("roots".into(), empty());
@@ -132,7 +143,10 @@ impl Profile {
             out.insert("sampling".into(), parts(&[("tools", self.sampling_tools), ("context", self.sampling_context)]));
         }
         if self.form || self.url {
-            out.insert("elicitation".into(), if self.url { parts(&[("form", self.form), ("url", true)]) } else { empty() });
+            out.insert(
+                "elicitation".into(),
+                if self.url { parts(&[("form", self.form), ("url", true)]) } else { empty() },
+            );
         }
         let declaration = Raw::from_value(&out);
         match (&self.extensions, declaration.object()) {
@@ -180,8 +194,16 @@ pub enum Level {
 
 impl Level {
     /// All, least severe first.
-    pub const ALL: [Self; 8] =
-        [Self::Debug, Self::Info, Self::Notice, Self::Warning, Self::Error, Self::Critical, Self::Alert, Self::Emergency];
+    pub const ALL: [Self; 8] = [
+        Self::Debug,
+        Self::Info,
+        Self::Notice,
+        Self::Warning,
+        Self::Error,
+        Self::Critical,
+        Self::Alert,
+        Self::Emergency,
+    ];
 
     /// The name on the wire.
     pub const fn name(self) -> &'static str {
@@ -229,8 +251,11 @@ mod tests {
 
     #[test]
     fn declares_upstream_what_the_client_declared_and_can_be_asked() {
-        let declared = profile(r#"{"roots":{"listChanged":true},"sampling":{"tools":{}},"elicitation":{"form":{},"url":{}},"experimental":{"x":1},"extensions":{"a/b":{"n":1.0}}}"#);
-        let expected = r#"{"roots":{},"sampling":{"tools":{}},"elicitation":{"form":{},"url":{}},"extensions":{"a/b":{"n":1.0}}}"#;
+        let declared = profile(
+            r#"{"roots":{"listChanged":true},"sampling":{"tools":{}},"elicitation":{"form":{},"url":{}},"experimental":{"x":1},"extensions":{"a/b":{"n":1.0}}}"#,
+        );
+        let expected =
+            r#"{"roots":{},"sampling":{"tools":{}},"elicitation":{"form":{},"url":{}},"extensions":{"a/b":{"n":1.0}}}"#;
         assert_eq!(declared.declaration().as_str(), expected);
         assert_eq!(Profile::default().declaration().as_str(), "{}");
         assert_eq!(profile(r#"{"elicitation":{}}"#).declaration().as_str(), r#"{"elicitation":{}}"#);

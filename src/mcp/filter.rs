@@ -36,19 +36,28 @@ impl Filter {
     pub fn parse(notifications: &Object) -> Option<Self> {
         let flag = |name: &str| notifications.get(name).map_or(Some(false), |value| value.boolean());
         let uris = match notifications.get("resourceSubscriptions") {
-            Some(uris) => uris.elements()?.iter().map(|uri| Some(uri.text()?.into_owned())).collect::<Option<Vec<_>>>()?,
+            Some(uris) => {
+                uris.elements()?.iter().map(|uri| Some(uri.text()?.into_owned())).collect::<Option<Vec<_>>>()?
+            }
             None => Vec::new(),
         };
-        let filter = Self { tools: flag("toolsListChanged")?, prompts: flag("promptsListChanged")?, resources: flag("resourcesListChanged")?, uris };
+        let filter = Self {
+            tools: flag("toolsListChanged")?,
+            prompts: flag("promptsListChanged")?,
+            resources: flag("resourcesListChanged")?,
+            uris,
+        };
         (filter.uris.len() <= Self::MAX_URIS).then_some(filter)
     }
 
     /// The `notifications` object.
     pub fn to_raw(&self) -> Raw {
         let mut out = serde_json::Map::new();
-        for (name, wanted) in
-            [("toolsListChanged", self.tools), ("promptsListChanged", self.prompts), ("resourcesListChanged", self.resources)]
-        {
+        for (name, wanted) in [
+            ("toolsListChanged", self.tools),
+            ("promptsListChanged", self.prompts),
+            ("resourcesListChanged", self.resources),
+        ] {
             if wanted {
                 out.insert(name.to_owned(), true.into());
             }
@@ -81,7 +90,8 @@ impl Filter {
 
 /// `resources/updated` may name a sub-resource of the subscribed one.
 fn covers(subscribed: &str, uri: &str) -> bool {
-    uri.strip_prefix(subscribed).is_some_and(|rest| rest.is_empty() || subscribed.ends_with('/') || rest.starts_with(['/', '?', '#']))
+    uri.strip_prefix(subscribed)
+        .is_some_and(|rest| rest.is_empty() || subscribed.ends_with('/') || rest.starts_with(['/', '?', '#']))
 }
 
 #[cfg(test)]

@@ -15,8 +15,18 @@ use super::{decode_value, encode_value};
 const ANNOTATION: &str = "x-mcp-header";
 
 /// Keywords whose value is a schema.
-const SCHEMA: [&str; 10] =
-    ["items", "contains", "not", "if", "then", "else", "additionalProperties", "propertyNames", "unevaluatedItems", "unevaluatedProperties"];
+const SCHEMA: [&str; 10] = [
+    "items",
+    "contains",
+    "not",
+    "if",
+    "then",
+    "else",
+    "additionalProperties",
+    "propertyNames",
+    "unevaluatedItems",
+    "unevaluatedProperties",
+];
 /// Keywords whose value is an array of schemas.
 const SCHEMAS: [&str; 4] = ["prefixItems", "oneOf", "anyOf", "allOf"];
 /// Keywords whose value is a map of schemas.
@@ -138,7 +148,9 @@ impl Rule {
         for name in &self.path {
             value = value.member(name)?;
         }
-        (value.kind() != Kind::Null).then_some(value)
+        // A string that is not Unicode has no header form.
+        let is_mirrored = value.kind() != Kind::Null && (value.kind() != Kind::String || value.text().is_some());
+        is_mirrored.then_some(value)
     }
 
     /// The value in header form; a value of another type than the schema says is mirrored as its JSON text.
@@ -150,7 +162,8 @@ impl Rule {
 
     fn check(&self, arguments: Option<&Raw>, headers: &[(String, Vec<u8>)]) -> Result<(), String> {
         let name = format!("Mcp-Param-{}", self.header);
-        let mut given = headers.iter().filter(|(header, _)| header.eq_ignore_ascii_case(&self.header)).map(|(_, value)| value);
+        let mut given =
+            headers.iter().filter(|(header, _)| header.eq_ignore_ascii_case(&self.header)).map(|(_, value)| value);
         let header = given.next();
         if given.next().is_some() {
             return Err(format!("{name} is given more than once"));
@@ -168,7 +181,11 @@ impl Rule {
 
     fn agrees(&self, value: &Raw, header: &str) -> bool {
         match (self.kind, value.kind()) {
-            (ValueKind::Integer, Kind::Number) => matches!((integer(value.as_str()), integer(header)), (Some(a), Some(b)) if a == b),
+            // What is no integer of the specification is compared as it is written: so it was mirrored.
+            (ValueKind::Integer, Kind::Number) => {
+                value.as_str() == header
+                    || matches!((integer(value.as_str()), integer(header)), (Some(a), Some(b)) if a == b)
+            }
             (_, Kind::String) => value.text().is_some_and(|text| text == header),
             _ => value.as_str() == header,
         }
@@ -177,7 +194,9 @@ impl Rule {
 
 /// `42` and `42.0` are the same integer.
 fn integer(text: &str) -> Option<i64> {
-    let whole = text.split_once('.').map_or(Some(text), |(whole, fraction)| fraction.bytes().all(|byte| byte == b'0').then_some(whole))?;
+    let whole = text
+        .split_once('.')
+        .map_or(Some(text), |(whole, fraction)| fraction.bytes().all(|byte| byte == b'0').then_some(whole))?;
     whole.parse().ok().filter(|number: &i64| number.abs() <= MAX_SAFE_INTEGER)
 }
 
@@ -225,21 +244,44 @@ mod tests {
     fn mirrors_present_values_only() {
         let arguments = Raw::literal(r#"{"region":"Grüße","limit":42,"deep":{"on":true},"free":null}"#);
         let expected = [("Region", "=?base64?R3LDvMOfZQ==?="), ("Limit", "42"), ("On", "true")];
-        assert_eq!(mirror().headers(Some(&arguments)), expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        assert_eq!(
+            mirror().headers(Some(&arguments)),
+            expected.map(|(name, value)| (name.to_owned(), value.to_owned()))
+        );
         assert!(mirror().headers(Some(&Raw::literal(r#"{"region":null}"#))).is_empty());
     }
 
     #[test]
     fn accepts_headers_that_say_what_the_arguments_say() {
         let arguments = Raw::literal(r#"{"region":"eu","limit":42.0}"#);
-        assert_eq!(mirror().check(Some(&arguments), &given(&[("region", "eu"), ("limit", "42"), ("unknown", "x")])), Ok(()));
+        assert_eq!(
+            mirror().check(Some(&arguments), &given(&[("region", "eu"), ("limit", "42"), ("unknown", "x")])),
+            Ok(())
+        );
         assert_eq!(mirror().check(Some(&arguments), &given(&[("region", "=?base64?ZXU=?="), ("limit", "42")])), Ok(()));
+    }
+
+    #[test]
+    fn what_it_mirrors_agrees_also_for_values_that_are_not_of_the_schema_s_type() {
+        for text in [r#"{"limit":9007199254740993}"#, r#"{"limit":1.5,"region":[1]}"#, r#"{"region":"\ud800"}"#] {
+            let arguments = Raw::literal(text);
+            let headers = mirror().headers(Some(&arguments));
+            let headers: Vec<(&str, &str)> =
+                headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            assert_eq!(mirror().check(Some(&arguments), &given(&headers)), Ok(()), "{text}");
+        }
     }
 
     #[test]
     fn refuses_missing_extra_different_and_double_headers() {
         let arguments = Raw::literal(r#"{"region":"eu"}"#);
-        for headers in [&[][..], &[("region", "us")], &[("region", "eu"), ("limit", "1")], &[("region", "eu"), ("region", "eu")], &[("region", "=?base64?ZXU?=")]] {
+        for headers in [
+            &[][..],
+            &[("region", "us")],
+            &[("region", "eu"), ("limit", "1")],
+            &[("region", "eu"), ("region", "eu")],
+            &[("region", "=?base64?ZXU?=")],
+        ] {
             assert!(mirror().check(Some(&arguments), &given(headers)).is_err(), "{headers:?}");
         }
     }
@@ -251,10 +293,19 @@ mod tests {
             (r#"{"properties":{"a":{"type":"string","x-mcp-header":"a b"}}}"#, InvalidMirror::Name),
             (r#"{"properties":{"a":{"type":"number","x-mcp-header":"A"}}}"#, InvalidMirror::Type),
             (r#"{"properties":{"a":{"type":["string"],"x-mcp-header":"A"}}}"#, InvalidMirror::Type),
-            (r#"{"properties":{"a":{"type":"string","x-mcp-header":"A"},"b":{"type":"string","x-mcp-header":"a"}}}"#, InvalidMirror::Duplicate),
-            (r#"{"properties":{"a":{"type":"array","items":{"type":"string","x-mcp-header":"A"}}}}"#, InvalidMirror::Unreachable),
+            (
+                r#"{"properties":{"a":{"type":"string","x-mcp-header":"A"},"b":{"type":"string","x-mcp-header":"a"}}}"#,
+                InvalidMirror::Duplicate,
+            ),
+            (
+                r#"{"properties":{"a":{"type":"array","items":{"type":"string","x-mcp-header":"A"}}}}"#,
+                InvalidMirror::Unreachable,
+            ),
             (r#"{"x-mcp-header":"A"}"#, InvalidMirror::Unreachable),
-            (r#"{"$defs":{"d":{"properties":{"a":{"type":"string","x-mcp-header":"A"}}}}}"#, InvalidMirror::Unreachable),
+            (
+                r#"{"$defs":{"d":{"properties":{"a":{"type":"string","x-mcp-header":"A"}}}}}"#,
+                InvalidMirror::Unreachable,
+            ),
         ];
         for (schema, expected) in schemas {
             assert_eq!(Mirror::compile(&Raw::literal(schema)), Err(expected), "{schema}");

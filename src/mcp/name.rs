@@ -24,7 +24,9 @@ pub fn exposed_name(server: Option<&str>, own: &str) -> String {
 /// FNV-1a over 64 bits, as eight digits of base 32: fixed for ever, since names are part of what users write down.
 fn digest(text: &str) -> String {
     const DIGITS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
-    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let hash = text
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     (0..8).map(|place| char::from(DIGITS[usize::try_from(hash >> (place * 5) & 31).unwrap_or(0)])).collect()
 }
 
@@ -43,7 +45,10 @@ mod tests {
 
     #[test]
     fn a_shortened_name_never_changes_from_one_release_to_the_next() {
-        assert_eq!(exposed_name(Some("s"), &"x".repeat(70)), format!("s__{}_{}", "x".repeat(52), digest(&format!("s__{}", "x".repeat(70)))));
+        assert_eq!(
+            exposed_name(Some("s"), &"x".repeat(70)),
+            format!("s__{}_{}", "x".repeat(52), digest(&format!("s__{}", "x".repeat(70))))
+        );
     }
 
     proptest! {

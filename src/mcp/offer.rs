@@ -37,8 +37,12 @@ pub struct Offer {
 impl Offer {
     /// Reads a `ServerCapabilities` object of any revision.
     pub fn read(capabilities: &Object, instructions: Option<String>) -> Self {
-        let part = |name: &str| capabilities.get(name).filter(|value| value.kind() == Kind::Object).and_then(|value| value.object().ok());
-        let says = |object: &Option<Object>, name: &str| object.as_ref().and_then(|object| object.get(name)).and_then(|value| value.boolean()) == Some(true);
+        let part = |name: &str| {
+            capabilities.get(name).filter(|value| value.kind() == Kind::Object).and_then(|value| value.object().ok())
+        };
+        let says = |object: &Option<Object>, name: &str| {
+            object.as_ref().and_then(|object| object.get(name)).and_then(|value| value.boolean()) == Some(true)
+        };
         let (tools, prompts, resources) = (part("tools"), part("prompts"), part("resources"));
         let open = |name: &str| part(name).filter(|object| !object.is_empty()).map(|object| object.raw().clone());
         Self {
@@ -98,12 +102,18 @@ impl Offer {
     pub fn capabilities(&self) -> Raw {
         let mut out = serde_json::Map::new();
         let flags = |flags: &[(&str, bool)]| {
-            serde_json::Value::Object(flags.iter().filter(|(_, on)| *on).map(|(name, _)| ((*name).to_owned(), true.into())).collect())
+            serde_json::Value::Object(
+                flags.iter().filter(|(_, on)| *on).map(|(name, _)| ((*name).to_owned(), true.into())).collect(),
+            )
         };
         for (name, has, value) in [
             ("tools", self.tools, flags(&[("listChanged", self.tools_changed)])),
             ("prompts", self.prompts, flags(&[("listChanged", self.prompts_changed)])),
-            ("resources", self.resources, flags(&[("subscribe", self.subscribe), ("listChanged", self.resources_changed)])),
+            (
+                "resources",
+                self.resources,
+                flags(&[("subscribe", self.subscribe), ("listChanged", self.resources_changed)]),
+            ),
             ("completions", self.completions, flags(&[])),
             ("logging", self.logging, flags(&[])),
         ] {

@@ -17,7 +17,11 @@ pub fn encode_value(text: &str) -> Cow<'_, str> {
     let printable = text.bytes().all(|byte| (0x20..=0x7e).contains(&byte));
     let padded = text.starts_with([' ', '\t']) || text.ends_with([' ', '\t']);
     let looks_encoded = text.starts_with(PREFIX) && text.ends_with(SUFFIX);
-    if printable && !padded && !looks_encoded { Cow::Borrowed(text) } else { Cow::Owned(format!("{PREFIX}{}{SUFFIX}", STANDARD.encode(text))) }
+    if printable && !padded && !looks_encoded {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(format!("{PREFIX}{}{SUFFIX}", STANDARD.encode(text)))
+    }
 }
 
 /// The text of a header value. White space around it is not part of it (RFC 9110).

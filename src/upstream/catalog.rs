@@ -83,7 +83,9 @@ impl Shelf {
     /// Joins the fetch under way, or starts one with `spawn`.
     pub(super) fn fetch(&self, spawn: impl FnOnce(Fetch)) -> watch::Receiver<Option<Fetched>> {
         let mut fetching = self.fetching.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(under_way) = fetching.as_ref().filter(|fetch| fetch.borrow().is_none() && fetch.has_changed().is_ok()) {
+        if let Some(under_way) =
+            fetching.as_ref().filter(|fetch| fetch.borrow().is_none() && fetch.has_changed().is_ok())
+        {
             return under_way.clone();
         }
         let (done, receiver) = watch::channel(None);

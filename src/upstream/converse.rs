@@ -11,11 +11,14 @@ use crate::{
     mcp::{Answer, Ask, AskId, AskKind, Event, Fault, Notice, Outcome, ProgressInterest, Stage, UpstreamFault},
 };
 
-use super::{errand::{Dialect, Errand}, mailbox::Item};
+use super::{
+    errand::{Dialect, Errand},
+    mailbox::Item,
+};
 
 /// How long a call may take.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience {
+pub(super) struct Patience {
     /// Silence; progress starts it anew.
     pub silence: Duration,
     /// In all.
@@ -33,7 +36,13 @@ pub(super) trait Exchange: Send {
 }
 
 /// Carries a call to its end.
-pub(super) async fn converse(mut exchange: impl Exchange, stage: Stage, errand: Errand, server: Arc<str>, patience: Patience) -> Outcome {
+pub(super) async fn converse(
+    mut exchange: impl Exchange,
+    stage: Stage,
+    errand: Errand,
+    server: Arc<str>,
+    patience: Patience,
+) -> Outcome {
     let mut talk = Talk { stage: &stage, errand: &errand, asks: SmallVec::new(), asked: 0, progress: None };
     let start = Instant::from_std(clock::now());
     let end = start + patience.total;

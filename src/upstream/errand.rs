@@ -92,8 +92,11 @@ impl Dialect {
     /// Judges an answer.
     pub(super) fn outcome(&self, errand: &Errand, server: &Arc<str>, answer: Result<Raw, ErrorObject>) -> Outcome {
         match self {
-            Self::Modern => modern::back::outcome(errand.verb, &errand.caller, answer)
-                .unwrap_or_else(|modern::back::NotAResult| Outcome::Failed(Fault::Broken(server.clone(), UpstreamFault::Garbled))),
+            Self::Modern => {
+                modern::back::outcome(errand.verb, &errand.caller, answer).unwrap_or_else(|modern::back::NotAResult| {
+                    Outcome::Failed(Fault::Broken(server.clone(), UpstreamFault::Garbled))
+                })
+            }
             Self::Legacy(_) => legacy::back::outcome(errand.verb, answer),
         }
     }

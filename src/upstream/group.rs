@@ -42,7 +42,7 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(200), Duration::fro
 
 /// Who shares the peers of a group.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct GroupKey {
+pub(super) struct GroupKey {
     /// The owner.
     pub owner: Owner,
     /// What their clients can be asked.
@@ -51,7 +51,7 @@ pub struct GroupKey {
 
 /// Whose a group is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Owner {
+pub(super) enum Owner {
     /// Everybody's.
     Everybody,
     /// One principal's.
@@ -485,7 +485,9 @@ impl Group {
     async fn subscribe_modern(&self, uri: &str) -> bool {
         let mut granted = self.granted.subscribe();
         self.wanted.send_if_modified(|wanted| wanted.insert(uri.to_owned()));
-        let grants = |filter: &Option<Filter>| filter.as_ref().is_some_and(|filter| filter.uris.iter().any(|granted| granted == uri));
+        let grants = |filter: &Option<Filter>| {
+            filter.as_ref().is_some_and(|filter| filter.uris.iter().any(|granted| granted == uri))
+        };
         let stands = timeout(SUBSCRIBE_PATIENCE, granted.wait_for(grants)).await;
         matches!(stands, Ok(Ok(_)))
     }

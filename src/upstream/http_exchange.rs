@@ -1,12 +1,6 @@
 //! One request over Streamable HTTP, from its POST to its answer.
 
-use std::{
-    collections::VecDeque,
-    future::Future,
-    pin::Pin,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::VecDeque, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -158,7 +152,9 @@ impl Exchange for HttpExchange {
             },
         };
         self.is_over |= matches!(item, Item::Answer(_) | Item::Broken(_));
-        if self.is_over && let Step::Streaming(body) = std::mem::replace(&mut self.step, Step::Over) {
+        if self.is_over
+            && let Step::Streaming(body) = std::mem::replace(&mut self.step, Step::Over)
+        {
             // After the answer a stream ends: its connection is worth keeping.
             body.retire();
         }

@@ -1,12 +1,16 @@
 //! Hearing of changes: the session's own stream of a legacy HTTP server, and the subscription on a modern one.
 
-use std::{collections::BTreeSet, sync::{Arc, Weak}, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use tokio::{sync::watch, time::sleep};
 
 use crate::{
     era::modern,
-    mcp::{Filter, Notice, Offer, ProgressInterest, Profile},
+    mcp::{Filter, Notice, Offer, Profile, ProgressInterest},
 };
 
 use super::{
@@ -97,11 +101,11 @@ pub(super) async fn subscription(peer: Weak<Peer>, bus: Arc<Bus>, mut wishes: Wi
                 continue;
             }
         }
-        if let Some(exchange) = &mut current {
-            if follow(exchange, &bus, &mut wishes.wanted).await == Followed::Ended {
-                current = None;
-                backoff.wait().await;
-            }
+        if let Some(exchange) = &mut current
+            && follow(exchange, &bus, &mut wishes.wanted).await == Followed::Ended
+        {
+            current = None;
+            backoff.wait().await;
         }
     }
 }
@@ -115,7 +119,8 @@ fn filter(offer: &Offer, uris: &BTreeSet<String>) -> Filter {
 async fn open(peer: &Peer, filter: &Filter) -> Option<(AnyExchange, Filter)> {
     const PATIENCE: Duration = Duration::from_secs(5);
     let caller = gateway_caller(&Profile::default());
-    let encode = |token| modern::back::Encode { caller: &caller, progress: ProgressInterest::Unwanted, token }.listen(filter);
+    let encode =
+        |token| modern::back::Encode { caller: &caller, progress: ProgressInterest::Unwanted, token }.listen(filter);
     let mut exchange = peer.start_own(encode).ok()?;
     match tokio::time::timeout(PATIENCE, exchange.next()).await {
         Ok(Item::Notice(Notice::Acknowledged(granted))) => Some((exchange, granted)),

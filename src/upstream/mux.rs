@@ -137,11 +137,6 @@ impl Mux {
         self.lock().ended.is_some()
     }
 
-    /// How many of the clients' calls are in flight.
-    pub(super) fn in_flight(&self) -> usize {
-        self.owners.len()
-    }
-
     /// Takes one line that arrived; a 2025-03-26 server may batch.
     pub(super) fn receive(&self, line: Bytes) {
         match Message::parse(line.clone(), MAX_DEPTH) {

@@ -153,7 +153,11 @@ async fn open_stdio(site: &Site<'_>, stdio: &StdioSettings) -> Result<Opening, U
         match probe_stdio(&child, &mut lines, token, patience).await {
             Probed::Answer(answer) => match modern::back::probe(&answer) {
                 Probe::Modern(offer) => {
-                    return Ok(Opening { verdict: Verdict::Modern, offer: Some(offer), process: Some((child, lines, token + 1)) });
+                    return Ok(Opening {
+                        verdict: Verdict::Modern,
+                        offer: Some(offer),
+                        process: Some((child, lines, token + 1)),
+                    });
                 }
                 Probe::Legacy => break,
                 Probe::Retry if token < 3 => token += 1,

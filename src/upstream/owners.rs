@@ -72,11 +72,6 @@ impl Owners {
         state.asked.retain(|(_, owner)| *owner != token);
     }
 
-    /// How many are in flight.
-    pub(super) fn len(&self) -> usize {
-        self.lock().calls.len()
-    }
-
     /// The call to which a message belongs now.
     pub(super) fn owner(&self) -> Option<Arc<Mailbox>> {
         let state = self.lock();

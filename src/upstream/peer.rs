@@ -59,13 +59,16 @@ pub(super) enum Link {
 }
 
 impl Peer {
-    pub(super) fn new(
-        greeting: Greeting,
-        link: Link,
-        place: Option<OwnedSemaphorePermit>,
-        tasks: JoinSet<()>,
-    ) -> Self {
-        Self { greeting, link, leases: AtomicUsize::new(0), _place: place, tasks: Mutex::new(tasks), listening: OnceLock::new(), log_level: AtomicUsize::new(usize::MAX) }
+    pub(super) fn new(greeting: Greeting, link: Link, place: Option<OwnedSemaphorePermit>, tasks: JoinSet<()>) -> Self {
+        Self {
+            greeting,
+            link,
+            leases: AtomicUsize::new(0),
+            _place: place,
+            tasks: Mutex::new(tasks),
+            listening: OnceLock::new(),
+            log_level: AtomicUsize::new(usize::MAX),
+        }
     }
 
     /// A task that ends with the peer.

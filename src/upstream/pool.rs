@@ -81,11 +81,7 @@ impl Upstream {
     }
 
     pub(super) const fn fetch_limits(&self) -> FetchLimits {
-        FetchLimits {
-            patience: self.settings.timeout,
-            max_entries: self.lists.max_entries,
-            legacy_ttl: self.lists.ttl,
-        }
+        FetchLimits { patience: self.settings.timeout, max_entries: self.lists.max_entries, legacy_ttl: self.lists.ttl }
     }
 
     /// The era it was found to speak.
@@ -213,7 +209,8 @@ impl Upstream {
     }
 
     async fn close_groups(&self, ends: impl Fn(&GroupKey, &Group) -> bool) {
-        let ending: Vec<Arc<Group>> = self.lock_groups().extract_if(|key, group| ends(key, group)).map(|(_, group)| group).collect();
+        let ending: Vec<Arc<Group>> =
+            self.lock_groups().extract_if(|key, group| ends(key, group)).map(|(_, group)| group).collect();
         let mut closing = JoinSet::new();
         for group in ending {
             closing.spawn(async move { group.close().await });

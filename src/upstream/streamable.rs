@@ -164,10 +164,6 @@ impl Streamable {
         &self.dialect
     }
 
-    pub(super) fn in_flight(&self) -> usize {
-        self.owners.len()
-    }
-
     pub(super) const fn owners(&self) -> &Owners {
         &self.owners
     }
@@ -204,7 +200,11 @@ impl Streamable {
     }
 
     /// Sends one request; a session that the upstream has forgotten is opened anew, once.
-    pub(super) async fn post_request(&self, body: Bytes, extra: &[(HeaderName, HeaderValue)]) -> Result<Posted, UpstreamFault> {
+    pub(super) async fn post_request(
+        &self,
+        body: Bytes,
+        extra: &[(HeaderName, HeaderValue)],
+    ) -> Result<Posted, UpstreamFault> {
         for _ in 0..2 {
             let mut headers = post_headers(extra);
             let session = self.session_headers(&mut headers);

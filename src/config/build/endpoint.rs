@@ -38,7 +38,12 @@ fn enabled(servers: &[Listed<'_>]) -> Vec<String> {
     servers.iter().filter(|server| server.enabled == Enabled::Yes).map(|server| server.name.to_owned()).collect()
 }
 
-fn endpoint(path: &str, found: &Found<EndpointKeys>, servers: &[Listed<'_>], reader: &mut Reader<'_>) -> EndpointSettings {
+fn endpoint(
+    path: &str,
+    found: &Found<EndpointKeys>,
+    servers: &[Listed<'_>],
+    reader: &mut Reader<'_>,
+) -> EndpointSettings {
     if let Err(fault) = check_path(path) {
         reader.report(&found.place, fault.into());
     }
@@ -86,12 +91,17 @@ fn report_misses(pattern: &Found<String>, matching: &[&Listed<'_>], servers: &[L
     match matching {
         [] if is_name => {
             let near = nearest(&pattern.value, servers.iter().map(|server| server.name));
-            reader
-                .report(&pattern.place, ProblemKind::UnknownServer { name: reader.quoted(&pattern.value, &pattern.place), near });
+            reader.report(
+                &pattern.place,
+                ProblemKind::UnknownServer { name: reader.quoted(&pattern.value, &pattern.place), near },
+            );
         }
         // `*` over nothing is what an empty file with an endpoint says, and it says nothing wrong.
         [] if pattern.value != "*" => {
-            reader.report(&pattern.place, ProblemKind::MatchesNothing { pattern: reader.quoted(&pattern.value, &pattern.place) });
+            reader.report(
+                &pattern.place,
+                ProblemKind::MatchesNothing { pattern: reader.quoted(&pattern.value, &pattern.place) },
+            );
         }
         [only] if is_name && only.enabled == Enabled::No => {
             reader.note(&pattern.place, Remark::DisabledInEndpoint { name: only.name.to_owned() });

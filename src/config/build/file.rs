@@ -62,8 +62,9 @@ pub(super) fn section<S: Default>(found: Option<Found<S>>) -> S {
 
 fn listener(keys: &FileKeys, reader: &mut Reader<'_>) -> ListenerSettings {
     let address = keys.listen();
-    let open =
-        !address.ip().to_canonical().is_loopback() && keys.anonymous.is_none() && !reader.reported(&Place::file(), "anonymous");
+    let open = !address.ip().to_canonical().is_loopback()
+        && keys.anonymous.is_none()
+        && !reader.reported(&Place::file(), "anonymous");
     if let (true, Some(listen)) = (open, &keys.listen) {
         reader.report(&listen.place, ProblemKind::OpenToAll);
     }
@@ -74,7 +75,9 @@ fn listener(keys: &FileKeys, reader: &mut Reader<'_>) -> ListenerSettings {
 fn tls_settings(keys: &TlsKeys, place: &Place, reader: &mut Reader<'_>) -> Option<TlsSettings> {
     match (&keys.cert, &keys.key) {
         (Some(cert), Some(key)) => return Some(TlsSettings { cert: cert.value.clone(), key: key.value.clone() }),
-        (None, _) if !reader.reported(place, "cert") => reader.report(place, ProblemKind::Incomplete { needed: "cert" }),
+        (None, _) if !reader.reported(place, "cert") => {
+            reader.report(place, ProblemKind::Incomplete { needed: "cert" })
+        }
         (_, None) if !reader.reported(place, "key") => reader.report(place, ProblemKind::Incomplete { needed: "key" }),
         _ => {}
     }
@@ -127,7 +130,12 @@ fn sessions(keys: &SessionKeys) -> SessionSettings {
 }
 
 fn lists(keys: &ListKeys) -> ListSettings {
-    ListSettings { deadline: keys.deadline(), page_size: keys.page_size(), ttl: keys.ttl(), max_entries: keys.max_entries() }
+    ListSettings {
+        deadline: keys.deadline(),
+        page_size: keys.page_size(),
+        ttl: keys.ttl(),
+        max_entries: keys.max_entries(),
+    }
 }
 
 fn sealing_keys(keys: SealingKeys, reader: &mut Reader<'_>) -> Vec<Redacted<String>> {
@@ -148,7 +156,10 @@ fn log(keys: &LogKeys, reader: &mut Reader<'_>) -> LogSettings {
     if let (Some(level), false) = (&keys.level, is_log_filter(&filter)) {
         const WANTED: &str =
             "a level (`error`, `warn`, `info`, `debug`, `trace`) or a filter such as `info,myelin::upstream=debug`";
-        reader.report(&level.place, ProblemKind::Expected { wanted: WANTED, got: reader.quoted(&level.value, &level.place) });
+        reader.report(
+            &level.place,
+            ProblemKind::Expected { wanted: WANTED, got: reader.quoted(&level.value, &level.place) },
+        );
     }
     LogSettings { format, filter }
 }

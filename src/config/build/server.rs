@@ -53,7 +53,12 @@ pub(super) fn all(
 }
 
 /// A disabled server is checked like every other: it may be enabled again.
-fn server(name: &str, found: &Found<ServerKeys>, defaults: &ServerOptions, reader: &mut Reader<'_>) -> Option<UpstreamSettings> {
+fn server(
+    name: &str,
+    found: &Found<ServerKeys>,
+    defaults: &ServerOptions,
+    reader: &mut Reader<'_>,
+) -> Option<UpstreamSettings> {
     if let Err(fault) = check_server(name) {
         reader.report(&found.place, fault.into());
     }

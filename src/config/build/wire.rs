@@ -27,7 +27,11 @@ const OWN_HEADERS: [HeaderName; 6] = [
     HeaderName::from_static("mcp-session-id"),
 ];
 
-pub(super) fn settings(found: &Found<ServerKeys>, options: &ServerOptions, reader: &mut Reader<'_>) -> Option<WireSettings> {
+pub(super) fn settings(
+    found: &Found<ServerKeys>,
+    options: &ServerOptions,
+    reader: &mut Reader<'_>,
+) -> Option<WireSettings> {
     let Found { value: keys, place } = found;
     let word = keys.wire.as_ref().map(|found| found.value);
     match (&keys.command, &keys.url, word) {
@@ -78,13 +82,20 @@ fn stdio(command: &Found<String>, keys: &ServerKeys, reader: &mut Reader<'_>) ->
 }
 
 /// Keys that a reader of the file would think to have an effect. An empty `env` beside a `url` is what generators write.
-fn report_foreign<'a>(places: impl IntoIterator<Item = Option<&'a Place>>, beside: &'static str, reader: &mut Reader<'_>) {
+fn report_foreign<'a>(
+    places: impl IntoIterator<Item = Option<&'a Place>>,
+    beside: &'static str,
+    reader: &mut Reader<'_>,
+) {
     for place in places.into_iter().flatten() {
         reader.report(place, ProblemKind::OfTheOtherWire { beside });
     }
 }
 
-fn variables(env: Vec<(String, Found<Redacted<String>>)>, reader: &mut Reader<'_>) -> BTreeMap<String, Redacted<String>> {
+fn variables(
+    env: Vec<(String, Found<Redacted<String>>)>,
+    reader: &mut Reader<'_>,
+) -> BTreeMap<String, Redacted<String>> {
     for (name, found) in &env {
         if name.is_empty() || name.contains(['=', '\0']) {
             reader.report(&found.place, ProblemKind::VariableName);
@@ -124,7 +135,9 @@ fn http(
 /// An address may carry a key in its query, so it is never quoted.
 fn address(url: &Found<String>, reader: &mut Reader<'_>) -> Option<Uri> {
     let uri: Option<Uri> = url.value.parse().ok();
-    let web = |uri: &Uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty());
+    let web = |uri: &Uri| {
+        matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
+    };
     let Some(uri) = uri.filter(web) else {
         reader.report(&url.place, ProblemKind::BadUrl);
         return None;
@@ -136,7 +149,10 @@ fn address(url: &Found<String>, reader: &mut Reader<'_>) -> Option<Uri> {
     Some(uri)
 }
 
-fn headers(written: Vec<(String, Found<Redacted<String>>)>, reader: &mut Reader<'_>) -> Vec<(HeaderName, Redacted<String>)> {
+fn headers(
+    written: Vec<(String, Found<Redacted<String>>)>,
+    reader: &mut Reader<'_>,
+) -> Vec<(HeaderName, Redacted<String>)> {
     let mut seen = BTreeSet::new();
     let mut headers = Vec::with_capacity(written.len());
     for (name, found) in written {

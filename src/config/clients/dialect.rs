@@ -56,7 +56,11 @@ const CODEX: Dialect = Dialect { servers: &["mcp_servers"], ..GOOSE };
 impl Dialect {
     /// Cline, which alone writes these keys, counts seconds where the others count milliseconds.
     pub(super) fn timeout_unit(&self, server: &Node) -> TimeoutUnit {
-        if server.get("autoApprove").or(server.get("alwaysAllow")).is_some() { TimeoutUnit::Seconds } else { self.timeout }
+        if server.get("autoApprove").or(server.get("alwaysAllow")).is_some() {
+            TimeoutUnit::Seconds
+        } else {
+            self.timeout
+        }
     }
 }
 
@@ -94,7 +98,8 @@ fn is_ours(root: &Node) -> bool {
 
 /// `mcp` is opencode's, Crush's and VS Code's: opencode says `local` or `remote`, VS Code nests once more.
 fn under_mcp(mcp: &Node) -> Dialect {
-    let is_opencode = |entry: &Entry| matches!(entry.value.get("type").and_then(Node::scalar), Some("local" | "remote"));
+    let is_opencode =
+        |entry: &Entry| matches!(entry.value.get("type").and_then(Node::scalar), Some("local" | "remote"));
     if mcp.get("servers").is_some_and(Node::is_map) {
         VS_CODE_SETTINGS
     } else if mcp.entries().iter().any(is_opencode) {

@@ -19,7 +19,8 @@ pub(super) fn translate(entry: &Entry, place: &Place, dialect: &Dialect, notes: 
     let mut server = Server { entries: Vec::new(), at: entry.value.at };
     let known: Vec<&str> = ServerKeys::keys().iter().map(|key| key.name).collect();
     for field in entry.value.entries() {
-        let handled = server.spawn_keys(field) || server.call_keys(field) || server.option_keys(field, dialect, &entry.value);
+        let handled =
+            server.spawn_keys(field) || server.call_keys(field) || server.option_keys(field, dialect, &entry.value);
         if handled {
         } else if known.contains(&field.key.as_str()) || dialect.unknown == UnknownKeys::Keep {
             server.put(field.clone());
@@ -93,7 +94,9 @@ impl Server {
             ("requestOptions", Value::Map(_)) => {
                 self.put_below("headers", field.value.get("headers").map(Node::entries).unwrap_or_default().to_vec());
             }
-            ("env_http_headers", Value::Map(headers)) => self.put_below("headers", headers.iter().map(header_from_variable)),
+            ("env_http_headers", Value::Map(headers)) => {
+                self.put_below("headers", headers.iter().map(header_from_variable))
+            }
             ("bearer_token_env_var", Value::Scalar(name)) => {
                 let value = Node::text(format!("Bearer ${{env:{}}}", name.text), field.value.at);
                 self.put_below("headers", [Entry::new("Authorization", value)]);
@@ -115,14 +118,20 @@ impl Server {
             "excludeTools" | "disabledTools" | "disabled_tools" => self.tools("deny", field),
             "tools" if matches!(field.value.value, Value::List(_)) => self.tools("allow", field),
             "enabled" if scalar == Some("false") => {
-                self.put(Entry { key: "disabled".to_owned(), at: field.at, value: Node::plain("true", field.value.at) });
+                self.put(Entry {
+                    key: "disabled".to_owned(),
+                    at: field.at,
+                    value: Node::plain("true", field.value.at),
+                });
             }
             "enabled" => {}
             "disabled" if scalar == Some("false") => {}
             "timeout" => self.timeout("timeout", field, dialect.timeout_unit(whole)),
             "tool_timeout_sec" => self.timeout("timeout", field, TimeoutUnit::Seconds),
             "startup_timeout_sec" => self.timeout("startTimeout", field, TimeoutUnit::Seconds),
-            "startup_timeout_ms" | "connectionTimeout" => self.timeout("startTimeout", field, TimeoutUnit::Milliseconds),
+            "startup_timeout_ms" | "connectionTimeout" => {
+                self.timeout("startTimeout", field, TimeoutUnit::Milliseconds)
+            }
             _ => return false,
         }
         true
@@ -142,7 +151,8 @@ impl Server {
             TimeoutUnit::Milliseconds => Duration::try_from_secs_f64(number / 1000.0).ok(),
         });
         // Anything else stays, and is reported where durations are read.
-        let value = duration.map_or_else(|| field.value.clone(), |it| Node::plain(written_duration(it), field.value.at));
+        let value =
+            duration.map_or_else(|| field.value.clone(), |it| Node::plain(written_duration(it), field.value.at));
         self.put(Entry { key: key.to_owned(), at: field.at, value });
     }
 }

@@ -47,7 +47,13 @@ fn node(written: Node, form: References, place: &Place, notes: &mut Vec<Note>) -
     Node { value, at: written.at }
 }
 
-fn node_at(item: Node, index: usize, form: References, place: impl Fn(usize, &Node) -> Place, notes: &mut Vec<Note>) -> Node {
+fn node_at(
+    item: Node,
+    index: usize,
+    form: References,
+    place: impl Fn(usize, &Node) -> Place,
+    notes: &mut Vec<Note>,
+) -> Node {
     let place = place(index, &item);
     node(item, form, &place, notes)
 }

@@ -17,7 +17,11 @@ pub(in crate::config) fn translate(dialect: Dialect, root: &Node) -> (Node, Vec<
         let here = place.key(&written.key, written.at);
         let Some(written) = own_server(written, &here, &mut notes) else { continue };
         let written = references::translate(written, dialect.references, &here, &mut notes);
-        let value = if written.value.is_map() { entry::translate(&written, &here, &dialect, &mut notes) } else { written.value };
+        let value = if written.value.is_map() {
+            entry::translate(&written, &here, &dialect, &mut notes)
+        } else {
+            written.value
+        };
         let key = unique_name(&written.key, &servers);
         if key != written.key {
             notes.push(Note { place: here, remark: Remark::Renamed { name: key.clone() } });
@@ -83,7 +87,9 @@ fn unique_name(name: &str, taken: &[Entry]) -> String {
 /// Claude Code keeps servers of single projects in the same file.
 fn note_projects(root: &Node, notes: &mut Vec<Note>) {
     let projects = root.get("projects").map(Node::entries).unwrap_or_default();
-    for project in projects.iter().filter(|project| project.value.get("mcpServers").is_some_and(|s| !s.entries().is_empty())) {
+    for project in
+        projects.iter().filter(|project| project.value.get("mcpServers").is_some_and(|s| !s.entries().is_empty()))
+    {
         let place = Place::root(root.at).key("projects", project.at).key(&project.key, project.at);
         notes.push(Note { place, remark: Remark::ProjectServers });
     }

@@ -14,7 +14,8 @@ use crate::config::{
 };
 
 /// The first lines of a file that was imported.
-const HEAD: &str = "# Imported from a client's configuration. Secrets are references: set the variables where Myelin runs.
+const HEAD: &str =
+    "# Imported from a client's configuration. Secrets are references: set the variables where Myelin runs.
 ";
 
 /// What became of a client's configuration.
@@ -43,14 +44,21 @@ pub fn import(path: &Path) -> Result<Imported, Problems> {
 ///
 /// # Errors
 /// As [`import`].
-pub fn import_text(text: &str, origin: &str, format: Format, environment: &dyn Environment) -> Result<Imported, Problems> {
+pub fn import_text(
+    text: &str,
+    origin: &str,
+    format: Format,
+    environment: &dyn Environment,
+) -> Result<Imported, Problems> {
     translated(text, format, environment).map_err(|problems| Problems::new(origin, problems))
 }
 
 fn translated(text: &str, format: Format, environment: &dyn Environment) -> Result<Imported, Vec<Problem>> {
     let written = tree::read(text, format)?;
     let Some(dialect) = clients::recognise(&written, format) else {
-        let kind = ProblemKind::NotAClient("none of the shapes that are known; a configuration of Myelin's own needs no import");
+        let kind = ProblemKind::NotAClient(
+            "none of the shapes that are known; a configuration of Myelin's own needs no import",
+        );
         return Err(vec![Problem { place: Place::file(), kind }]);
     };
     let (mut root, mut notes) = clients::translate(dialect, &written);
@@ -77,7 +85,10 @@ fn unresolved(problems: Vec<Problem>) -> Result<Vec<Note>, Vec<Problem>> {
     if !other.is_empty() {
         return Err(other);
     }
-    Ok(notes.iter().filter_map(|problem| Some(Note { place: problem.place.clone(), remark: remark(problem)? })).collect())
+    Ok(notes
+        .iter()
+        .filter_map(|problem| Some(Note { place: problem.place.clone(), remark: remark(problem)? }))
+        .collect())
 }
 
 /// Removes the key at `goal` from the mapping at `here`, or from one below it.

@@ -80,7 +80,8 @@ impl Shape for Origin {
     fn read(node: &Node, place: &Place, reader: &mut Reader<'_>) -> Option<String> {
         const WANTED: &str = "an origin such as https://app.example";
         let text = reader.text(node, place, WANTED)?;
-        let bare = |uri: &Uri| uri.scheme().is_some() && uri.path() == "/" && uri.query().is_none() && !text.ends_with('/');
+        let bare =
+            |uri: &Uri| uri.scheme().is_some() && uri.path() == "/" && uri.query().is_none() && !text.ends_with('/');
         if text.parse().is_ok_and(|uri| bare(&uri)) {
             return Some(text);
         }

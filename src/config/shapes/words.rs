@@ -52,7 +52,8 @@ impl<W: Words> Shape for Choice<W> {
 }
 
 impl Words for EraHint {
-    const WORDS: &'static [(&'static str, Self)] = &[("auto", Self::Probe), ("modern", Self::Modern), ("legacy", Self::Legacy)];
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("auto", Self::Probe), ("modern", Self::Modern), ("legacy", Self::Legacy)];
 }
 
 impl Words for Isolation {
@@ -61,7 +62,8 @@ impl Words for Isolation {
 }
 
 impl Words for Names {
-    const WORDS: &'static [(&'static str, Self)] = &[("auto", Self::Auto), ("prefixed", Self::Prefixed), ("bare", Self::Bare)];
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("auto", Self::Auto), ("prefixed", Self::Prefixed), ("bare", Self::Bare)];
 }
 
 /// A log format as written.

@@ -56,7 +56,7 @@ impl Node {
     }
 
     /// The value of `key`, when this is a mapping that has it.
-    pub(in crate::config) fn get(&self, key: &str) -> Option<&Node> {
+    pub(in crate::config) fn get(&self, key: &str) -> Option<&Self> {
         self.entries().iter().find(|entry| entry.key == key).map(|entry| &entry.value)
     }
 
@@ -66,7 +66,7 @@ impl Node {
     }
 
     /// The value of `key` to be changed.
-    pub(in crate::config) fn get_mut(&mut self, key: &str) -> Option<&mut Node> {
+    pub(in crate::config) fn get_mut(&mut self, key: &str) -> Option<&mut Self> {
         self.entries_mut().iter_mut().find(|entry| entry.key == key).map(|entry| &mut entry.value)
     }
 
@@ -76,7 +76,7 @@ impl Node {
     }
 
     /// The elements, none when this is no list.
-    pub(in crate::config) fn items(&self) -> &[Node] {
+    pub(in crate::config) fn items(&self) -> &[Self] {
         if let Value::List(items) = &self.value { items } else { &[] }
     }
 

@@ -1,9 +1,6 @@
 //! Where HTTP requests come in: the path, the guard, the method, the body; then each era's own way.
 
-use std::{
-    collections::HashMap,
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
 use arc_swap::ArcSwap;
 use http::{Method, Request, Response, StatusCode, request::Parts};
@@ -113,7 +110,8 @@ impl Exchange {
             return answer::refuse(refusal.status(), &refusal.to_string());
         }
         let cors = self.guard.cors(&parts.headers);
-        let mut response = if parts.method == Method::OPTIONS { self.preflight(&parts) } else { self.serve(parts, body).await };
+        let mut response =
+            if parts.method == Method::OPTIONS { self.preflight(&parts) } else { self.serve(parts, body).await };
         if let Some(cors) = cors {
             response.headers_mut().extend(cors);
         }
@@ -138,8 +136,12 @@ impl Exchange {
         let principal = Principal::anonymous();
         match (serves, &parts.method) {
             (Serves::Endpoint(endpoint), &Method::POST) => self.post(parts, body, principal, endpoint).await,
-            (Serves::Endpoint(endpoint), &Method::GET) => self.without_body(&parts, principal, endpoint, legacy::open_stream),
-            (Serves::Endpoint(endpoint), &Method::DELETE) => self.without_body(&parts, principal, endpoint, legacy::delete),
+            (Serves::Endpoint(endpoint), &Method::GET) => {
+                self.without_body(&parts, principal, endpoint, legacy::open_stream)
+            }
+            (Serves::Endpoint(endpoint), &Method::DELETE) => {
+                self.without_body(&parts, principal, endpoint, legacy::delete)
+            }
             (Serves::Sse(endpoint), &Method::GET) => http_sse::open(&self, principal, endpoint),
             (Serves::Messages(endpoint), &Method::POST) => match self.read(body).await {
                 Ok(content) => http_sse::message(&self, &principal, &endpoint, parts.uri.query(), content).await,
@@ -167,7 +169,10 @@ impl Exchange {
         match version {
             Some(version) if crate::era::Revision::claims_modern(version) => return answer::method_not_allowed("POST"),
             Some(version) if !legacy::is_served(version) => {
-                return answer::refuse(StatusCode::BAD_REQUEST, "MCP-Protocol-Version names no revision that is served");
+                return answer::refuse(
+                    StatusCode::BAD_REQUEST,
+                    "MCP-Protocol-Version names no revision that is served",
+                );
             }
             _ => (),
         }
@@ -175,16 +180,28 @@ impl Exchange {
         act(&legacy::Post { exchange: self, headers: &parts.headers, principal, endpoint, accepts, bytes_in: 0 })
     }
 
-    async fn post(self: Arc<Self>, parts: Parts, body: Incoming, principal: Principal, endpoint: Arc<str>) -> Response<Body> {
+    async fn post(
+        self: Arc<Self>,
+        parts: Parts,
+        body: Incoming,
+        principal: Principal,
+        endpoint: Arc<str>,
+    ) -> Response<Body> {
         let Ok(_slot) = self.slots.try_acquire() else {
             return answer::refuse(StatusCode::SERVICE_UNAVAILABLE, "Too many requests in flight; try again");
         };
         let accepts = Accepts::read(&parts.headers);
         if !accepts.json && !accepts.stream {
-            return answer::refuse(StatusCode::NOT_ACCEPTABLE, "Accept must list application/json and text/event-stream");
+            return answer::refuse(
+                StatusCode::NOT_ACCEPTABLE,
+                "Accept must list application/json and text/event-stream",
+            );
         }
         if !intake::is_json(&parts.headers) {
-            return answer::refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Content-Type must be application/json, uncompressed");
+            return answer::refuse(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "Content-Type must be application/json, uncompressed",
+            );
         }
         let content = match self.read(body).await {
             Ok(content) => content,
@@ -192,9 +209,18 @@ impl Exchange {
         };
         let bytes_in = content.len();
         let limits = Limits { depth: self.http.max_depth, batch: self.http.max_batch };
-        let post = |principal, endpoint| legacy::Post { exchange: &self, headers: &parts.headers, principal, endpoint, accepts, bytes_in };
+        let post = |principal, endpoint| legacy::Post {
+            exchange: &self,
+            headers: &parts.headers,
+            principal,
+            endpoint,
+            accepts,
+            bytes_in,
+        };
         match classify(&parts.headers, content, limits) {
-            Ok(Arrival::Modern(request)) => modern::answer(&self, *request, principal, endpoint, accepts, bytes_in).await,
+            Ok(Arrival::Modern(request)) => {
+                modern::answer(&self, *request, principal, endpoint, accepts, bytes_in).await
+            }
             Ok(Arrival::ModernNotification) => answer::empty(StatusCode::ACCEPTED),
             Ok(Arrival::Legacy(message)) => legacy::answer(post(principal, endpoint), message).await,
             Ok(Arrival::LegacyBatch(elements)) => batch::answer(post(principal, endpoint), elements).await,

@@ -103,7 +103,8 @@ pub(super) async fn message(
 ) -> Response<Body> {
     let id = query.unwrap_or_default().split('&').find_map(|pair| pair.strip_prefix("session_id="));
     let connection = id.and_then(|id| exchange.connections.find(id));
-    let is_theirs = |connection: &Arc<Connection>| connection.principal == *principal && *connection.endpoint == *endpoint;
+    let is_theirs =
+        |connection: &Arc<Connection>| connection.principal == *principal && *connection.endpoint == *endpoint;
     let Some(connection) = connection.filter(is_theirs) else {
         return answer::refuse(StatusCode::NOT_FOUND, "There is no such session");
     };

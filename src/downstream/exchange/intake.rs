@@ -112,7 +112,9 @@ mod tests {
 
     #[test]
     fn reads_what_clients_accept() {
-        let of = |text: &'static str| Accepts::read(&HeaderMap::from_iter([(header::ACCEPT, http::HeaderValue::from_static(text))]));
+        let of = |text: &'static str| {
+            Accepts::read(&HeaderMap::from_iter([(header::ACCEPT, http::HeaderValue::from_static(text))]))
+        };
         let accepts = |json, stream, prefers_stream| Accepts { json, stream, prefers_stream };
         assert_eq!(of("application/json, text/event-stream"), accepts(true, true, false));
         assert_eq!(of("text/event-stream;q=0.5, application/json"), accepts(true, true, true));

@@ -17,9 +17,7 @@ use crate::{
         },
     },
     jsonrpc::{ErrorObject, Id, Message, MessageBody},
-    mcp::{
-        Caller, Event, Filter, Fault, LogInterest, Notice, Op, Outcome, Principal, ProgressInterest,
-    },
+    mcp::{Caller, Event, Fault, Filter, LogInterest, Notice, Op, Outcome, Principal, ProgressInterest},
 };
 
 use super::{

@@ -196,7 +196,8 @@ impl Session {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let stream = Stream::new(number, naming(self.codec.revision, NamingFor::Request), keep(&self.settings));
         let mut state = self.lock();
-        let finished: Vec<u64> = state.streams.iter().filter(|(_, stream)| stream.is_finished()).map(|(number, _)| *number).collect();
+        let finished: Vec<u64> =
+            state.streams.iter().filter(|(_, stream)| stream.is_finished()).map(|(number, _)| *number).collect();
         for old in finished.iter().take(finished.len().saturating_sub(MAX_FINISHED_STREAMS - 1)) {
             state.streams.remove(old);
         }

@@ -254,7 +254,10 @@ mod tests {
             stream.push(Bytes::from_static(message.as_bytes()));
         }
         stream.finish();
-        assert_eq!(all(stream.reader_after(1)).await, ["id: 3/2\nevent: message\ndata: 2\n\n", "id: 3/3\nevent: message\ndata: 3\n\n"]);
+        assert_eq!(
+            all(stream.reader_after(1)).await,
+            ["id: 3/2\nevent: message\ndata: 2\n\n", "id: 3/3\nevent: message\ndata: 3\n\n"]
+        );
     }
 
     #[tokio::test]

@@ -32,7 +32,8 @@ pub fn initialize(profile: &Profile) -> Outgoing {
 /// Reads the answer to `initialize`. `None` when the server speaks no revision that this gateway speaks, or nonsense.
 pub fn handshake(result: &Raw) -> Option<Handshake> {
     let object = result.object().ok()?;
-    let revision = Revision::parse(&object.text("protocolVersion")?).filter(|revision| *revision <= Revision::NEWEST_LEGACY)?;
+    let revision =
+        Revision::parse(&object.text("protocolVersion")?).filter(|revision| *revision <= Revision::NEWEST_LEGACY)?;
     let capabilities = object.get("capabilities")?.object().ok()?;
     Some(Handshake { revision, offer: Offer::read(&capabilities, object.text("instructions")) })
 }
@@ -43,7 +44,13 @@ pub fn initialized() -> Bytes {
 }
 
 /// Any method with a client's parameters, some of them changed.
-pub fn request(method: &str, params: Option<&Raw>, changes: &[(&str, Option<Raw>)], progress: ProgressInterest, token: u64) -> Outgoing {
+pub fn request(
+    method: &str,
+    params: Option<&Raw>,
+    changes: &[(&str, Option<Raw>)],
+    progress: ProgressInterest,
+    token: u64,
+) -> Outgoing {
     let object = meta::object_or_empty(params);
     let own_meta = object.get("_meta").and_then(|own| own.object().ok());
     let edit = changes.iter().fold(object.edit(), |edit, (name, value)| match value {
@@ -75,7 +82,11 @@ pub fn unsubscribe(uri: &str) -> Outgoing {
 }
 
 fn simple(method: &str, name: &str, value: &str) -> Outgoing {
-    Outgoing { method: method.to_owned(), params: Some(meta::of_gateway(&[(name, Raw::string(value))])), headers: Vec::new() }
+    Outgoing {
+        method: method.to_owned(),
+        params: Some(meta::of_gateway(&[(name, Raw::string(value))])),
+        headers: Vec::new(),
+    }
 }
 
 /// A message of a legacy server. `None` for what means nothing.
@@ -124,7 +135,9 @@ pub fn unknown(id: &Id) -> Bytes {
 pub fn unattributable(kind: AskKind) -> Answer {
     match kind {
         AskKind::Elicit => Ok(Raw::literal(r#"{"action":"cancel"}"#)),
-        AskKind::Sample | AskKind::Roots => Err(ErrorObject::new(code::INTERNAL_ERROR, "No client request to attach this question to")),
+        AskKind::Sample | AskKind::Roots => {
+            Err(ErrorObject::new(code::INTERNAL_ERROR, "No client request to attach this question to"))
+        }
     }
 }
 

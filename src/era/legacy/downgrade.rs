@@ -27,8 +27,13 @@ fn structured(object: &Object, revision: Revision) -> Raw {
         Some(content) if revision < Revision::V2025_06_18 || content.kind() != Kind::Object => {
             let blocks = object.get("content").and_then(|blocks| blocks.elements()).unwrap_or_default();
             let edit = object.edit().remove("structuredContent");
-            let has_text = blocks.iter().any(|block| block.member("type").is_some_and(|kind| kind.as_str() == "\"text\""));
-            if has_text { edit.finish() } else { edit.set("content", jsonrpc::array(blocks.into_iter().chain([text_block(content.as_str())]))).finish() }
+            let has_text =
+                blocks.iter().any(|block| block.member("type").is_some_and(|kind| kind.as_str() == "\"text\""));
+            if has_text {
+                edit.finish()
+            } else {
+                edit.set("content", jsonrpc::array(blocks.into_iter().chain([text_block(content.as_str())]))).finish()
+            }
         }
         _ => object.raw().clone(),
     };
@@ -55,9 +60,11 @@ fn content_block(block: &Raw, revision: Revision) -> Raw {
             let kind = object.text("mimeType").unwrap_or_default();
             text_block(&format!("[audio content of type {kind}, which this client's protocol revision cannot carry]"))
         }
-        Some("resource_link") if revision < Revision::V2025_06_18 => {
-            text_block(&format!("{}: {}", object.text("name").unwrap_or_default(), object.text("uri").unwrap_or_default()))
-        }
+        Some("resource_link") if revision < Revision::V2025_06_18 => text_block(&format!(
+            "{}: {}",
+            object.text("name").unwrap_or_default(),
+            object.text("uri").unwrap_or_default()
+        )),
         _ => block.clone(),
     }
 }
@@ -72,7 +79,9 @@ pub(super) fn entry(kind: ListKind, entry: &Raw, revision: Revision) -> Raw {
     if revision != Revision::V2025_11_25 {
         edit = edit.remove("execution");
     }
-    let describes_object = object.get("outputSchema").is_none_or(|schema| schema.member("type").is_some_and(|kind| kind.as_str() == "\"object\""));
+    let describes_object = object
+        .get("outputSchema")
+        .is_none_or(|schema| schema.member("type").is_some_and(|kind| kind.as_str() == "\"object\""));
     if revision < Revision::V2025_06_18 || !describes_object {
         edit = edit.remove("outputSchema");
     }
@@ -102,7 +111,10 @@ mod tests {
     fn content_of_unknown_kinds_is_put_in_words() {
         let linked = Raw::literal(r#"{"content":[{"type":"resource_link","uri":"x://y","name":"n"}]}"#);
         assert_eq!(result(&linked, Revision::V2025_06_18).as_str(), linked.as_str());
-        assert_eq!(result(&linked, Revision::V2025_03_26).as_str(), r#"{"content":[{"type":"text","text":"n: x://y"}]}"#);
+        assert_eq!(
+            result(&linked, Revision::V2025_03_26).as_str(),
+            r#"{"content":[{"type":"text","text":"n: x://y"}]}"#
+        );
     }
 
     #[test]

@@ -51,13 +51,17 @@ fn relayed(upstream: &ErrorObject, verb: Option<Verb>, revision: Revision, capab
             let required = upstream.data.as_ref().and_then(|data| data.member("requiredCapabilities"));
             incapable(verb, required.as_ref().map_or("{}", Raw::as_str))
         }
-        code::URL_ELICITATION_REQUIRED if revision >= Revision::V2025_11_25 && capabilities.profile.url => Told::Error(upstream.clone()),
+        code::URL_ELICITATION_REQUIRED if revision >= Revision::V2025_11_25 && capabilities.profile.url => {
+            Told::Error(upstream.clone())
+        }
         _ => Told::Error(code::fit_for_relay(upstream)),
     }
 }
 
 fn incapable(verb: Option<Verb>, required: &str) -> Told {
-    let sentence = format!("This call needs something that your client cannot do; the server wants these client capabilities: {required}");
+    let sentence = format!(
+        "This call needs something that your client cannot do; the server wants these client capabilities: {required}"
+    );
     match verb {
         Some(Verb::CallTool) => Told::ToolError(sentence),
         _ => Told::Error(ErrorObject::new(code::INTERNAL_ERROR, sentence)),

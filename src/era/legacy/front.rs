@@ -11,7 +11,10 @@ use bytes::Bytes;
 use crate::{
     era::{IMPLEMENTATION, Revision, code, meta, modern, notice as notices},
     jsonrpc::{self, ErrorObject, Id, Kind, Message, MessageBody, Object, Raw},
-    mcp::{Answer, Ask, AskKind, Capabilities, Fault, Invoke, Level, ListKind, Notice, Offer, Op, Outcome, Page, ProgressInterest, Verb},
+    mcp::{
+        Answer, Ask, AskKind, Capabilities, Fault, Invoke, Level, ListKind, Notice, Offer, Op, Outcome, Page,
+        ProgressInterest, Verb,
+    },
 };
 
 use super::{
@@ -101,7 +104,8 @@ pub enum Local {
 /// Reads a message of a session.
 pub fn decode(message: Message) -> Inbound {
     match message.body {
-        MessageBody::Request { id, method, params } => match params.as_ref().map_or(Ok(Object::default()), Raw::object) {
+        MessageBody::Request { id, method, params } => match params.as_ref().map_or(Ok(Object::default()), Raw::object)
+        {
             Ok(object) => request(id, &method, params, &object),
             Err(error) => Inbound::Refused(Some(id), ErrorObject::new(code::INVALID_PARAMS, error.to_string())),
         },
@@ -149,7 +153,10 @@ fn refused(id: Id, reason: &str) -> Inbound {
 fn initialize(id: Id, params: &Object) -> Inbound {
     let requested = params.text("protocolVersion").as_deref().and_then(Revision::parse);
     let revision = requested.filter(|revision| *revision <= Revision::NEWEST_LEGACY).unwrap_or(Revision::NEWEST_LEGACY);
-    let Some(capabilities) = params.get("capabilities").map_or_else(|| Some(Capabilities::none()), |declared| Capabilities::parse(&declared)) else {
+    let Some(capabilities) = params
+        .get("capabilities")
+        .map_or_else(|| Some(Capabilities::none()), |declared| Capabilities::parse(&declared))
+    else {
         return refused(id, "`capabilities` must be an object");
     };
     let client_info = params.get("clientInfo").filter(|info| info.kind() == Kind::Object);
@@ -158,7 +165,9 @@ fn initialize(id: Id, params: &Object) -> Inbound {
 
 fn call(id: Id, method: &str, params: Option<Raw>, object: &Object) -> Inbound {
     let own_meta = object.get("_meta").and_then(|own| own.object().ok());
-    let progress_token = own_meta.and_then(|own| own.get(meta::PROGRESS_TOKEN)).filter(|token| matches!(token.kind(), Kind::String | Kind::Number));
+    let progress_token = own_meta
+        .and_then(|own| own.get(meta::PROGRESS_TOKEN))
+        .filter(|token| matches!(token.kind(), Kind::String | Kind::Number));
     let progress = if progress_token.is_some() { ProgressInterest::Wanted } else { ProgressInterest::Unwanted };
     match operation(method, params, object) {
         Ok(op) => {
@@ -167,7 +176,9 @@ fn call(id: Id, method: &str, params: Option<Raw>, object: &Object) -> Inbound {
         }
         Err(Fault::InvalidParams(reason)) => refused(id, reason),
         Err(Fault::BadCursor) => refused(id, "`cursor` must be a string"),
-        Err(_) => Inbound::Refused(Some(id), ErrorObject::new(code::METHOD_NOT_FOUND, format!("Method not found: {method}"))),
+        Err(_) => {
+            Inbound::Refused(Some(id), ErrorObject::new(code::METHOD_NOT_FOUND, format!("Method not found: {method}")))
+        }
     }
 }
 
@@ -197,7 +208,11 @@ fn invoke(verb: Verb, params: &Object) -> Result<Op, Fault> {
 /// The answer to the handshake.
 pub fn initialized(id: &Id, revision: Revision, offer: &Offer) -> Bytes {
     let capabilities = offer.capabilities();
-    let mut members = vec![("protocolVersion", Raw::string(revision.name())), ("capabilities", capabilities), ("serverInfo", IMPLEMENTATION)];
+    let mut members = vec![
+        ("protocolVersion", Raw::string(revision.name())),
+        ("capabilities", capabilities),
+        ("serverInfo", IMPLEMENTATION),
+    ];
     members.extend(offer.instructions.as_ref().map(|instructions| ("instructions", Raw::string(instructions))));
     jsonrpc::result_response(id, &meta::of_gateway(&members))
 }
@@ -268,7 +283,8 @@ pub enum Inexpressible {
 pub fn ask(id: &Id, ask: &Ask, session: &Session) -> Result<Bytes, Inexpressible> {
     let profile = &session.capabilities.profile;
     let params = ask.params.as_ref();
-    let is_url = ask.kind == AskKind::Elicit && params.and_then(|params| params.member("mode")).is_some_and(|mode| mode.as_str() == "\"url\"");
+    let is_url = ask.kind == AskKind::Elicit
+        && params.and_then(|params| params.member("mode")).is_some_and(|mode| mode.as_str() == "\"url\"");
     let declared = match ask.kind {
         AskKind::Elicit if is_url => profile.url,
         AskKind::Elicit => profile.form,
@@ -278,7 +294,9 @@ pub fn ask(id: &Id, ask: &Ask, session: &Session) -> Result<Bytes, Inexpressible
     if !declared {
         return Err(Inexpressible::Undeclared);
     }
-    if (is_url && session.revision < Revision::V2025_11_25) || (ask.kind == AskKind::Elicit && session.revision < Revision::V2025_06_18) {
+    if (is_url && session.revision < Revision::V2025_11_25)
+        || (ask.kind == AskKind::Elicit && session.revision < Revision::V2025_06_18)
+    {
         return Err(Inexpressible::TooNew);
     }
     Ok(jsonrpc::request(id, ask.kind.method(), params))

@@ -25,7 +25,13 @@ pub struct Encode<'a> {
 
 impl Encode<'_> {
     /// Any method with a client's parameters, some of them changed.
-    pub fn request(&self, method: &str, params: Option<&Raw>, changes: &[(&str, Option<Raw>)], mirror: &Mirror) -> Outgoing {
+    pub fn request(
+        &self,
+        method: &str,
+        params: Option<&Raw>,
+        changes: &[(&str, Option<Raw>)],
+        mirror: &Mirror,
+    ) -> Outgoing {
         let object = meta::object_or_empty(params);
         let own_meta = object.get("_meta").and_then(|own| own.object().ok());
         let own_meta = meta::for_modern(own_meta.as_ref(), self.caller, self.progress, self.token);
@@ -51,7 +57,10 @@ impl Encode<'_> {
 
 /// What HTTP carries besides the body.
 fn headers(method: &str, params: &Raw, mirror: &Mirror) -> Vec<(HeaderName, HeaderValue)> {
-    let mut headers = vec![(HeaderName::from_static("mcp-protocol-version"), HeaderValue::from_static(Revision::NEWEST_MODERN.name()))];
+    let mut headers = vec![(
+        HeaderName::from_static("mcp-protocol-version"),
+        HeaderValue::from_static(Revision::NEWEST_MODERN.name()),
+    )];
     headers.extend(HeaderValue::from_str(method).ok().map(|method| (HeaderName::from_static("mcp-method"), method)));
     let Some(key) = named_by(method) else { return headers };
     let Ok(object) = params.object() else { return headers };
@@ -101,7 +110,10 @@ pub struct NotAResult;
 
 fn input_required(object: &Object) -> Result<Outcome, NotAResult> {
     let requests = object.get("inputRequests");
-    let state = object.get("requestState").map(|state| state.text().map(std::borrow::Cow::into_owned).ok_or(NotAResult)).transpose()?;
+    let state = object
+        .get("requestState")
+        .map(|state| state.text().map(std::borrow::Cow::into_owned).ok_or(NotAResult))
+        .transpose()?;
     if requests.is_none() && state.is_none() {
         return Err(NotAResult);
     }
@@ -153,7 +165,12 @@ fn is_spoken(version: &Raw) -> bool {
 }
 
 fn unsupported(error: &ErrorObject) -> Probe {
-    let supported = error.data.as_ref().and_then(|data| data.member("supported")).and_then(|supported| supported.elements()).unwrap_or_default();
+    let supported = error
+        .data
+        .as_ref()
+        .and_then(|data| data.member("supported"))
+        .and_then(|supported| supported.elements())
+        .unwrap_or_default();
     if supported.iter().any(is_spoken) {
         return Probe::Retry;
     }

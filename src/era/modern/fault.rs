@@ -22,14 +22,26 @@ pub fn fault(fault: &Fault) -> (u16, ErrorObject, Option<Duration>) {
             let data = code::data(&[("uri", Raw::string(uri))]);
             (200, ErrorObject::new(code::INVALID_PARAMS, "Resource not found").with_data(data), None)
         }
-        Fault::BadCursor => plain(200, code::INVALID_PARAMS, "Invalid cursor: start the list again without one".to_owned()),
+        Fault::BadCursor => {
+            plain(200, code::INVALID_PARAMS, "Invalid cursor: start the list again without one".to_owned())
+        }
         Fault::BadState(reason) => {
             let data = code::data(&[("reason", Raw::string(reason))]);
-            (200, ErrorObject::new(code::INVALID_PARAMS, "Invalid requestState: call again without it to start over").with_data(data), None)
+            (
+                200,
+                ErrorObject::new(code::INVALID_PARAMS, "Invalid requestState: call again without it to start over")
+                    .with_data(data),
+                None,
+            )
         }
         Fault::MissingCapability(required) => {
             let data = code::data(&[("requiredCapabilities", required.clone())]);
-            (400, ErrorObject::new(code::MISSING_CAPABILITY, "This call needs a client capability that was not declared").with_data(data), None)
+            (
+                400,
+                ErrorObject::new(code::MISSING_CAPABILITY, "This call needs a client capability that was not declared")
+                    .with_data(data),
+                None,
+            )
         }
         Fault::Unanswered(reason) => plain(200, code::INTERNAL_ERROR, (*reason).to_owned()),
         Fault::Upstream(error) => upstream(error),

@@ -15,8 +15,8 @@ use crate::{
     era::{IMPLEMENTATION, Refusal, Revision, code, meta, notice as notices},
     jsonrpc::{self, ErrorObject, Id, Kind, Object, Raw},
     mcp::{
-        CacheHint, CacheScope, Capabilities, Completion, Fault, Filter, Invoke, Level, ListKind, LogInterest, Mirrored, Notice, Offer, Op, Outcome, Page,
-        ProgressInterest, Reference, Verb, decode_value,
+        CacheHint, CacheScope, Capabilities, Completion, Fault, Filter, Invoke, Level, ListKind, LogInterest, Mirrored,
+        Notice, Offer, Op, Outcome, Page, ProgressInterest, Reference, Verb, decode_value,
     },
 };
 
@@ -94,13 +94,26 @@ pub fn decode(headers: &HeaderMap, id: Id, method: String, params: Option<Raw>) 
     check_version(headers, &claim).map_err(|error| refuse(400, error))?;
     check_method(headers, &method).map_err(|error| refuse(400, error))?;
     check_name(headers, &method, &params_object).map_err(|error| refuse(400, error))?;
-    let progress_token = own_meta.get(meta::PROGRESS_TOKEN).filter(|token| matches!(token.kind(), Kind::String | Kind::Number));
+    let progress_token =
+        own_meta.get(meta::PROGRESS_TOKEN).filter(|token| matches!(token.kind(), Kind::String | Kind::Number));
     let log = log_interest(&own_meta).map_err(|error| refuse(200, error))?;
     let progress = if progress_token.is_some() { ProgressInterest::Wanted } else { ProgressInterest::Unwanted };
     let op = operation(&method, params, &params_object).map_err(|fault| answer_fault(&id, &fault))?;
-    let mirrored = if matches!(&op, Op::Invoke(invoke) if invoke.verb == Verb::CallTool) { mirrored(headers) } else { Mirrored::NotApplicable };
+    let mirrored = if matches!(&op, Op::Invoke(invoke) if invoke.verb == Verb::CallTool) {
+        mirrored(headers)
+    } else {
+        Mirrored::NotApplicable
+    };
     let client_info = own_meta.get(meta::CLIENT_INFO).filter(|info| info.kind() == Kind::Object);
-    Ok(Request { ticket: Ticket { id, progress_token, shape: shape(&op) }, op, progress, client_info, capabilities, log, mirrored })
+    Ok(Request {
+        ticket: Ticket { id, progress_token, shape: shape(&op) },
+        op,
+        progress,
+        client_info,
+        capabilities,
+        log,
+        mirrored,
+    })
 }
 
 /// A refusal before there is a call.
@@ -116,7 +129,9 @@ fn answer_fault(id: &Id, fault: &Fault) -> Refusal {
 /// An absent object reads as an empty one: what is missing in it is said then.
 fn object(raw: Option<&Raw>) -> Result<Object, ErrorObject> {
     let Some(raw) = raw else { return Ok(Object::default()) };
-    raw.object().map_err(|error| ErrorObject::new(code::INVALID_PARAMS, format!("`params` and `_meta` must be objects: {error}")))
+    raw.object().map_err(|error| {
+        ErrorObject::new(code::INVALID_PARAMS, format!("`params` and `_meta` must be objects: {error}"))
+    })
 }
 
 fn envelope(own_meta: &Object) -> Result<(String, Capabilities), ErrorObject> {
@@ -173,7 +188,9 @@ fn check_name(headers: &HeaderMap, method: &str, params: &Object) -> Result<(), 
     match params.text(key) {
         None => Err(ErrorObject::new(code::INVALID_PARAMS, format!("`params.{key}` must be a string"))),
         // White space around a header is not part of it, so it cannot be compared.
-        Some(name) if header != name && header != name.trim_matches([' ', '\t']) => Err(mismatch("Mcp-Name is not what the body says")),
+        Some(name) if header != name && header != name.trim_matches([' ', '\t']) => {
+            Err(mismatch("Mcp-Name is not what the body says"))
+        }
         Some(_) => Ok(()),
     }
 }
@@ -202,7 +219,9 @@ fn log_interest(own_meta: &Object) -> Result<LogInterest, ErrorObject> {
 }
 
 fn mirrored(headers: &HeaderMap) -> Mirrored {
-    let named = headers.iter().filter_map(|(name, value)| Some((name.as_str().strip_prefix("mcp-param-")?.to_owned(), value.as_bytes().to_vec())));
+    let named = headers.iter().filter_map(|(name, value)| {
+        Some((name.as_str().strip_prefix("mcp-param-")?.to_owned(), value.as_bytes().to_vec()))
+    });
     Mirrored::Headers(named.collect())
 }
 
@@ -226,12 +245,16 @@ fn operation(method: &str, params: Option<Raw>, object: &Object) -> Result<Op, F
 
 /// The cursor of a list request, in both eras.
 pub(in crate::era) fn cursor(params: &Object) -> Result<Option<String>, Fault> {
-    params.get("cursor").map(|cursor| cursor.text().map(std::borrow::Cow::into_owned).ok_or(Fault::BadCursor)).transpose()
+    params
+        .get("cursor")
+        .map(|cursor| cursor.text().map(std::borrow::Cow::into_owned).ok_or(Fault::BadCursor))
+        .transpose()
 }
 
 /// A completion request, in both eras.
 pub(in crate::era) fn completion(params: &Object) -> Result<Completion, Fault> {
-    const UNCLEAR: Fault = Fault::InvalidParams("`ref` must be a `ref/prompt` with a name or a `ref/resource` with a uri");
+    const UNCLEAR: Fault =
+        Fault::InvalidParams("`ref` must be a `ref/prompt` with a name or a `ref/resource` with a uri");
     let reference = params.get("ref").and_then(|reference| reference.object().ok()).ok_or(UNCLEAR)?;
     let reference = match reference.text("type").as_deref() {
         Some("ref/prompt") => Reference::Prompt(reference.text("name").ok_or(UNCLEAR)?),
@@ -247,13 +270,19 @@ fn invoke(verb: Verb, params: &Object) -> Result<Invoke, Fault> {
     if answers.as_ref().is_some_and(|answers| answers.kind() != Kind::Object) {
         return Err(Fault::InvalidParams("`inputResponses` must be an object"));
     }
-    let state = params.get("requestState").map(|state| state.text().map(std::borrow::Cow::into_owned).ok_or(Fault::BadState("not a string"))).transpose()?;
+    let state = params
+        .get("requestState")
+        .map(|state| state.text().map(std::borrow::Cow::into_owned).ok_or(Fault::BadState("not a string")))
+        .transpose()?;
     Ok(Invoke { verb, target, params: params.raw().clone(), answers, state })
 }
 
 fn listen(params: &Object) -> Result<Filter, Fault> {
     let notifications = params.get("notifications").and_then(|notifications| notifications.object().ok());
-    notifications.as_ref().and_then(Filter::parse).ok_or(Fault::InvalidParams("`notifications` must be a subscription filter"))
+    notifications
+        .as_ref()
+        .and_then(Filter::parse)
+        .ok_or(Fault::InvalidParams("`notifications` must be a subscription filter"))
 }
 
 const fn shape(op: &Op) -> Shape {
@@ -289,7 +318,10 @@ fn complete(ticket: &Ticket, result: &Raw, hint: CacheHint) -> Raw {
     let edit = object.edit().set_default("resultType", Raw::literal("\"complete\""));
     match ticket.shape {
         Shape::Plain => edit.finish(),
-        Shape::Cacheable => edit.set_default("ttlMs", ttl_ms(hint.ttl)).set_default("cacheScope", Raw::string(hint.scope.name())).finish(),
+        Shape::Cacheable => edit
+            .set_default("ttlMs", ttl_ms(hint.ttl))
+            .set_default("cacheScope", Raw::string(hint.scope.name()))
+            .finish(),
         Shape::Subscription => {
             let own_meta = meta::of_gateway(&[(meta::SUBSCRIPTION_ID, ticket.id.raw().clone())]);
             edit.set("_meta", own_meta).finish()

@@ -1,0 +1,46 @@
+# Two images of one static binary.
+#
+#   docker build -t myelin .                        on an empty base: for servers that are reached over HTTP
+#   docker build -t myelin:tools --target tools .   with Node and Python: for servers started by npx and uvx
+#
+# Both run as an unprivileged user and read /etc/myelin/myelin.yaml, which must say where to listen:
+# `listen: 0.0.0.0:8808`, and `anonymous: allow` for as long as nothing authenticates clients. Publish the port accordingly.
+
+FROM rust:1.95-slim-bookworm AS build
+WORKDIR /build
+COPY . .
+# Linked against a static glibc, so that it runs where there is nothing else. Name lookup needs only /etc/resolv.conf then.
+# A target of its own keeps the flags away from build scripts.
+RUN target=$(rustc -vV | sed -n 's/^host: //p') \
+    && RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --bin myelin --target "$target" \
+    && install -D "target/$target/release/myelin" /out/usr/local/bin/myelin \
+    && install -D -m 644 LICENSE /out/usr/local/share/doc/myelin/LICENSE
+
+FROM node:24-bookworm-slim AS tools
+LABEL org.opencontainers.image.title="Myelin with Node and Python" \
+      org.opencontainers.image.description="An MCP gateway: one front door between AI agents and their tool servers" \
+      org.opencontainers.image.licenses="Apache-2.0"
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends ca-certificates git python3 python3-pip python3-venv \
+    && pip install --no-cache-dir --break-system-packages "uv==0.13.9" \
+    && rm -rf /var/lib/apt/lists/*
+COPY --from=build /out/ /
+# npx and uvx keep what they download below the home directory; mount a volume there to keep it.
+RUN useradd --uid 65532 --create-home myelin
+USER 65532:65532
+WORKDIR /home/myelin
+EXPOSE 8808
+ENTRYPOINT ["/usr/local/bin/myelin"]
+CMD ["run", "/etc/myelin/myelin.yaml"]
+
+FROM scratch AS gateway
+LABEL org.opencontainers.image.title="Myelin" \
+      org.opencontainers.image.description="An MCP gateway: one front door between AI agents and their tool servers" \
+      org.opencontainers.image.licenses="Apache-2.0"
+# The authorities that HTTPS servers are verified with.
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
+COPY --from=build /out/ /
+USER 65532:65532
+EXPOSE 8808
+ENTRYPOINT ["/usr/local/bin/myelin"]
+CMD ["run", "/etc/myelin/myelin.yaml"]
