@@ -2,4 +2,13 @@
 
 mod kit;
 
+mod crosstalk;
+mod era;
+mod failure;
+mod fidelity;
 mod input;
+mod lists;
+mod questions;
+mod session;
+mod subscriptions;
+mod vanish;

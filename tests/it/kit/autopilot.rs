@@ -11,15 +11,15 @@ use super::{
 
 /// What a server offers: the JSON of each entry.
 #[derive(Clone, Debug)]
-pub struct Catalog {
-    pub tools: Vec<String>,
-    pub prompts: Vec<String>,
-    pub resources: Vec<String>,
-    pub templates: Vec<String>,
+pub(crate) struct Catalog {
+    pub(crate) tools: Vec<String>,
+    pub(crate) prompts: Vec<String>,
+    pub(crate) resources: Vec<String>,
+    pub(crate) templates: Vec<String>,
     /// Entries per page.
-    pub page: usize,
-    pub ttl_ms: u64,
-    pub scope: &'static str,
+    pub(crate) page: usize,
+    pub(crate) ttl_ms: u64,
+    pub(crate) scope: &'static str,
 }
 
 impl Default for Catalog {
@@ -37,7 +37,7 @@ impl Default for Catalog {
 }
 
 /// A tool that takes anything.
-pub fn tool(name: &str) -> String {
+pub(crate) fn tool(name: &str) -> String {
     format!(r#"{{"name":"{name}","inputSchema":{{"type":"object"}}}}"#)
 }
 

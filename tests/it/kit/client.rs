@@ -14,7 +14,7 @@ use super::{
 };
 
 /// The bytes of a request.
-pub fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
+pub(crate) fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
     let mut head = format!("{method} {path} HTTP/1.1\r\n");
     if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
         head.push_str("host: 127.0.0.1\r\n");
@@ -30,24 +30,24 @@ pub fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) 
 }
 
 /// A connection that sends bytes.
-pub struct Client {
+pub(crate) struct Client {
     stream: TcpStream,
 }
 
 impl Client {
-    pub async fn connect(address: &str) -> Self {
+    pub(crate) async fn connect(address: &str) -> Self {
         let stream = soon("connect", TcpStream::connect(address)).await.unwrap();
         stream.set_nodelay(true).unwrap();
         Self { stream }
     }
 
     /// Sends bytes; the other side may hang up in the middle of them.
-    pub async fn send(&mut self, bytes: &[u8]) {
+    pub(crate) async fn send(&mut self, bytes: &[u8]) {
         let _ = soon("send", self.stream.write_all(bytes)).await;
     }
 
     /// The head of the answer; the body is read as it is asked for.
-    pub async fn answer(self) -> Answer {
+    pub(crate) async fn answer(self) -> Answer {
         let mut input = BufReader::new(self.stream);
         let head = soon("an answer", Head::read(&mut input)).await.unwrap().expect("an answer, not a hang-up");
         let status = head.line.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
@@ -56,13 +56,13 @@ impl Client {
     }
 
     /// Whether the other side hangs up without an answer.
-    pub async fn is_hung_up(self) -> bool {
+    pub(crate) async fn is_hung_up(self) -> bool {
         let mut input = BufReader::new(self.stream);
         matches!(soon("a hang-up", Head::read(&mut input)).await, Ok(None) | Err(_))
     }
 
     /// A request and the head of its answer.
-    pub async fn exchange(address: &str, bytes: &[u8]) -> Answer {
+    pub(crate) async fn exchange(address: &str, bytes: &[u8]) -> Answer {
         let mut client = Self::connect(address).await;
         client.send(bytes).await;
         client.answer().await
@@ -71,15 +71,15 @@ impl Client {
 
 /// An event of a stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SseEvent {
-    pub id: Option<String>,
-    pub event: Option<String>,
-    pub data: String,
+pub(crate) struct SseEvent {
+    pub(crate) id: Option<String>,
+    pub(crate) event: Option<String>,
+    pub(crate) data: String,
 }
 
 /// An answer. Dropped, it hangs up.
-pub struct Answer {
-    pub status: u16,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
     head: Head,
     input: BufReader<TcpStream>,
     framing: Framing,
@@ -89,11 +89,11 @@ pub struct Answer {
 }
 
 impl Answer {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.header(name)
     }
 
-    pub fn is_stream(&self) -> bool {
+    pub(crate) fn is_stream(&self) -> bool {
         self.header("content-type").is_some_and(|kind| kind.starts_with("text/event-stream"))
     }
 
@@ -109,13 +109,13 @@ impl Answer {
     }
 
     /// The whole body as it came.
-    pub async fn text(mut self) -> String {
+    pub(crate) async fn text(mut self) -> String {
         while self.more().await.expect("a whole body") {}
         self.text
     }
 
     /// The raw text up to and with the next blank line: an event or a comment.
-    pub async fn block(&mut self) -> Option<String> {
+    pub(crate) async fn block(&mut self) -> Option<String> {
         loop {
             if let Some(end) = self.text.find("\n\n") {
                 let rest = self.text.split_off(end + 2);
@@ -128,7 +128,7 @@ impl Answer {
     }
 
     /// The next event that carries data.
-    pub async fn event(&mut self) -> Option<SseEvent> {
+    pub(crate) async fn event(&mut self) -> Option<SseEvent> {
         if let Some(event) = self.events.pop_front() {
             return Some(event);
         }
@@ -142,7 +142,7 @@ impl Answer {
     }
 
     /// The text of the next message, in either form of answer.
-    pub async fn message_text(&mut self) -> Option<String> {
+    pub(crate) async fn message_text(&mut self) -> Option<String> {
         if self.is_stream() {
             loop {
                 let event = self.event().await?;
@@ -156,13 +156,13 @@ impl Answer {
     }
 
     /// The next message.
-    pub async fn message(&mut self) -> Value {
+    pub(crate) async fn message(&mut self) -> Value {
         let text = self.message_text().await.expect("a message, not the end");
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
     }
 
     /// The response, and what came before it.
-    pub async fn all(mut self) -> Vec<Value> {
+    pub(crate) async fn all(mut self) -> Vec<Value> {
         let mut all = Vec::new();
         while let Some(text) = self.message_text().await {
             all.push(serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}")));
@@ -171,7 +171,7 @@ impl Answer {
     }
 
     /// The text of the response: the last message.
-    pub async fn response_text(mut self) -> String {
+    pub(crate) async fn response_text(mut self) -> String {
         let mut last = None;
         while let Some(text) = self.message_text().await {
             last = Some(text);
@@ -180,13 +180,13 @@ impl Answer {
     }
 
     /// The response: the last message.
-    pub async fn response(self) -> Value {
+    pub(crate) async fn response(self) -> Value {
         let text = self.response_text().await;
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
     }
 
     /// The response is an error of this status and code; answers with it.
-    pub async fn refused(self, status: u16, code: i64) -> Value {
+    pub(crate) async fn refused(self, status: u16, code: i64) -> Value {
         let own = self.status;
         let text = self.response_text().await;
         let message: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{own}: {error}: {text}"));

@@ -20,7 +20,7 @@ use super::{Client, Answer, marks, request, soon, until, upstream::Upstream};
 static STARTED: AtomicUsize = AtomicUsize::new(0);
 
 /// A configuration with these servers at `/mcp`, their names bare.
-pub fn config(servers: &[(&str, &Upstream)]) -> Value {
+pub(crate) fn config(servers: &[(&str, &Upstream)]) -> Value {
     let entries: serde_json::Map<_, _> =
         servers.iter().map(|(name, upstream)| ((*name).to_owned(), upstream.entry())).collect();
     json!({
@@ -33,19 +33,19 @@ pub fn config(servers: &[(&str, &Upstream)]) -> Value {
 }
 
 /// A running gateway. Dropped, it is killed.
-pub struct Gateway {
+pub(crate) struct Gateway {
     process: Child,
     folder: TempDir,
     mark: String,
     /// Where clients connect.
-    pub address: String,
+    pub(crate) address: String,
     /// Where health and metrics are.
-    pub admin: String,
+    pub(crate) admin: String,
 }
 
 impl Gateway {
     /// Starts the program and waits until clients can connect.
-    pub async fn start(config: Value) -> Self {
+    pub(crate) async fn start(config: Value) -> Self {
         let mark = format!("{}-{}", std::process::id(), STARTED.fetch_add(1, Ordering::Relaxed));
         let folder = TempDir::new().unwrap();
         write(&folder, &mark, config);
@@ -71,64 +71,77 @@ impl Gateway {
     }
 
     /// Starts it in front of one server called `up`.
-    pub async fn over(upstream: &Upstream) -> Self {
+    pub(crate) async fn over(upstream: &Upstream) -> Self {
         Self::start(config(&[("up", upstream)])).await
     }
 
     /// Writes another configuration into its file.
-    pub fn rewrite(&self, config: Value) {
+    pub(crate) fn rewrite(&self, config: Value) {
         write(&self.folder, &self.mark, config);
     }
 
     /// Writes something into its file that may be no configuration at all.
-    pub fn rewrite_raw(&self, text: &str) {
+    pub(crate) fn rewrite_raw(&self, text: &str) {
         fs::write(file(&self.folder), text).unwrap();
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap()
     }
 
-    pub fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         let pid = self.process.id().and_then(|id| Pid::from_raw(id.try_into().unwrap())).expect("it runs");
         kill_process(pid, signal).unwrap();
     }
 
     /// The exit code, when it has ended.
-    pub async fn exited(&mut self) -> Option<i32> {
+    pub(crate) async fn exited(&mut self) -> Option<i32> {
         soon("the gateway ends", self.process.wait()).await.unwrap().code()
     }
 
     /// Tells it to stop; it does so in order and leaves no process behind.
-    pub async fn stop(mut self) {
+    pub(crate) async fn stop(mut self) {
         self.signal(Signal::TERM);
         assert_eq!(self.exited().await, Some(0), "{}", self.log());
         self.leaves_nothing().await;
     }
 
     /// No process of it is left.
-    pub async fn leaves_nothing(&self) {
+    pub(crate) async fn leaves_nothing(&self) {
         until("no process is left", || marks::processes(&self.mark).is_empty()).await;
     }
 
     /// Its own process and those that it started.
-    pub fn processes(&self) -> Vec<String> {
+    pub(crate) fn processes(&self) -> Vec<String> {
         marks::processes(&self.mark)
     }
 
     /// Sends bytes over a connection of their own.
-    pub async fn send(&self, bytes: &[u8]) -> Answer {
+    pub(crate) async fn send(&self, bytes: &[u8]) -> Answer {
         Client::exchange(&self.address, bytes).await
     }
 
     /// GET on the admin listener.
-    pub async fn admin(&self, path: &str) -> (u16, String) {
+    pub(crate) async fn admin(&self, path: &str) -> (u16, String) {
         let answer = Client::exchange(&self.admin, &request("GET", path, &[], b"")).await;
         (answer.status, answer.text().await)
+    }
+}
+
+impl Gateway {
+    /// Waits until a metric has a value.
+    pub(crate) async fn metric(&self, name: &str, value: &str) {
+        let wanted = format!("{name} {value}");
+        let reached = async {
+            while !self.admin("/metrics").await.1.lines().any(|line| line == wanted) {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+        };
+        soon(&wanted, reached).await;
     }
 }
 

@@ -6,14 +6,14 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 
 /// The first line and the headers.
 #[derive(Clone, Debug, Default)]
-pub struct Head {
-    pub line: String,
-    pub headers: Vec<(String, String)>,
+pub(crate) struct Head {
+    pub(crate) line: String,
+    pub(crate) headers: Vec<(String, String)>,
 }
 
 impl Head {
     /// Reads a head; nothing at the end of the connection.
-    pub async fn read(input: &mut BufReader<impl AsyncReadExt + Unpin>) -> io::Result<Option<Self>> {
+    pub(crate) async fn read(input: &mut BufReader<impl AsyncReadExt + Unpin>) -> io::Result<Option<Self>> {
         let mut head = Self::default();
         loop {
             let mut line = String::new();
@@ -32,12 +32,12 @@ impl Head {
         }
     }
 
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(own, _)| own == name).map(|(_, value)| &**value)
     }
 
     /// How the body that follows is framed; `is_last` says what a missing length means.
-    pub fn framing(&self, unframed: Framing) -> Framing {
+    pub(crate) fn framing(&self, unframed: Framing) -> Framing {
         match (self.header("transfer-encoding"), self.header("content-length")) {
             (Some(_), _) => Framing::Chunked,
             (None, Some(length)) => Framing::Length(length.parse().unwrap_or(0)),
@@ -48,14 +48,14 @@ impl Head {
 
 /// Where a body ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Framing {
+pub(crate) enum Framing {
     Length(usize),
     Chunked,
     UntilClose,
 }
 
 /// The next piece of a body, or its end.
-pub async fn piece(
+pub(crate) async fn piece(
     input: &mut BufReader<impl AsyncReadExt + Unpin>,
     framing: &mut Framing,
 ) -> io::Result<Option<Vec<u8>>> {
@@ -94,7 +94,7 @@ async fn chunk(input: &mut BufReader<impl AsyncReadExt + Unpin>, framing: &mut F
 }
 
 /// A whole body.
-pub async fn body(input: &mut BufReader<impl AsyncReadExt + Unpin>, mut framing: Framing) -> io::Result<Vec<u8>> {
+pub(crate) async fn body(input: &mut BufReader<impl AsyncReadExt + Unpin>, mut framing: Framing) -> io::Result<Vec<u8>> {
     let mut whole = Vec::new();
     while let Some(piece) = piece(input, &mut framing).await? {
         whole.extend(piece);

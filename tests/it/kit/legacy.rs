@@ -6,26 +6,21 @@ use super::{Answer, Client, Gateway, NEWEST_LEGACY, request};
 
 /// A legacy client.
 #[derive(Clone)]
-pub struct Legacy {
+pub(crate) struct Legacy {
     address: String,
     path: String,
     revision: String,
-    pub session: String,
+    pub(crate) session: String,
 }
 
 impl Legacy {
     /// Shakes hands with no capabilities at the newest revision.
-    pub async fn open(gateway: &Gateway) -> Self {
+    pub(crate) async fn open(gateway: &Gateway) -> Self {
         Self::open_with(gateway, NEWEST_LEGACY, "{}").await
     }
 
-    pub async fn open_with(gateway: &Gateway, revision: &str, capabilities: &str) -> Self {
-        let unopened = Self {
-            address: gateway.address.clone(),
-            path: "/mcp".to_owned(),
-            revision: revision.to_owned(),
-            session: String::new(),
-        };
+    pub(crate) async fn open_with(gateway: &Gateway, revision: &str, capabilities: &str) -> Self {
+        let unopened = Self::unopened(gateway, revision);
         let answer = Client::exchange(&gateway.address, &unopened.initialize(capabilities)).await;
         assert_eq!(answer.status, 200);
         let session = answer.header("mcp-session-id").expect("a session").to_owned();
@@ -34,6 +29,32 @@ impl Legacy {
         let opened = Self { session, ..unopened };
         assert_eq!(opened.post(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).await.status, 202);
         opened
+    }
+
+    /// Asks for a session, which may be refused.
+    pub(crate) async fn try_open(gateway: &Gateway) -> Answer {
+        let unopened = Self::unopened(gateway, NEWEST_LEGACY);
+        Client::exchange(&gateway.address, &unopened.initialize("{}")).await
+    }
+
+    /// The same session at another path.
+    pub(crate) fn at(mut self, path: &str) -> Self {
+        self.path = path.to_owned();
+        self
+    }
+
+    /// The same client with another session id.
+    pub(crate) fn with_session(&self, session: String) -> Self {
+        Self { session, ..self.clone() }
+    }
+
+    fn unopened(gateway: &Gateway, revision: &str) -> Self {
+        Self {
+            address: gateway.address.clone(),
+            path: "/mcp".to_owned(),
+            revision: revision.to_owned(),
+            session: String::new(),
+        }
     }
 
     fn initialize(&self, capabilities: &str) -> Vec<u8> {
@@ -57,50 +78,54 @@ impl Legacy {
         headers
     }
 
-    pub fn bytes(&self, body: &str) -> Vec<u8> {
+    pub(crate) fn bytes(&self, body: &str) -> Vec<u8> {
         request("POST", &self.path, &self.headers(), body.as_bytes())
     }
 
     /// Posts a body.
-    pub async fn post(&self, body: &str) -> Answer {
+    pub(crate) async fn post(&self, body: &str) -> Answer {
         Client::exchange(&self.address, &self.bytes(body)).await
     }
 
     /// Posts a request; `members` are those of `params`, without braces.
-    pub async fn send(&self, id: impl Display, method: &str, members: &str) -> Answer {
+    pub(crate) async fn send(&self, id: impl Display, method: &str, members: &str) -> Answer {
         self.post(&Self::body(id, method, members)).await
     }
 
-    pub fn body(id: impl Display, method: &str, members: &str) -> String {
+    pub(crate) fn body(id: impl Display, method: &str, members: &str) -> String {
         format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{{members}}}}}"#)
     }
 
-    pub async fn call(&self, id: impl Display, tool: &str, arguments: &str) -> Answer {
+    pub(crate) async fn call(&self, id: impl Display, tool: &str, arguments: &str) -> Answer {
         self.send(id, "tools/call", &format!(r#""name":"{tool}","arguments":{arguments}"#)).await
     }
 
     /// Posts a request whose answer is not waited for.
-    pub async fn begin_call(&self, id: impl Display, tool: &str, arguments: &str) -> Client {
-        let body = Self::body(id, "tools/call", &format!(r#""name":"{tool}","arguments":{arguments}"#));
+    pub(crate) async fn begin_call(&self, id: impl Display, tool: &str, arguments: &str) -> Client {
+        self.begin_post(&Self::body(id, "tools/call", &format!(r#""name":"{tool}","arguments":{arguments}"#))).await
+    }
+
+    /// Posts a body whose answer is not waited for.
+    pub(crate) async fn begin_post(&self, body: &str) -> Client {
         let mut client = Client::connect(&self.address).await;
-        client.send(&self.bytes(&body)).await;
+        client.send(&self.bytes(body)).await;
         client
     }
 
     /// Tells the server something.
-    pub async fn tell(&self, method: &str, members: &str) {
+    pub(crate) async fn tell(&self, method: &str, members: &str) {
         let body = format!(r#"{{"jsonrpc":"2.0","method":"{method}","params":{{{members}}}}}"#);
         assert_eq!(self.post(&body).await.status, 202);
     }
 
     /// Answers a question.
-    pub async fn reply(&self, id: impl Display, result: &str) {
+    pub(crate) async fn reply(&self, id: impl Display, result: &str) {
         let answer = self.post(&format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#)).await;
         assert_eq!(answer.status, 202);
     }
 
     /// The session's own stream, or the rest of one that broke.
-    pub async fn stream(&self, after: Option<&str>) -> Answer {
+    pub(crate) async fn stream(&self, after: Option<&str>) -> Answer {
         let mut headers = self.headers();
         headers.retain(|(name, _)| !["content-type", "accept"].contains(name));
         headers.push(("accept", "text/event-stream"));
@@ -108,7 +133,7 @@ impl Legacy {
         Client::exchange(&self.address, &request("GET", &self.path, &headers, b"")).await
     }
 
-    pub async fn delete(&self) -> Answer {
+    pub(crate) async fn delete(&self) -> Answer {
         Client::exchange(&self.address, &request("DELETE", &self.path, &self.headers(), b"")).await
     }
 }

@@ -3,10 +3,10 @@
 use std::fs;
 
 /// The variable's name.
-pub const VARIABLE: &str = "MYELIN_IT_MARK";
+pub(crate) const VARIABLE: &str = "MYELIN_IT_MARK";
 
 /// The processes with this mark; zombies have no environment and do not count.
-pub fn processes(mark: &str) -> Vec<String> {
+pub(crate) fn processes(mark: &str) -> Vec<String> {
     let variable = format!("{VARIABLE}={mark}");
     let marked = |folder: &fs::DirEntry| {
         fs::read(folder.path().join("environ"))

@@ -17,23 +17,23 @@ use std::{future::Future, time::Duration};
 use serde_json::Value;
 use tokio::time::{sleep, timeout};
 
-pub use autopilot::{Catalog, tool};
-pub use client::{Answer, Client, request};
-pub use gateway::{Gateway, config};
-pub use legacy::Legacy;
-pub use modern::Modern;
-pub use upstream::{Arrived, Era, Upstream, Wire};
+pub(crate) use autopilot::{Catalog, tool};
+pub(crate) use client::{Answer, Client, request};
+pub(crate) use gateway::{Gateway, config};
+pub(crate) use legacy::Legacy;
+pub(crate) use modern::Modern;
+pub(crate) use upstream::{Arrived, Era, Upstream, Wire};
 
 /// Longer than anything here takes on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The revision that is modern.
-pub const MODERN: &str = "2026-07-28";
+pub(crate) const MODERN: &str = "2026-07-28";
 /// The newest legacy revision.
-pub const NEWEST_LEGACY: &str = "2025-11-25";
+pub(crate) const NEWEST_LEGACY: &str = "2025-11-25";
 
 /// What the future answers, before the deadline.
-pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     match timeout(PATIENCE, future).await {
         Ok(value) => value,
         Err(_) => panic!("waited in vain: {what}"),
@@ -41,7 +41,7 @@ pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
 }
 
 /// Waits for a condition that nobody announces.
-pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let poll = async {
         while !holds() {
             sleep(Duration::from_millis(5)).await;
@@ -51,14 +51,12 @@ pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 /// Nothing comes of it, for as long as `quiet` lasts.
-pub async fn never<T: std::fmt::Debug>(what: &str, quiet: Duration, future: impl Future<Output = T>) {
-    if let Ok(value) = timeout(quiet, future).await {
-        panic!("should not have happened: {what}: {value:?}");
-    }
+pub(crate) async fn never<T>(what: &str, quiet: Duration, future: impl Future<Output = T>) {
+    assert!(timeout(quiet, future).await.is_err(), "should not have happened: {what}");
 }
 
 /// The text of a member as it stands, found without changing a byte.
-pub fn raw_member(text: &str, path: &[&str]) -> String {
+pub(crate) fn raw_member(text: &str, path: &[&str]) -> String {
     let mut text = text.to_owned();
     for name in path {
         let members: std::collections::HashMap<String, Box<serde_json::value::RawValue>> =
@@ -69,7 +67,7 @@ pub fn raw_member(text: &str, path: &[&str]) -> String {
 }
 
 /// The names of a list's entries.
-pub fn names(message: &Value, list: &str) -> Vec<String> {
+pub(crate) fn names(message: &Value, list: &str) -> Vec<String> {
     let entries = message["result"][list].as_array().unwrap_or_else(|| panic!("no {list}: {message}"));
     entries.iter().map(|entry| entry["name"].as_str().unwrap_or_default().to_owned()).collect()
 }

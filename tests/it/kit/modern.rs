@@ -8,38 +8,38 @@ use super::{Answer, Client, Gateway, MODERN, request};
 
 /// A modern client.
 #[derive(Clone)]
-pub struct Modern {
+pub(crate) struct Modern {
     address: String,
-    pub path: String,
+    pub(crate) path: String,
     /// The JSON of its capabilities.
-    pub capabilities: String,
+    pub(crate) capabilities: String,
     /// More members of `_meta`, each with a comma before it.
-    pub meta: String,
+    pub(crate) meta: String,
 }
 
 impl Modern {
-    pub fn of(gateway: &Gateway) -> Self {
+    pub(crate) fn of(gateway: &Gateway) -> Self {
         Self { address: gateway.address.clone(), path: "/mcp".to_owned(), capabilities: "{}".to_owned(), meta: String::new() }
     }
 
-    pub fn capable(mut self, capabilities: &str) -> Self {
+    pub(crate) fn capable(mut self, capabilities: &str) -> Self {
         self.capabilities = capabilities.to_owned();
         self
     }
 
     /// More members of `_meta`.
-    pub fn meta(mut self, members: &str) -> Self {
+    pub(crate) fn meta(mut self, members: &str) -> Self {
         self.meta = format!(",{members}");
         self
     }
 
-    pub fn at(mut self, path: &str) -> Self {
+    pub(crate) fn at(mut self, path: &str) -> Self {
         self.path = path.to_owned();
         self
     }
 
     /// The body of a request; `members` are those of `params`, without braces.
-    pub fn body(&self, id: impl Display, method: &str, members: &str) -> String {
+    pub(crate) fn body(&self, id: impl Display, method: &str, members: &str) -> String {
         let comma = if members.is_empty() { "" } else { "," };
         let Self { capabilities, meta, .. } = self;
         format!(
@@ -48,7 +48,7 @@ impl Modern {
     }
 
     /// The bytes of a request, with the headers that the body asks for.
-    pub fn bytes(&self, id: impl Display, method: &str, members: &str) -> Vec<u8> {
+    pub(crate) fn bytes(&self, id: impl Display, method: &str, members: &str) -> Vec<u8> {
         let body = self.body(id, method, members);
         let parsed: Value = serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error}: {body}"));
         let name = match method {
@@ -66,22 +66,22 @@ impl Modern {
         request("POST", &self.path, &headers, body.as_bytes())
     }
 
-    pub async fn send(&self, id: impl Display, method: &str, members: &str) -> Answer {
+    pub(crate) async fn send(&self, id: impl Display, method: &str, members: &str) -> Answer {
         Client::exchange(&self.address, &self.bytes(id, method, members)).await
     }
 
-    pub async fn call(&self, id: impl Display, tool: &str, arguments: &str) -> Answer {
+    pub(crate) async fn call(&self, id: impl Display, tool: &str, arguments: &str) -> Answer {
         self.send(id, "tools/call", &format!(r#""name":"{tool}","arguments":{arguments}"#)).await
     }
 
     /// Sends a request whose answer is not waited for.
-    pub async fn begin(&self, id: impl Display, method: &str, members: &str) -> Client {
+    pub(crate) async fn begin(&self, id: impl Display, method: &str, members: &str) -> Client {
         let mut client = Client::connect(&self.address).await;
         client.send(&self.bytes(id, method, members)).await;
         client
     }
 
-    pub async fn begin_call(&self, id: impl Display, tool: &str, arguments: &str) -> Client {
+    pub(crate) async fn begin_call(&self, id: impl Display, tool: &str, arguments: &str) -> Client {
         self.begin(id, "tools/call", &format!(r#""name":"{tool}","arguments":{arguments}"#)).await
     }
 }

@@ -30,21 +30,21 @@ use super::{
 
 /// Which era a server speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Era {
+pub(crate) enum Era {
     Legacy,
     Modern,
 }
 
 /// How a server is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wire {
+pub(crate) enum Wire {
     Http,
     Stdio,
 }
 
 /// A scripted server.
 #[derive(Clone)]
-pub struct Upstream(Arc<Inner>);
+pub(crate) struct Upstream(Arc<Inner>);
 
 pub(super) struct Inner {
     pub(super) era: Era,
@@ -66,11 +66,11 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Upstream {
-    pub async fn new(era: Era, wire: Wire) -> Self {
+    pub(crate) async fn new(era: Era, wire: Wire) -> Self {
         Self::offering(era, wire, Catalog::default()).await
     }
 
-    pub async fn offering(era: Era, wire: Wire, catalog: Catalog) -> Self {
+    pub(crate) async fn offering(era: Era, wire: Wire, catalog: Catalog) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let inner = Arc::new(Inner {
             era,
@@ -90,7 +90,7 @@ impl Upstream {
     }
 
     /// Its entry in `mcpServers`.
-    pub fn entry(&self) -> Value {
+    pub(crate) fn entry(&self) -> Value {
         match self.0.wire {
             Wire::Http => json!({ "url": format!("http://127.0.0.1:{}/mcp", self.0.port) }),
             Wire::Stdio => json!({
@@ -102,35 +102,35 @@ impl Upstream {
     }
 
     /// The test answers this method itself.
-    pub fn takes(&self, method: &str) {
+    pub(crate) fn takes(&self, method: &str) {
         lock(&self.0.manual).insert(method.to_owned());
     }
 
     /// The autopilot answers this method again.
-    pub fn leaves(&self, method: &str) {
+    pub(crate) fn leaves(&self, method: &str) {
         lock(&self.0.manual).remove(method);
     }
 
-    pub fn change(&self, change: impl FnOnce(&mut Catalog)) {
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Catalog)) {
         change(&mut lock(&self.0.catalog));
     }
 
     /// How often a method came, whoever answered it.
-    pub fn count(&self, method: &str) -> usize {
+    pub(crate) fn count(&self, method: &str) -> usize {
         lock(&self.0.seen).iter().filter(|seen| *seen == method).count()
     }
 
     /// The next message of this method.
-    pub async fn take(&self, method: &str) -> Arrived {
+    pub(crate) async fn take(&self, method: &str) -> Arrived {
         self.take_if(method, |arrived| arrived.method() == method).await
     }
 
     /// The answer to a question of this id.
-    pub async fn answer(&self, id: &Value) -> Arrived {
+    pub(crate) async fn answer(&self, id: &Value) -> Arrived {
         self.take_if("an answer", |arrived| arrived.method().is_empty() && arrived.json["id"] == *id).await
     }
 
-    pub async fn take_if(&self, what: &str, wanted: impl Fn(&Arrived) -> bool) -> Arrived {
+    pub(crate) async fn take_if(&self, what: &str, wanted: impl Fn(&Arrived) -> bool) -> Arrived {
         soon(&format!("{what} reaches the server"), async {
             loop {
                 let changed = self.0.changed.notified();
@@ -152,12 +152,20 @@ impl Upstream {
     }
 
     /// Waits until so many subscriptions or streams are open.
-    pub async fn is_heard_by(&self, count: usize) {
+    pub(crate) async fn is_heard_by(&self, count: usize) {
         super::until("somebody listens", || lock(&self.0.listeners).len() >= count).await;
     }
 
+    /// Breaks all subscriptions and streams off.
+    pub(crate) async fn hang_up_on_listeners(&self) {
+        let listeners = std::mem::take(&mut *lock(&self.0.listeners));
+        for (listener, _) in listeners {
+            listener.hang_up().await;
+        }
+    }
+
     /// Says something to everybody who listens; `members` are those of `params`, without braces.
-    pub async fn tell(&self, method: &str, members: &str) {
+    pub(crate) async fn tell(&self, method: &str, members: &str) {
         let listeners = std::mem::take(&mut *lock(&self.0.listeners));
         for (mut listener, subscription) in listeners {
             let tag = subscription.as_ref().map_or_else(String::new, |id| {
@@ -184,60 +192,60 @@ struct Out {
 
 /// A message that came, and the way back.
 #[derive(Clone)]
-pub struct Arrived {
+pub(crate) struct Arrived {
     /// Its text as it came.
-    pub text: String,
-    pub json: Value,
+    pub(crate) text: String,
+    pub(crate) json: Value,
     head: Head,
     out: Out,
     is_streaming: bool,
 }
 
 impl Arrived {
-    pub fn method(&self) -> &str {
+    pub(crate) fn method(&self) -> &str {
         self.json["method"].as_str().unwrap_or("")
     }
 
-    pub fn params(&self) -> &Value {
+    pub(crate) fn params(&self) -> &Value {
         &self.json["params"]
     }
 
-    pub fn id(&self) -> &Value {
+    pub(crate) fn id(&self) -> &Value {
         &self.json["id"]
     }
 
     /// The first line of its request, over HTTP.
-    pub fn line(&self) -> &str {
+    pub(crate) fn line(&self) -> &str {
         &self.head.line
     }
 
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.header(name)
     }
 
     /// Which connection or child it came from.
-    pub fn connection(&self) -> usize {
+    pub(crate) fn connection(&self) -> usize {
         self.out.number
     }
 
     /// Answers with a result.
-    pub async fn result(&mut self, result: &str) {
+    pub(crate) async fn result(&mut self, result: &str) {
         let id = self.id().clone();
         self.finish(&format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#)).await;
     }
 
     /// Answers with a tool's result of one text.
-    pub async fn text_result(&mut self, text: &str) {
+    pub(crate) async fn text_result(&mut self, text: &str) {
         self.result(&format!(r#"{{"content":[{{"type":"text","text":"{text}"}}],"resultType":"complete"}}"#)).await;
     }
 
-    pub async fn error(&mut self, code: i64, message: &str) {
+    pub(crate) async fn error(&mut self, code: i64, message: &str) {
         let id = self.id().clone();
         self.finish(&format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":{code},"message":"{message}"}}}}"#)).await;
     }
 
     /// Answers with any text.
-    pub async fn finish(&mut self, text: &str) {
+    pub(crate) async fn finish(&mut self, text: &str) {
         if self.out.wire == Wire::Http && !self.is_streaming {
             return self.respond(200, "content-type: application/json\r\n", text).await;
         }
@@ -246,30 +254,30 @@ impl Arrived {
     }
 
     /// Ends a stream.
-    pub async fn end(&mut self) {
+    pub(crate) async fn end(&mut self) {
         if self.is_streaming {
             self.write(b"0\r\n\r\n").await;
         }
     }
 
     /// A notice before the answer; `members` are those of `params`, without braces.
-    pub async fn notice(&mut self, method: &str, members: &str) {
+    pub(crate) async fn notice(&mut self, method: &str, members: &str) {
         self.say(&format!(r#"{{"jsonrpc":"2.0","method":"{method}","params":{{{members}}}}}"#)).await;
     }
 
     /// Progress of this request.
-    pub async fn progress(&mut self, progress: impl std::fmt::Display) {
+    pub(crate) async fn progress(&mut self, progress: impl std::fmt::Display) {
         let token = self.params()["_meta"]["progressToken"].clone();
         self.notice("notifications/progress", &format!(r#""progressToken":{token},"progress":{progress}"#)).await;
     }
 
     /// A question before the answer.
-    pub async fn ask(&mut self, id: &Value, method: &str, params: &str) {
+    pub(crate) async fn ask(&mut self, id: &Value, method: &str, params: &str) {
         self.say(&format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{params}}}"#)).await;
     }
 
     /// A message before the answer: an event, or a line.
-    pub async fn say(&mut self, text: &str) {
+    pub(crate) async fn say(&mut self, text: &str) {
         if self.out.wire == Wire::Stdio {
             return self.write(format!("{text}\n").as_bytes()).await;
         }
@@ -278,20 +286,20 @@ impl Arrived {
         self.write(format!("{:x}\r\n{event}\r\n", event.len()).as_bytes()).await;
     }
 
-    pub async fn open_stream(&mut self) {
+    pub(crate) async fn open_stream(&mut self) {
         if !std::mem::replace(&mut self.is_streaming, true) {
             self.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n").await;
         }
     }
 
     /// An HTTP response.
-    pub async fn respond(&self, status: u16, headers: &str, text: &str) {
+    pub(crate) async fn respond(&self, status: u16, headers: &str, text: &str) {
         let head = format!("HTTP/1.1 {status} Scripted\r\n{headers}content-length: {}\r\n\r\n", text.len());
         self.write(format!("{head}{text}").as_bytes()).await;
     }
 
     /// Bytes as they are.
-    pub async fn write(&self, bytes: &[u8]) {
+    pub(crate) async fn write(&self, bytes: &[u8]) {
         if let Some(write) = &mut *self.out.write.lock().await {
             // Who went away hears nothing more.
             let _ = write.write_all(bytes).await;
@@ -299,7 +307,7 @@ impl Arrived {
     }
 
     /// Closes the connection, or ends the child.
-    pub async fn hang_up(&self) {
+    pub(crate) async fn hang_up(&self) {
         self.out.write.lock().await.take();
         if self.out.wire == Wire::Http {
             self.out.reader.abort();
@@ -307,7 +315,7 @@ impl Arrived {
     }
 
     /// Breaks the connection off without an orderly end.
-    pub async fn reset(&self) {
+    pub(crate) async fn reset(&self) {
         if let Some(write) = self.out.write.lock().await.take() {
             write.as_ref().set_zero_linger().unwrap();
             self.out.reader.abort();
@@ -315,11 +323,11 @@ impl Arrived {
     }
 
     /// Waits until the gateway hangs up.
-    pub async fn is_given_up(&mut self) {
+    pub(crate) async fn is_given_up(&mut self) {
         soon("the gateway gives the request up", self.out.gone.wait_for(|gone| *gone)).await.map(drop).unwrap_or(());
     }
 
-    pub fn is_gone(&self) -> bool {
+    pub(crate) fn is_gone(&self) -> bool {
         *self.out.gone.borrow()
     }
 }
