@@ -1,12 +1,15 @@
 //! The command line as a person or a script meets it: the real program, its output and its exit codes.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking, its helpers too")]
 
 use std::{
     fs,
-    io::Write,
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpListener,
     path::PathBuf,
-    process::{Command, Output, Stdio},
+    process::{Child, Command, Output, Stdio},
 };
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
@@ -64,6 +67,43 @@ impl Bench {
         let mut child = child.unwrap();
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
         child.wait_with_output().unwrap().into()
+    }
+}
+
+/// A gateway that runs, and what it said when it was ready.
+struct Running {
+    child: Child,
+    ready: Json,
+}
+
+impl Running {
+    fn start(bench: &Bench, arguments: &[&str]) -> Self {
+        let mut command = Command::new(MYELIN);
+        command.args(arguments).current_dir(bench.0.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        Self { child, ready: json(&line) }
+    }
+
+    fn endpoint(&self) -> &str {
+        self.ready["endpoints"][0].as_str().unwrap()
+    }
+
+    /// Ends it as an operator would; its exit code and log.
+    fn stop(mut self) -> (Option<i32>, String) {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+        let mut log = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        (self.child.wait().unwrap().code(), log)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Already ended, unless the test failed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -307,11 +347,53 @@ fn an_unknown_tool_suggests_a_known_one() {
 #[test]
 fn says_how_to_start_a_gateway_where_none_answers() {
     // Bound and not listened to by any HTTP server: closed again before the call.
-    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let ran = Bench::new().run(&["tools", "--url", &format!("http://{address}/mcp")]);
     assert_eq!(ran.code, 69);
     assert!(ran.err.contains(&format!("no gateway answers at http://{address}/mcp")), "{}", ran.err);
     assert!(ran.err.contains("`myelin run`"), "{}", ran.err);
+}
+
+#[test]
+fn a_gateway_says_where_it_is_and_offers_its_tools_there() {
+    let bench = Bench::with_demo();
+    let file = bench.0.path().join("demo.json");
+    let mut demo = json(&fs::read_to_string(&file).unwrap());
+    demo["admin"] = json!({ "listen": "127.0.0.1:0" });
+    bench.write("demo.json", &demo.to_string());
+
+    let running = Running::start(&bench, &["run", "demo.json", "--listen", "0"]);
+    assert_eq!(running.ready["ready"], json!(true));
+    assert!(running.ready["admin"].as_str().unwrap().starts_with("http://127.0.0.1:"));
+    let url = running.endpoint();
+    assert!(url.starts_with("http://127.0.0.1:") && url.ends_with("/mcp"), "{url}");
+
+    let ran = bench.run(&["tools", "--url", url]);
+    assert!(ran.code == 0 && ran.out.contains("search__web_search"), "{}", ran.err);
+    let ran = bench.run(&["call", "documents__find_in_document", "text=signal", "--url", url]);
+    assert!(ran.code == 0 && ran.err.contains("[1/"), "{}", ran.err);
+    json(&ran.out);
+    let ran = bench.run(&["call", "search__web_serch", "--url", url]);
+    assert!(ran.code == 64 && ran.err.contains("did you mean `search__web_search`?"), "{}", ran.err);
+
+    let (code, log) = running.stop();
+    assert_eq!(code, Some(0), "{log}");
+}
+
+#[test]
+fn a_gateway_whose_port_is_taken_says_what_to_do() {
+    let bench = Bench::with_demo();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let ran = bench.run(&["run", "demo.json", "--listen", &address]);
+    assert_eq!(ran.code, 69);
+    assert!(ran.err.contains(&format!("cannot listen on {address}")) && ran.err.contains("--listen"), "{}", ran.err);
+}
+
+#[test]
+fn a_log_level_that_is_none_is_a_usage_error() {
+    let ran = Bench::with_demo().run(&["run", "demo.json", "--listen", "0", "--log-level", "a=b=c"]);
+    assert_eq!((ran.code, ran.out.as_str()), (64, ""), "{}", ran.err);
 }
 
 #[test]
@@ -330,13 +412,84 @@ fn nothing_is_coloured_in_a_pipe() {
     }
 }
 
-/// What `arguments` print on a terminal of 80 columns; `None` where there is no `script` of util-linux to make one.
+/// A server whose one tool asks for a name: of 2025-11-25, which asks while the call is open.
+const ASKING_LEGACY: &str = r#"
+tool='{"name":"greet","inputSchema":{"type":"object"}}'
+form='{"message":"Who are you?","requestedSchema":{"type":"object","properties":{"name":{"type":"string"}},"required":["name"]}}'
+while read -r line; do
+  id=${line##*\"id\":}; id=${id%%[,\}]*}
+  case $line in
+    *'"initialize"'*) result='{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"a","version":"1"}}' ;;
+    *'"tools/list"'*) result="{\"tools\":[$tool]}" ;;
+    *'"tools/call"'*) call=$id; echo "{\"jsonrpc\":\"2.0\",\"id\":\"q\",\"method\":\"elicitation/create\",\"params\":$form}"; continue ;;
+    *'"result"'*) id=$call; result="{\"content\":[],\"structuredContent\":$line}" ;;
+    *) continue ;;
+  esac
+  echo "{\"jsonrpc\":\"2.0\",\"id\":$id,\"result\":$result}"
+done
+"#;
+
+/// The same of 2026-07-28, which ends the call and wants to be called again.
+const ASKING_MODERN: &str = r#"
+tool='{"name":"greet","inputSchema":{"type":"object"}}'
+form='{"mode":"form","message":"Who are you?","requestedSchema":{"type":"object","properties":{"name":{"type":"string"}},"required":["name"]}}'
+while read -r line; do
+  id=${line##*\"id\":}; id=${id%%[,\}]*}
+  case $line in
+    *'"server/discover"'*) result='{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{}},"serverInfo":{"name":"a","version":"1"},"ttlMs":0,"cacheScope":"private"}' ;;
+    *'"tools/list"'*) result="{\"resultType\":\"complete\",\"tools\":[$tool],\"ttlMs\":0,\"cacheScope\":\"private\"}" ;;
+    *'"inputResponses"'*) result="{\"resultType\":\"complete\",\"content\":[],\"structuredContent\":$line}" ;;
+    *'"tools/call"'*) result="{\"resultType\":\"input_required\",\"inputRequests\":{\"who\":{\"method\":\"elicitation/create\",\"params\":$form}},\"requestState\":\"s\"}" ;;
+    *) continue ;;
+  esac
+  echo "{\"jsonrpc\":\"2.0\",\"id\":$id,\"result\":$result}"
+done
+"#;
+
+/// A directory with `asking.json`, whose server is that script.
+fn asking(era: &str, script: &str) -> Bench {
+    let bench = Bench::new();
+    bench.write("asking.sh", script);
+    let server = json!({ "command": "sh", "args": ["asking.sh"], "cwd": bench.0.path(), "era": era });
+    bench.write("asking.json", &json!({ "mcpServers": { "asking": server } }).to_string());
+    bench
+}
+
+#[test]
+fn a_question_is_declined_where_nobody_can_be_asked() {
+    for (era, script, answer) in
+        [("legacy", ASKING_LEGACY, "/result"), ("modern", ASKING_MODERN, "/params/inputResponses/who")]
+    {
+        let ran = asking(era, script).run(&["call", "greet", "--config", "asking.json"]);
+        assert_eq!(ran.code, 0, "{era}: {}", ran.err);
+        assert!(ran.err.contains("declined: the server asks: Who are you?"), "{era}: {}", ran.err);
+        assert_eq!(json(&ran.out).pointer(answer), Some(&json!({ "action": "decline" })), "{era}: {}", ran.out);
+    }
+}
+
+#[test]
+fn a_question_is_asked_on_a_terminal() {
+    for (era, script) in [("legacy", ASKING_LEGACY), ("modern", ASKING_MODERN)] {
+        let bench = asking(era, script);
+        bench.write("answers", "Ada\n");
+        let Some(seen) = on_a_terminal(&bench, "call greet --config asking.json", "1") else { return };
+        assert!(seen.contains("Who are you?") && seen.contains("  name: "), "{era}: {seen}");
+        let answered: String = seen.split_whitespace().collect();
+        assert!(answered.contains(r#"{"action":"accept","content":{"name":"Ada"}}"#), "{era}: {seen}");
+    }
+}
+
+/// What `arguments` print on a terminal of 80 columns at which somebody types the file `answers`; `None` where there is no `script` of util-linux to make one.
 fn on_a_terminal(bench: &Bench, arguments: &str, no_color: &str) -> Option<String> {
     let mut command = Command::new("script");
     command.args(["-qec", &format!("{MYELIN} {arguments}"), "/dev/null"]).current_dir(bench.0.path());
-    command.env("NO_COLOR", no_color).env("TERM", "xterm").env("COLUMNS", "80").stdin(Stdio::null());
+    command.env("NO_COLOR", no_color).env("TERM", "xterm").env("COLUMNS", "80");
+    let answers = fs::File::open(bench.0.path().join("answers"));
+    command.stdin(answers.map_or_else(|_| Stdio::null(), Stdio::from));
     let output = command.output().ok()?;
-    output.status.success().then(|| String::from_utf8(output.stdout).unwrap().replace('\r', ""))
+    let seen = String::from_utf8(output.stdout).unwrap().replace('\r', "");
+    assert!(output.status.success(), "{seen}");
+    Some(seen)
 }
 
 #[test]

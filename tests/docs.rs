@@ -1,6 +1,7 @@
 //! Documents that do not lie: links lead somewhere, commands run, tables are what the program says.
 //!
 //! What is generated (the configuration reference) is written anew by `UPDATE_EXPECTED=1 cargo test --test docs`.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking, its helpers too")]
 
 #[path = "docs/markdown.rs"]
 mod markdown;
@@ -9,12 +10,7 @@ mod reference;
 #[path = "docs/session.rs"]
 mod session;
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
 use markdown::{anchors, documents, fences, links, read, root, table_cells};
 use myelin::config::{self, Format, ProcessEnvironment};

@@ -45,7 +45,9 @@ impl Mark {
         };
         let found = fs::read_dir("/proc").unwrap().flatten().filter(marked);
         found
-            .map(|folder| format!("{:?}: {:?}", folder.file_name(), fs::read_to_string(folder.path().join("cmdline"))))
+            .map(|folder| {
+                format!("{}: {:?}", folder.path().display(), fs::read_to_string(folder.path().join("cmdline")))
+            })
             .collect()
     }
 
@@ -86,6 +88,7 @@ async fn next(lines: &mut Lines) -> Option<Line> {
     timeout(Duration::from_secs(10), lines.next()).await.unwrap()
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what it is compared with has an end")]
 fn message(text: &'static str) -> Option<Line> {
     Some(Line::Message(text.into()))
 }

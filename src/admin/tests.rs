@@ -23,6 +23,7 @@ impl Status for Fixed {
     }
 }
 
+#[expect(clippy::unused_async, reason = "it needs the runtime around it")]
 async fn started(phase: Phase, problems: Vec<Problem>) -> (SocketAddr, Drainer) {
     let bound = Bound::bind(&ListenerSettings { address: "127.0.0.1:0".parse().unwrap(), tls: None }).unwrap();
     let address = bound.address();

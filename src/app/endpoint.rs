@@ -46,8 +46,11 @@ pub(super) struct Joined {
     stamps: SmallVec<[u64; 8]>,
     pub(super) index: Index,
     /// Pages by the place of their first entry.
-    pub(super) pages: Mutex<SmallVec<[(usize, Arc<Page>); 1]>>,
+    pub(super) pages: Mutex<Pages>,
 }
+
+/// Pages that were made already, by the place of their first entry.
+type Pages = SmallVec<[(usize, Arc<Page>); 1]>;
 
 /// The lists of an endpoint's servers, in the order of the servers.
 pub(super) type Stocks = SmallVec<[Option<Arc<Stock>>; 8]>;

@@ -1,6 +1,10 @@
 //! Keeping a running gateway in order: what is unused is ended, and files that changed are read anew.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::{
@@ -18,7 +22,7 @@ use crate::{
     telemetry::{label::Success, metrics::METRICS},
 };
 
-use super::{door::Door, gateway::Gateway, run::set_paths};
+use super::{door::Door, gateway::Gateway};
 
 /// How often things are put in order.
 const ROUND: Duration = Duration::from_secs(5);
@@ -41,7 +45,7 @@ pub(super) struct Kept {
 pub(super) async fn keep(kept: Kept, mut settings: Settings) {
     let (changes, mut changed) = mpsc::channel(1);
     let mut watch = kept.source.as_ref().map(|source| Watch::new(source, &changes));
-    let mut hangup = signal(SignalKind::hangup()).ok();
+    let mut hangup = if kept.source.is_some() { signal(SignalKind::hangup()).ok() } else { None };
     let mut rounds = interval(ROUND);
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -62,6 +66,12 @@ pub(super) async fn keep(kept: Kept, mut settings: Settings) {
             () = hung_up(&mut hangup) => kept.reload(&mut settings, &mut watch, &changes),
         }
     }
+}
+
+/// The paths of these settings' endpoints.
+pub(super) fn set_paths(paths: &Paths, settings: &Settings) {
+    let endpoints: Vec<&str> = settings.endpoints.iter().map(|endpoint| endpoint.path.as_str()).collect();
+    paths.set(endpoints);
 }
 
 async fn hung_up(signal: &mut Option<Signal>) {
@@ -118,7 +128,7 @@ impl Kept {
         &self,
         error: &dyn std::fmt::Display,
         watch: &mut Option<Watch>,
-        source: &PathBuf,
+        source: &Path,
         changes: &mpsc::Sender<()>,
     ) {
         tracing::error!("the new configuration is not usable; the old one stays\n{error}");
@@ -158,7 +168,7 @@ struct Watch {
 
 impl Watch {
     /// Watches the file and, if it can be read, what it refers to.
-    fn new(source: &PathBuf, changes: &mpsc::Sender<()>) -> Self {
+    fn new(source: &Path, changes: &mpsc::Sender<()>) -> Self {
         let sources = config::load(source).map_or_else(|_| Sources::of_file(source), |loaded| loaded.sources);
         Self::of(sources, changes)
     }

@@ -17,7 +17,7 @@ use crate::{
     },
     mcp::{Caller, Capabilities, LogInterest, Principal, Waist},
     seal::KeyRing,
-    telemetry::log,
+    telemetry::{access, log},
     upstream::Upstream,
 };
 
@@ -93,6 +93,7 @@ pub fn run(options: Options) -> Result<(), RunError> {
     let runtime = builder.enable_all().build().map_err(RunError::System)?;
     let served = runtime.block_on(serve(options));
     runtime.shutdown_background();
+    access::flush();
     served
 }
 
@@ -108,6 +109,7 @@ fn form(settings: &LogSettings) -> log::Form {
 
 async fn serve(options: Options) -> Result<(), RunError> {
     let Options { settings, source, announce } = options;
+    let has_source = source.is_some();
     let ring = KeyRing::new(settings.sealing_keys.iter().map(|key| key.expose().as_str()));
     let ring = Arc::new(ring.map_err(|_| RunError::System(std::io::ErrorKind::Other.into()))?);
     let gateway = Arc::new(Gateway::new(&settings, ring.clone())?);
@@ -120,7 +122,7 @@ async fn serve(options: Options) -> Result<(), RunError> {
     let drive = DriveSettings { question_timeout: settings.sessions.question_timeout, ..DriveSettings::default() };
     let door = Arc::new(Door::new(&waist, &ring, ParkSettings::default(), drive));
     let paths = Arc::new(Paths::default());
-    set_paths(&paths, &settings);
+    keep::set_paths(&paths, &settings);
     let guard = Guard::new(&settings.http, bound.address());
     let sessions = settings.sessions.clone();
     let exchange =
@@ -131,7 +133,9 @@ async fn serve(options: Options) -> Result<(), RunError> {
     let mut tasks = JoinSet::new();
     if let Some(bound) = admin_bound {
         let serving = admin::serve(bound, health.clone(), admin_drain);
-        tasks.spawn(async move { drop(serving.await) });
+        tasks.spawn(async move {
+            let _ = serving.await;
+        });
     }
     let kept =
         Kept { gateway: gateway.clone(), door, exchange: exchange.clone(), paths, tls: bound.tls_files(), source };
@@ -149,7 +153,7 @@ async fn serve(options: Options) -> Result<(), RunError> {
     let serving = tokio::spawn(serving);
     health.serves();
     announce(&ready);
-    stop_signal().await;
+    stop_signal(has_source).await;
     tracing::info!(grace = ?settings.drain, "draining");
     health.drains();
     gateway.drain();
@@ -180,12 +184,6 @@ fn ready(settings: &Settings, bound: &Bound, admin: Option<&Bound>) -> Ready {
         admin: admin.map(|bound| format!("http://{}", bound.address())),
         servers: settings.upstreams.iter().map(|upstream| upstream.name.clone()).collect(),
     }
-}
-
-/// The paths of these settings' endpoints.
-pub(super) fn set_paths(paths: &Paths, settings: &Settings) {
-    let endpoints: Vec<&str> = settings.endpoints.iter().map(|endpoint| endpoint.path.as_str()).collect();
-    paths.set(endpoints);
 }
 
 /// Reaches every server once, a few at a time: its era is known and its process warm when the first call comes.
@@ -230,17 +228,16 @@ async fn close_all(upstreams: Vec<Arc<Upstream>>) {
     }
 }
 
-/// SIGTERM or SIGINT.
-async fn stop_signal() {
-    let signals = [SignalKind::terminate(), SignalKind::interrupt()].map(tokio::signal::unix::signal);
-    match signals {
-        [Ok(mut terminate), Ok(mut interrupt)] => {
-            tokio::select! {
-                _ = terminate.recv() => (),
-                _ = interrupt.recv() => (),
-            }
-        }
+/// SIGTERM or SIGINT; and SIGHUP where there is no file to read anew: the terminal was closed.
+async fn stop_signal(has_source: bool) {
+    let signals = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
+    let [Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)] = signals.map(tokio::signal::unix::signal) else {
         // Without signals only SIGKILL ends it, and the guards then end its children.
-        _ => std::future::pending().await,
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => (),
+        _ = interrupt.recv() => (),
+        _ = hangup.recv(), if !has_source => (),
     }
 }

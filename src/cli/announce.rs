@@ -7,15 +7,16 @@ use std::{
 
 use myelin::app::Ready;
 use serde_json::json;
+use tracing::{instrument::WithSubscriber, subscriber::NoSubscriber};
 
 use super::{
-    offered,
-    reach::DEFAULT_URL,
+    offered::{self, Example},
+    reach::url_option,
     terminal::{BOLD, DIM, GOOD, count, is_read_by_a_person},
 };
 
 /// Says it on stdout; a person hears as well what the endpoints offer, as soon as their servers are up.
-pub(super) fn announce(ready: &Ready) {
+pub(super) fn announce(ready: &Ready, example: Example) {
     let is_person = is_read_by_a_person();
     let said = if is_person {
         anstream::stdout().write_all(for_people(ready).as_bytes())
@@ -25,7 +26,8 @@ pub(super) fn announce(ready: &Ready) {
     // The gateway serves all the same when nobody reads what it says.
     let _ = said.and_then(|()| io::stdout().flush());
     if let (true, Ok(runtime)) = (is_person, tokio::runtime::Handle::try_current()) {
-        runtime.spawn(offered::tell(ready.endpoints.clone()));
+        // The gateway's own log tells of the servers; this client's would tell the same once more.
+        runtime.spawn(offered::tell(ready.endpoints.clone(), example).with_subscriber(NoSubscriber::default()));
     }
 }
 
@@ -53,11 +55,6 @@ fn for_people(ready: &Ready) -> String {
         );
     }
     text
-}
-
-/// What a command needs to find this endpoint.
-pub(super) fn url_option(endpoint: &str) -> String {
-    if endpoint == DEFAULT_URL { String::new() } else { format!(" --url {endpoint}") }
 }
 
 #[cfg(test)]

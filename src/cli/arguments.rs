@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use super::{call, check, completions, exit::Code, failure::Failure, import, run as serve, schema, tools};
 
@@ -36,7 +36,7 @@ enum Command {
 }
 
 /// Runs the command that `arguments` (with the program's name first) ask for.
-pub fn run(arguments: &[OsString]) -> ExitCode {
+pub(crate) fn run(arguments: &[OsString]) -> ExitCode {
     let command = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments.command.unwrap_or_else(|| Command::Run(serve::Run::default())),
         Err(refusal) => {
@@ -58,15 +58,13 @@ impl Command {
             Self::Tools(tools) => tools.run(),
             Self::Call(call) => call.run(),
             Self::Schema(schema) => schema.run(),
-            Self::Completions(completions) => completions.run(),
+            Self::Completions(completions) => completions.run(&mut Arguments::command()),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

@@ -8,7 +8,7 @@ use std::{
 use myelin::{
     config::{self, Loaded, settings::Settings},
     route::settings::EndpointSettings,
-    upstream::settings::{UpstreamSettings, WireSettings},
+    upstream::settings::UpstreamSettings,
 };
 use serde_json::{Value as Json, json};
 
@@ -17,8 +17,8 @@ use super::{
     failure::Failure,
     import::tell,
     live::{self, Live},
-    reach::is_prefixed,
-    terminal::{GOOD, count, plain_line, table},
+    reach::{is_prefixed, wire},
+    terminal::{GOOD, count, table},
 };
 
 /// Say everything that is wrong with a configuration, or what it sets up
@@ -56,9 +56,9 @@ impl Check {
         }
         let live = if self.live { Some(live::look(&loaded.settings)?) } else { None };
         if self.json {
-            self.print_json(&loaded, live.as_ref())?
+            self.print_json(&loaded, live.as_ref())?;
         } else {
-            self.print(&loaded.settings, live.as_ref())?
+            self.print(&loaded.settings, live.as_ref())?;
         }
         Ok(if live.is_some_and(|live| live.is_incomplete()) { Code::Unreachable } else { Code::Done })
     }
@@ -110,17 +110,6 @@ impl Check {
 
 fn server_row(server: &UpstreamSettings) -> [String; 2] {
     [server.name.clone(), wire(server)]
-}
-
-/// The wire in a word, and whom it leads to. Arguments and paths are left out, since either may hold a secret.
-pub(super) fn wire(server: &UpstreamSettings) -> String {
-    match &server.wire {
-        WireSettings::Stdio(stdio) => format!("stdio {}", plain_line(&stdio.command)),
-        WireSettings::Http(http) => {
-            let authority = http.url.authority().map(ToString::to_string).unwrap_or_default();
-            format!("http {}://{authority}", http.url.scheme_str().unwrap_or_default())
-        }
-    }
 }
 
 fn endpoint_row(endpoint: &EndpointSettings) -> [String; 3] {

@@ -2,10 +2,9 @@
 
 use std::io::Write;
 
-use clap::CommandFactory;
 use clap_complete::Shell;
 
-use super::{arguments::Arguments, exit::Code, failure::Failure};
+use super::{exit::Code, failure::Failure};
 
 /// Print the completions for a shell
 #[derive(Debug, clap::Args)]
@@ -16,9 +15,10 @@ pub(super) struct Completions {
 }
 
 impl Completions {
-    pub(super) fn run(self) -> Result<Code, Failure> {
+    /// For this command line.
+    pub(super) fn run(self, command_line: &mut clap::Command) -> Result<Code, Failure> {
         let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut Arguments::command(), "myelin", &mut script);
+        clap_complete::generate(self.shell, command_line, "myelin", &mut script);
         std::io::stdout().write_all(&script)?;
         Ok(Code::Done)
     }

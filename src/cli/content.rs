@@ -48,17 +48,17 @@ fn part(item: &Object, structured: Option<&Value>) -> Option<String> {
             (!repeats).then(|| harmless(&text))
         }
         "image" | "audio" => Some(blob(&kind, item.text("mimeType"), item.get("data").as_ref())),
-        "resource" => resource(&item.get("resource")?.object().ok()?),
+        "resource" => Some(resource(&item.get("resource")?.object().ok()?)),
         "resource_link" => Some(format!("[resource {}]", plain_line(&item.text("uri").unwrap_or_default()))),
         _ => Some(format!("[{}]", plain_line(&kind))),
     }
 }
 
-fn resource(resource: &Object) -> Option<String> {
+fn resource(resource: &Object) -> String {
     let uri = plain_line(&resource.text("uri").unwrap_or_default());
     match resource.text("text") {
-        Some(text) => Some(harmless(&text)),
-        None => Some(blob(&format!("resource {uri}"), resource.text("mimeType"), resource.get("blob").as_ref())),
+        Some(text) => harmless(&text),
+        None => blob(&format!("resource {uri}"), resource.text("mimeType"), resource.get("blob").as_ref()),
     }
 }
 

@@ -12,7 +12,7 @@ use myelin::demo::{DemoServer, UnknownDemoServer, serve};
 use super::exit::Code;
 
 /// Serves MCP over stdin and stdout.
-pub fn run(arguments: &[OsString]) -> ExitCode {
+pub(crate) fn run(arguments: &[OsString]) -> ExitCode {
     let server = match arguments {
         [name] => name.to_str().ok_or(UnknownDemoServer).and_then(DemoServer::from_str),
         _ => Err(UnknownDemoServer),

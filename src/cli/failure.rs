@@ -119,9 +119,10 @@ impl Failure {
             Self::Broken { fault: UpstreamFault::Unauthorized, .. } => {
                 "give a credential with --header 'Authorization: Bearer …'".to_owned()
             }
+            Self::Broken { fault: UpstreamFault::Gone, .. } => "start its command by hand to see what it prints".to_owned(),
             Self::Run(RunError::Listen(BindError::Address(..))) => "give another address with --listen".to_owned(),
             Self::Run(RunError::Admin(BindError::Address(..))) => {
-                "give another address with `admin:` in a file, or `admin: off`".to_owned()
+                "write `admin: { listen: ADDRESS }` with another address into a file, or `admin: off`".to_owned()
             }
             Self::Log(LogError::Filter(_)) | Self::Run(RunError::Log(LogError::Filter(_))) => "write error, warn, info, debug, trace or info,myelin::upstream=debug".to_owned(),
             _ => return None,

@@ -14,9 +14,8 @@ use serde_json::{Value as Json, json};
 use tokio::task::JoinSet;
 
 use super::{
-    check::wire,
     failure::Failure,
-    reach::{Member, caller, is_prefixed, runtime},
+    reach::{Member, caller, is_prefixed, runtime, wire},
     terminal::{GOOD, WARNING, count, plain_line, table},
 };
 

@@ -30,5 +30,5 @@ mod signature;
 mod terminal;
 mod tools;
 
-pub use arguments::run;
-pub use demo::run as demo;
+pub(crate) use arguments::run;
+pub(crate) use demo::run as demo;

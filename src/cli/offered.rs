@@ -5,19 +5,27 @@ use std::io::Write;
 use myelin::{mcp::LogInterest, route::Exposed};
 
 use super::{
-    announce::url_option,
     failure::Failure,
-    reach::{Reach, caller},
+    reach::{Reach, caller, url_option},
     signature::Signature,
     terminal::{BOLD, DIM, GOOD, count, plain_line},
 };
 
-/// Asks each endpoint for its tools and tells how many there are, and how the first one is called.
-pub(super) async fn tell(endpoints: Vec<String>) {
+/// Which call a person is shown, to try.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Example {
+    /// This one.
+    Known(&'static str),
+    /// The first tool's, with its required arguments left to fill in.
+    FirstTool,
+}
+
+/// Asks each endpoint for its tools and tells how many there are, and how one is called.
+pub(super) async fn tell(endpoints: Vec<String>, example: Example) {
     for endpoint in endpoints {
         // Why an endpoint has nothing to offer stands in the log; that nobody reads stdout any more is not this one's to tell.
         let Ok(tools) = ask(&endpoint).await else { continue };
-        let _ = anstream::stdout().write_all(text(&endpoint, &tools).as_bytes());
+        let _ = anstream::stdout().write_all(text(&endpoint, &tools, example).as_bytes());
     }
 }
 
@@ -31,11 +39,14 @@ async fn ask(endpoint: &str) -> Result<Vec<Exposed>, Failure> {
     }
 }
 
-fn text(endpoint: &str, tools: &[Exposed]) -> String {
+fn text(endpoint: &str, tools: &[Exposed], example: Example) -> String {
     let head = format!("{GOOD}{endpoint}{GOOD:#} offers {}{}\n", count(tools.len(), "tool"), by_server(tools));
-    let example = tools
-        .first()
-        .map(|tool| format!("  {DIM}try:{DIM:#} {BOLD}{}{}{BOLD:#}\n\n", call(tool), url_option(endpoint)));
+    let call = match example {
+        Example::Known(call) => (!tools.is_empty()).then(|| call.to_owned()),
+        Example::FirstTool => tools.first().map(call),
+    };
+    let example =
+        call.map(|call| format!("  {DIM}try:{DIM:#} {BOLD}myelin call {call}{}{BOLD:#}\n\n", url_option(endpoint)));
     head + &example.unwrap_or_default()
 }
 
@@ -56,7 +67,7 @@ fn by_server(tools: &[Exposed]) -> String {
 fn call(tool: &Exposed) -> String {
     let required =
         Signature::read(tool.raw.as_str()).required().into_iter().map(|name| format!(" {}=…", plain_line(&name)));
-    format!("myelin call {}{}", plain_line(&tool.name), required.collect::<String>())
+    format!("{}{}", plain_line(&tool.name), required.collect::<String>())
 }
 
 #[cfg(test)]
@@ -72,7 +83,7 @@ mod tests {
 
     fn told(names: &[&str]) -> String {
         let tools: Vec<Exposed> = names.iter().map(|name| tool(name)).collect();
-        anstream::adapter::strip_str(&text("http://127.0.0.1:8808/mcp", &tools)).to_string()
+        anstream::adapter::strip_str(&text("http://127.0.0.1:8808/mcp", &tools, Example::FirstTool)).to_string()
     }
 
     #[test]

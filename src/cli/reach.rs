@@ -22,15 +22,21 @@ use myelin::{
     },
 };
 use tokio::{runtime::Runtime, task::JoinSet, time::timeout};
+use tracing::instrument::WithSubscriber;
 
-use super::failure::Failure;
+use super::{failure::Failure, terminal::plain_line};
 
 /// Where `myelin run` listens unless told otherwise.
-pub(super) const DEFAULT_URL: &str = "http://127.0.0.1:8808/mcp";
+const DEFAULT_URL: &str = "http://127.0.0.1:8808/mcp";
 /// Children get this long to end after the command is done; whoever waits for the prompt would notice more.
 const CLOSE: Duration = Duration::from_secs(2);
 /// A command makes one call at a time, and a list beside it.
 const CONNECTIONS: usize = 4;
+
+/// What a command needs to find this endpoint.
+pub(super) fn url_option(endpoint: &str) -> String {
+    if endpoint == DEFAULT_URL { String::new() } else { format!(" --url {endpoint}") }
+}
 
 /// Whom a command talks to.
 #[derive(Debug, clap::Args)]
@@ -154,7 +160,8 @@ impl Reach {
         let mut fetching = JoinSet::new();
         for (place, member) in self.members.iter().enumerate() {
             let (member, caller) = (member.clone(), caller.clone());
-            fetching.spawn(async move { (place, member.list(ListKind::Tools, &caller).await) });
+            let list = async move { (place, member.list(ListKind::Tools, &caller).await) };
+            fetching.spawn(list.with_current_subscriber());
         }
         let mut fetched = fetching.join_all().await;
         fetched.sort_by_key(|(place, _)| *place);
@@ -249,6 +256,17 @@ pub(super) fn is_prefixed(endpoint: &EndpointSettings) -> bool {
         Names::Auto => endpoint.servers.len() > 1,
         Names::Prefixed => true,
         Names::Bare => false,
+    }
+}
+
+/// The wire in a word, and whom it leads to. Arguments and paths are left out, since either may hold a secret.
+pub(super) fn wire(server: &UpstreamSettings) -> String {
+    match &server.wire {
+        WireSettings::Stdio(stdio) => format!("stdio {}", plain_line(&stdio.command)),
+        WireSettings::Http(http) => {
+            let authority = http.url.authority().map(ToString::to_string).unwrap_or_default();
+            format!("http {}://{authority}", http.url.scheme_str().unwrap_or_default())
+        }
     }
 }
 

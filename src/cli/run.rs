@@ -13,10 +13,14 @@ use super::{
     failure::Failure,
     import::tell,
     listen::{self, Listen},
+    offered::Example,
 };
 
 /// The built-in servers that stand behind the gateway when no file says otherwise.
 const DEMO: [&str; 3] = ["search", "vectors", "documents"];
+
+/// A call of theirs that works as it stands.
+const DEMO_CALL: &str = "search__web_search query='message queues'";
 
 /// Serve the tools of a file's servers at one address
 ///
@@ -50,7 +54,9 @@ impl Run {
         if let Some(level) = self.log_level {
             settings.log.filter = level;
         }
-        app::run(app::Options { settings, source: self.file, announce: Box::new(announce) })?;
+        let example = if self.file.is_none() { Example::Known(DEMO_CALL) } else { Example::FirstTool };
+        let announce = Box::new(move |ready: &app::Ready| announce(ready, example));
+        app::run(app::Options { settings, source: self.file, announce })?;
         Ok(Code::Done)
     }
 

@@ -81,11 +81,11 @@ pub enum ProblemKind {
     #[error("no client's configuration: {0}")]
     NotAClient(&'static str),
 
-    #[error("unknown key{}", did_you_mean(.near))]
+    #[error("unknown key{}", did_you_mean(.near.as_deref()))]
     UnknownKey { near: Option<String> },
     #[error("expected {wanted}, not {got}")]
     Expected { wanted: &'static str, got: Got },
-    #[error("expected {}, not {got}{}", one_of(.words), did_you_mean(.near))]
+    #[error("expected {}, not {got}{}", one_of(.words), did_you_mean(.near.as_deref()))]
     NoSuchWord { words: Vec<&'static str>, got: Got, near: Option<String> },
     #[error("must be at least {least}")]
     TooSmall { least: String },
@@ -134,7 +134,7 @@ pub enum ProblemKind {
     #[error("`{other}` is renamed to the same name")]
     RenameCollision { other: String },
 
-    #[error("there is no server {name} in this file{}", did_you_mean(.near))]
+    #[error("there is no server {name} in this file{}", did_you_mean(.near.as_deref()))]
     UnknownServer { name: Got, near: Option<String> },
     #[error("the pattern {pattern} matches no server of this file")]
     MatchesNothing { pattern: Got },
@@ -273,8 +273,8 @@ fn shortened(text: &str) -> String {
     }
 }
 
-fn did_you_mean(near: &Option<String>) -> String {
-    near.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
+fn did_you_mean(near: Option<&str>) -> String {
+    near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
 }
 
 fn one_of(words: &[&str]) -> String {

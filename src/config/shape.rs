@@ -186,7 +186,9 @@ impl<'a> Reader<'a> {
         match expand(text, self.environment, &mut self.files) {
             Ok(expanded) => Some(expanded),
             Err(problems) => {
-                problems.into_iter().for_each(|problem| self.report(place, problem));
+                for problem in problems {
+                    self.report(place, problem);
+                }
                 None
             }
         }

@@ -171,6 +171,9 @@ fn batch(header: &Header<'_>, body: Bytes, limits: Limits) -> Result<Arrival, Re
     if elements.is_empty() || elements.len() > limits.batch {
         return Err(invalid("A batch must have at least one element, and not more than the gateway's limit"));
     }
+    if elements.iter().any(Result::is_err) {
+        return Err(invalid("An element of the batch is not a JSON-RPC message"));
+    }
     let claims = |element: &Result<Message, Malformed>| match element.as_ref().map(|message| &message.body) {
         Ok(MessageBody::Request { params, .. } | MessageBody::Notification { params, .. }) => {
             claim(params.as_ref()).is_some()

@@ -6,7 +6,6 @@ use super::ListKind;
 
 /// The filter of a subscription (2026-07-28 basic/patterns/subscriptions).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "three independent members of the specification")]
 pub struct Filter {
     /// `toolsListChanged`
     pub tools: bool,

@@ -27,7 +27,8 @@ fn digest(text: &str) -> String {
     let hash = text
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-    (0..8).map(|place| char::from(DIGITS[usize::try_from(hash >> (place * 5) & 31).unwrap_or(0)])).collect()
+    let digit = |place: u32| DIGITS.get(usize::try_from(hash >> (place * 5) & 31).ok()?).copied();
+    (0..8).filter_map(digit).map(char::from).collect()
 }
 
 #[cfg(test)]

@@ -3,7 +3,10 @@
 //! It is written under the target `myelin::access`, so that a filter such as `info,myelin::access=off` switches it off; then it costs a
 //! comparison. It names the call and never its content: no arguments, results, headers or tokens.
 
-use std::time::Duration;
+use std::{sync::OnceLock, time::Duration};
+
+use super::lines::{Lines, write_time};
+use crate::clock;
 
 /// The target of the lines.
 pub const TARGET: &str = "myelin::access";
@@ -43,6 +46,13 @@ impl Access<'_> {
 
     /// Writes the line.
     pub fn write(&self) {
+        match LINES.get() {
+            Some(lines) => lines.add(|out| self.write_json(out)),
+            None => self.trace(),
+        }
+    }
+
+    fn trace(&self) {
         tracing::info!(
             target: TARGET,
             method = self.method,
@@ -58,6 +68,63 @@ impl Access<'_> {
             upstream_us = micros(self.upstream),
             "call"
         );
+    }
+
+    /// The same members in the same order as the general log writes them.
+    fn write_json(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"timestamp\":\"");
+        write_time(out, clock::unix_time());
+        out.extend_from_slice(b"\",\"level\":\"INFO\",\"message\":\"call\"");
+        let words = [
+            ("method", Some(self.method)),
+            ("tool", self.target),
+            ("server", self.server),
+            ("principal", Some(self.principal)),
+            ("era", Some(self.era)),
+            ("outcome", Some(self.outcome)),
+        ];
+        for (name, word) in words {
+            let Some(word) = word else { continue };
+            name_member(out, name);
+            // A string always has a JSON form, and writing to a Vec does not fail.
+            let _ = serde_json::to_writer(&mut *out, word);
+        }
+        let numbers = [
+            ("status", self.status.into()),
+            ("bytes_in", self.bytes_in),
+            ("bytes_out", self.bytes_out),
+            ("gateway_us", micros(self.gateway)),
+            ("upstream_us", micros(self.upstream)),
+        ];
+        for (name, number) in numbers {
+            name_member(out, name);
+            let _ = serde_json::to_writer(&mut *out, &number);
+        }
+        out.extend_from_slice(b",\"target\":\"myelin::access\"}");
+    }
+}
+
+fn name_member(out: &mut Vec<u8>, name: &str) {
+    out.extend_from_slice(b",\"");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
+}
+
+/// Set where the log is for machines.
+static LINES: OnceLock<Lines> = OnceLock::new();
+
+/// From now on lines are for machines, and written together.
+pub(super) fn gather() {
+    if let Some(lines) = Lines::start() {
+        // The log is set up once.
+        let _ = LINES.set(lines);
+    }
+}
+
+/// Writes what waits; to be called at the end of the process.
+pub fn flush() {
+    if let Some(lines) = LINES.get() {
+        lines.flush();
     }
 }
 

@@ -11,6 +11,7 @@ use std::{io, str::FromStr};
 use tracing_subscriber::{EnvFilter, filter::ParseError, layer::SubscriberExt, util::SubscriberInitExt};
 
 use self::pretty::Pretty;
+use super::access;
 
 /// How a line looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,5 +50,9 @@ pub fn init(form: Form, filter: &str) -> Result<(), LogError> {
             registry.with(lines.json().flatten_event(true).with_current_span(false).with_span_list(false)).try_init()
         }
     };
-    done.map_err(|_| LogError::Taken)
+    done.map_err(|_| LogError::Taken)?;
+    if form == Form::Json {
+        access::gather();
+    }
+    Ok(())
 }

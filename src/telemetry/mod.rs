@@ -4,6 +4,7 @@
 
 pub mod access;
 pub mod label;
+mod lines;
 pub mod log;
 pub mod metrics;
 

@@ -332,6 +332,9 @@ impl Group {
     }
 
     /// What the server offers; it is reached for that if it never was.
+    ///
+    /// # Errors
+    /// The fault of reaching it.
     pub async fn greeting(self: &Arc<Self>) -> Result<Arc<Greeting>, Fault> {
         if let Some(greeting) = self.greeting.load_full() {
             return Ok(greeting);
@@ -425,6 +428,9 @@ impl Group {
     // --- changes -----------------------------------------------------------------------------------------------------
 
     /// Listens for changes. Ready when changes from now on are heard.
+    ///
+    /// # Errors
+    /// The fault of reaching the server.
     pub async fn listen(self: &Arc<Self>, filter: &Filter) -> Result<Listening, Fault> {
         let greeting = self.greeting().await?;
         let offer = &greeting.offer;

@@ -92,7 +92,9 @@ pub(super) async fn subscription(peer: Weak<Peer>, bus: Arc<Bus>, mut wishes: Wi
                     bus.publish_gap();
                 }
                 backoff = Backoff::new();
-                current = Some(exchange);
+                if let Some(old) = current.replace(exchange) {
+                    hear_out(old, &bus).await;
+                }
                 wishes.granted.send_replace(Some(granted));
             }
             None => {
@@ -125,6 +127,14 @@ async fn open(peer: &Peer, filter: &Filter) -> Option<(AnyExchange, Filter)> {
     match tokio::time::timeout(PATIENCE, exchange.next()).await {
         Ok(Item::Notice(Notice::Acknowledged(granted))) => Some((exchange, granted)),
         _ => None,
+    }
+}
+
+/// What was said on the old subscription before the new one stood is told, too.
+async fn hear_out(mut old: AnyExchange, bus: &Bus) {
+    const LATE: Duration = Duration::from_millis(10);
+    while let Ok(Item::Notice(notice)) = tokio::time::timeout(LATE, old.next()).await {
+        bus.publish(notice);
     }
 }
 

@@ -61,6 +61,7 @@ pub(super) struct Streamable {
 }
 
 /// What an upstream answered to a POST.
+#[expect(clippy::large_enum_variant, reason = "moved once, where it is made")]
 pub(super) enum Posted {
     /// One message, or what should be one.
     Whole(StatusCode, Bytes),
@@ -131,6 +132,7 @@ pub(super) fn post_headers(outgoing: &[(HeaderName, HeaderValue)]) -> HeaderMap 
 }
 
 impl Streamable {
+    #[expect(clippy::too_many_arguments, reason = "what the handshake settled, each of another type")]
     pub(super) fn new(
         server: Arc<str>,
         client: Arc<Client>,

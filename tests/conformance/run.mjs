@@ -8,7 +8,7 @@ import { cells, upstreams } from './cells.mjs';
 import { readExpectations } from './expectations.mjs';
 import { REVISION, clientDifferences, differences, runClientScenario, runServerSuite, successes } from './suite.mjs';
 
-const PARALLEL = 2;
+const PARALLEL = 1;
 const FRONTS = { L: 'legacy', M: 'modern' };
 const CLIENT_SCENARIOS = {
   '2025-11-25': ['initialize', 'tools_call', 'sse-retry', 'elicitation-sep1034-client-defaults', 'json-schema-2020-12-preservation'],

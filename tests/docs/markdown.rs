@@ -7,30 +7,30 @@ use std::{
 };
 
 /// Where the package lies.
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// A file's text.
-pub fn read(path: &Path) -> String {
+pub(crate) fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// All documents, but for those that are data.
-pub fn documents() -> Vec<PathBuf> {
+pub(crate) fn documents() -> Vec<PathBuf> {
     let beside = fs::read_dir(root()).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
     let below = ["docs", "tests", "config"].into_iter().flat_map(|folder| files(&root().join(folder)));
     beside.chain(below).filter(|path| path.extension().is_some_and(|extension| extension == "md")).collect()
 }
 
 /// The program's and the tests' sources, as one text.
-pub fn sources() -> String {
+pub(crate) fn sources() -> String {
     let all = ["src", "tests"].into_iter().flat_map(|folder| files(&root().join(folder)));
     all.filter(|path| path.extension().is_some_and(|extension| extension == "rs")).map(|path| read(&path)).collect()
 }
 
 /// The files below a folder, without what is hidden or installed.
-pub fn files(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -44,7 +44,7 @@ pub fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// A block between fences.
-pub struct Fence {
+pub(crate) struct Fence {
     /// The first word after the fence.
     pub language: String,
     /// The word after it: the name of the file that the block is.
@@ -54,14 +54,14 @@ pub struct Fence {
 }
 
 /// All blocks between fences.
-pub fn fences(text: &str) -> Vec<Fence> {
+pub(crate) fn fences(text: &str) -> Vec<Fence> {
     let mut fences = Vec::new();
     let mut lines = text.lines();
     while let Some(line) = lines.next() {
         let Some(info) = line.strip_prefix("```") else { continue };
         let mut words = info.split_whitespace().map(str::to_owned);
         let (language, file) = (words.next().unwrap_or_default(), words.next());
-        let text = lines.by_ref().take_while(|line| !line.starts_with("```")).map(|line| format!("{line}\n")).collect();
+        let text = lines.by_ref().take_while(|line| !line.starts_with("```")).flat_map(|line| [line, "\n"]).collect();
         fences.push(Fence { language, file, text });
     }
     fences
@@ -83,14 +83,14 @@ fn prose(text: &str) -> String {
 }
 
 /// Where links lead.
-pub fn links(text: &str) -> Vec<String> {
+pub(crate) fn links(text: &str) -> Vec<String> {
     let prose = prose(text);
     let targets = prose.split("](").skip(1).filter_map(|rest| rest.split_once(')'));
     targets.map(|(target, _)| target.to_owned()).collect()
 }
 
 /// The anchors of a document's headings.
-pub fn anchors(text: &str) -> BTreeSet<String> {
+pub(crate) fn anchors(text: &str) -> BTreeSet<String> {
     let headings = prose(text);
     let headings = headings
         .lines()
@@ -101,12 +101,12 @@ pub fn anchors(text: &str) -> BTreeSet<String> {
 }
 
 /// What stands between single backquotes on a line.
-pub fn code_words(text: &str) -> Vec<&str> {
+pub(crate) fn code_words(text: &str) -> Vec<&str> {
     text.lines().flat_map(|line| line.split('`').skip(1).step_by(2)).collect()
 }
 
 /// One column of a table, without its head.
-pub fn table_cells(table: &str, column: usize) -> Vec<&str> {
+pub(crate) fn table_cells(table: &str, column: usize) -> Vec<&str> {
     let rows = table.lines().filter(|line| line.starts_with('|')).skip(2);
     rows.filter_map(|row| row.trim_matches('|').split('|').nth(column)).collect()
 }

@@ -10,7 +10,7 @@ use super::markdown::read;
 const IGNORED: &str = "A client's key; ignored";
 
 /// One table for each section of a configuration.
-pub fn render(schema: &Path) -> String {
+pub(crate) fn render(schema: &Path) -> String {
     let schema: Json = serde_json::from_str(&read(schema)).unwrap();
     let mut out = String::from("\n");
     let options = properties(&schema["properties"]["defaults"]).cloned().unwrap_or_default();

@@ -27,7 +27,7 @@ const CLIENT_FILE: &str = r#"{"mcpServers":{"search":{"command":"myelin","args":
 const SERVED_FILE: &str = r#"{"listen":"127.0.0.1:0","admin":{"listen":"127.0.0.1:0"},"mcpServers":{"search":{"command":"myelin","args":["demo","search"]}}}"#;
 
 /// Runs all blocks.
-pub fn run(fences: &[Fence]) {
+pub(crate) fn run(fences: &[Fence]) {
     let mut reader = Reader::new();
     for fence in fences {
         if let Some(file) = &fence.file {
@@ -41,7 +41,7 @@ pub fn run(fences: &[Fence]) {
 }
 
 /// What a gateway counted after somebody listed its tools.
-pub fn metrics_after_a_call() -> String {
+pub(crate) fn metrics_after_a_call() -> String {
     let mut reader = Reader::new();
     reader.write("a.yaml", "listen: 127.0.0.1:8808\nmcpServers: { search: { command: myelin, args: [demo, search] } }");
     reader.follow("myelin run a.yaml");

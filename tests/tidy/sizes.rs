@@ -17,7 +17,7 @@ const FILE_LINES: usize = 400;
 /// Functions that are longer: file, name, lines.
 const LONG_FUNCTIONS: [(&str, usize); 0] = [];
 /// Files that are longer without their tests: file, lines.
-const LONG_FILES: [(&str, usize); 1] = [("src/upstream/group.rs", 613)];
+const LONG_FILES: [(&str, usize); 1] = [("src/upstream/group.rs", 621)];
 
 #[test]
 fn no_function_is_longer_than_a_screen() {

@@ -76,7 +76,7 @@ fn tls_settings(keys: &TlsKeys, place: &Place, reader: &mut Reader<'_>) -> Optio
     match (&keys.cert, &keys.key) {
         (Some(cert), Some(key)) => return Some(TlsSettings { cert: cert.value.clone(), key: key.value.clone() }),
         (None, _) if !reader.reported(place, "cert") => {
-            reader.report(place, ProblemKind::Incomplete { needed: "cert" })
+            reader.report(place, ProblemKind::Incomplete { needed: "cert" });
         }
         (_, None) if !reader.reported(place, "key") => reader.report(place, ProblemKind::Incomplete { needed: "key" }),
         _ => {}

@@ -95,7 +95,7 @@ impl Server {
                 self.put_below("headers", field.value.get("headers").map(Node::entries).unwrap_or_default().to_vec());
             }
             ("env_http_headers", Value::Map(headers)) => {
-                self.put_below("headers", headers.iter().map(header_from_variable))
+                self.put_below("headers", headers.iter().map(header_from_variable));
             }
             ("bearer_token_env_var", Value::Scalar(name)) => {
                 let value = Node::text(format!("Bearer ${{env:{}}}", name.text), field.value.at);
@@ -130,7 +130,7 @@ impl Server {
             "tool_timeout_sec" => self.timeout("timeout", field, TimeoutUnit::Seconds),
             "startup_timeout_sec" => self.timeout("startTimeout", field, TimeoutUnit::Seconds),
             "startup_timeout_ms" | "connectionTimeout" => {
-                self.timeout("startTimeout", field, TimeoutUnit::Milliseconds)
+                self.timeout("startTimeout", field, TimeoutUnit::Milliseconds);
             }
             _ => return false,
         }

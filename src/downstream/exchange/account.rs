@@ -78,8 +78,8 @@ impl Account {
         };
         METRICS.requests.count(era, label::Method::of(&self.method), label::Outcome::of(outcome));
         METRICS.gateway_time.observe(gateway.as_secs_f64());
-        METRICS.bytes.of(label::Direction::In).inc_by(self.bytes_in as u64);
-        METRICS.bytes.of(label::Direction::Out).inc_by(self.bytes_out as u64);
+        METRICS.bytes.of(label::Direction::In).inc_by(whole(self.bytes_in));
+        METRICS.bytes.of(label::Direction::Out).inc_by(whole(self.bytes_out));
     }
 
     fn log(&self, outcome: &'static str, status: u16, gateway: Duration, upstream: Duration) {
@@ -91,8 +91,8 @@ impl Account {
             era: self.era.name(),
             outcome,
             status,
-            bytes_in: self.bytes_in as u64,
-            bytes_out: self.bytes_out as u64,
+            bytes_in: whole(self.bytes_in),
+            bytes_out: whole(self.bytes_out),
             gateway,
             upstream,
         }
@@ -132,4 +132,8 @@ fn method(op: &Op) -> &str {
         Op::RootsChanged => "notifications/roots/list_changed",
         Op::Extension { method, .. } => method,
     }
+}
+
+fn whole(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
 }

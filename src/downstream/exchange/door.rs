@@ -1,105 +1,26 @@
 //! Where HTTP requests come in: the path, the guard, the method, the body; then each era's own way.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use http::{Method, Request, Response, StatusCode, request::Parts};
 use hyper::body::Incoming;
-use tokio::sync::Semaphore;
 
 use crate::{
-    downstream::{
-        guard::Guard,
-        settings::{HttpSettings, SessionSettings},
-    },
     era::classify::{Arrival, Limits, classify},
-    mcp::{Principal, Waist},
-    seal::KeyRing,
-    telemetry::metrics::InUse,
+    mcp::Principal,
 };
 
 use super::{
     answer, batch,
     body::Body,
-    http_sse::{self, Connections},
+    core::Exchange,
+    http_sse,
     intake::{self, Accepts},
     legacy, modern,
-    table::Table,
+    paths::Serves,
 };
 
-/// What a path serves.
-#[derive(Clone, Debug)]
-enum Serves {
-    Endpoint(Arc<str>),
-    Sse(Arc<str>),
-    Messages(Arc<str>),
-}
-
-/// The paths that are served: swapped whole when the configuration changes.
-#[derive(Debug, Default)]
-pub struct Paths(ArcSwap<HashMap<Box<str>, Serves>>);
-
-impl Paths {
-    /// Serves these endpoints from now on; the HTTP+SSE transport of each lies beside it, where an endpoint does not take its place.
-    pub fn set<'a>(&self, endpoints: impl IntoIterator<Item = &'a str> + Clone) {
-        let mut paths: HashMap<Box<str>, Serves> = HashMap::new();
-        for path in endpoints.clone() {
-            paths.insert(path.into(), Serves::Endpoint(path.into()));
-        }
-        for path in endpoints {
-            let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-            paths.entry(format!("{folder}/sse").into()).or_insert_with(|| Serves::Sse(path.into()));
-            paths.entry(format!("{folder}/messages").into()).or_insert_with(|| Serves::Messages(path.into()));
-        }
-        self.0.store(Arc::new(paths));
-    }
-
-    fn find(&self, path: &str) -> Option<Serves> {
-        self.0.load().get(path).cloned()
-    }
-}
-
-/// The adapter between HTTP and the waist.
-pub struct Exchange {
-    pub(super) waist: Arc<dyn Waist>,
-    pub(super) http: HttpSettings,
-    pub(super) table: Table,
-    pub(super) connections: Connections,
-    guard: Guard,
-    paths: Arc<Paths>,
-    slots: Arc<Semaphore>,
-}
-
 impl Exchange {
-    /// An adapter for a listener.
-    pub fn new(
-        waist: Arc<dyn Waist>,
-        http: HttpSettings,
-        sessions: SessionSettings,
-        guard: Guard,
-        paths: Arc<Paths>,
-        ring: Arc<KeyRing>,
-    ) -> Self {
-        let slots = Arc::new(Semaphore::new(http.max_requests.min(Semaphore::MAX_PERMITS)));
-        let table = Table::new(ring, sessions);
-        Self { waist, http, table, connections: Connections::default(), guard, paths, slots }
-    }
-
-    /// Ends sessions that nobody uses. To be called every now and then.
-    pub fn reap(&self) {
-        self.table.reap(&*self.waist);
-    }
-
-    /// Ends the streams that wait for nothing, so that their connections can close.
-    pub fn drain(&self) {
-        self.table.drain();
-    }
-
-    /// A place for a subscription stream where one is needed; `None` when there is none left.
-    pub(super) fn stream_slot(&self, is_needed: bool) -> Option<Option<InUse>> {
-        if is_needed { modern::take_slot(self.http.max_streams).map(Some) } else { Some(None) }
-    }
-
     /// Answers a request.
     ///
     /// # Cancel safety

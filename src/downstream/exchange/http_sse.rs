@@ -5,8 +5,7 @@
 //! Source: 2024-11-05 basic/transports (HTTP with SSE).
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, OnceLock},
     task::{Context, Poll},
 };
 
@@ -27,29 +26,13 @@ use super::{
     account::Account,
     answer,
     body::{Body, Events},
-    door::Exchange,
+    connections::Connection,
+    core::Exchange,
     legacy,
     pump::Pump,
-    session::{Session, keep},
+    session::keep,
     stream::{Naming, Reader, Stream},
 };
-
-/// The open streams by the id in their POST address.
-#[derive(Default)]
-pub(super) struct Connections(Mutex<HashMap<String, Arc<Connection>>>);
-
-impl Connections {
-    fn find(&self, id: &str) -> Option<Arc<Connection>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
-    }
-}
-
-struct Connection {
-    principal: Principal,
-    endpoint: Arc<str>,
-    stream: Arc<Stream>,
-    session: OnceLock<Arc<Session>>,
-}
 
 /// GET: opens a stream whose first event says where to POST.
 pub(super) fn open(exchange: &Arc<Exchange>, principal: Principal, endpoint: Arc<str>) -> Response<Body> {
@@ -60,12 +43,8 @@ pub(super) fn open(exchange: &Arc<Exchange>, principal: Principal, endpoint: Arc
     stream.push_raw(Bytes::from(format!("event: endpoint\ndata: {address}\n\n")));
     let reader = stream.reader();
     let connection = Connection { principal, endpoint, stream, session: OnceLock::new() };
-    {
-        let mut open = exchange.connections.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if open.len() >= exchange.http.max_streams {
-            return answer::refuse(StatusCode::SERVICE_UNAVAILABLE, "Too many open streams");
-        }
-        open.insert(id.clone(), Arc::new(connection));
+    if exchange.connections.insert(&id, connection, exchange.http.max_streams).is_err() {
+        return answer::refuse(StatusCode::SERVICE_UNAVAILABLE, "Too many open streams");
     }
     let events = Held { reader, exchange: exchange.clone(), id };
     answer::stream(Body::events(events, exchange.http.keep_alive))
@@ -86,7 +65,7 @@ impl Events for Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        let closed = self.exchange.connections.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+        let closed = self.exchange.connections.remove(&self.id);
         if let Some(session) = closed.as_ref().and_then(|connection| connection.session.get()) {
             self.exchange.table.remove(&session.id, &*self.exchange.waist);
         }

@@ -81,7 +81,7 @@ pub(super) fn is_json(headers: &HeaderMap) -> bool {
 
 /// The whole body, within its limits of size and time.
 pub(super) async fn read(body: Incoming, limits: &HttpSettings) -> Result<Bytes, Unreadable> {
-    if body.size_hint().lower() > limits.max_body_bytes as u64 {
+    if body.size_hint().lower() > u64::try_from(limits.max_body_bytes).unwrap_or(u64::MAX) {
         return Err(Unreadable::TooLarge);
     }
     timeout(limits.body_timeout, collect(body, limits.max_body_bytes)).await.map_err(|_| Unreadable::TooSlow)?

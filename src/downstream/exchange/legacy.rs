@@ -24,7 +24,7 @@ use super::{
     account::{Account, outcome_label},
     answer,
     body::Body,
-    door::Exchange,
+    core::Exchange,
     intake::Accepts,
     pump::Pump,
     session::{Opening, Session},
@@ -62,6 +62,7 @@ pub(super) async fn answer(post: Post<'_>, message: Message) -> Response<Body> {
 }
 
 /// The session that a request names: S2 without one 400, S3 and S4 unknown and somebody else's alike 404.
+#[expect(clippy::result_large_err, reason = "the refusal is the response itself, made once and moved once")]
 pub(super) fn session(post: &Post<'_>) -> Result<Arc<Session>, Response<Body>> {
     let unknown = || {
         let body = front::refusal(None, &legacy::session_unknown());

@@ -17,14 +17,14 @@ use crate::{
     },
     mcp::{Call, Caller, Event, Fault, Limit, Op, Outcome, Principal, Reply},
     sse,
-    telemetry::metrics::{InUse, METRICS},
+    telemetry::metrics::InUse,
 };
 
 use super::{
     account::{Account, outcome_label},
     answer,
     body::{Body, Events},
-    door::Exchange,
+    core::Exchange,
     intake::Accepts,
 };
 
@@ -144,10 +144,4 @@ impl Events for ReplyEvents {
             }
         }
     }
-}
-
-/// A place among the open subscription streams.
-pub(super) fn take_slot(max: usize) -> Option<InUse> {
-    let open = METRICS.streams.get();
-    (open < i64::try_from(max).unwrap_or(i64::MAX)).then(|| InUse::of(&METRICS.streams))
 }

@@ -113,7 +113,7 @@ impl Stream {
         poll_fn(|context| {
             let mut state = self.lock();
             let waiting = state.next - state.unread;
-            if *self.read.borrow() && waiting > (self.keep.events / 2) as u64 {
+            if *self.read.borrow() && waiting > u64::try_from(self.keep.events / 2).unwrap_or(u64::MAX) {
                 state.writer = Some(context.waker().clone());
                 return Poll::Pending;
             }

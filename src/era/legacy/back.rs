@@ -132,6 +132,9 @@ pub fn unknown(id: &Id) -> Bytes {
 }
 
 /// The answer to a question that cannot be attached to one call in flight: guessing would show one user's question to another.
+///
+/// # Errors
+/// The answer itself, where the question has no form of declining.
 pub fn unattributable(kind: AskKind) -> Answer {
     match kind {
         AskKind::Elicit => Ok(Raw::literal(r#"{"action":"cancel"}"#)),
@@ -142,6 +145,9 @@ pub fn unattributable(kind: AskKind) -> Answer {
 }
 
 /// The answer to a question that the client cannot be asked.
+///
+/// # Errors
+/// Always: it is the answer.
 pub fn undeclared(kind: AskKind) -> Answer {
     let code = if kind == AskKind::Elicit { code::INVALID_PARAMS } else { code::METHOD_NOT_FOUND };
     Err(ErrorObject::new(code, "The client did not declare the capability for this question"))

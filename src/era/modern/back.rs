@@ -88,6 +88,9 @@ pub fn decode(message: Message) -> Option<Incoming> {
 }
 
 /// How a call ended, judged by its `resultType`.
+///
+/// # Errors
+/// [`NotAResult`]; the client hears of a server that sent what is not MCP.
 pub fn outcome(verb: Option<Verb>, caller: &Caller, answer: Result<Raw, ErrorObject>) -> Result<Outcome, NotAResult> {
     let result = match answer {
         Ok(result) => result,

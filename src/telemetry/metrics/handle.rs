@@ -92,6 +92,7 @@ impl<L: Label> PerLabel<L> {
     }
 
     /// The counter of that value.
+    #[expect(clippy::indexing_slicing, reason = "`register` made a counter for each value")]
     pub fn of(&self, value: L) -> &Count {
         // `register` made a counter for each value, in their order.
         &self.counters[value.index()]

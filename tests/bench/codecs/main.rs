@@ -4,6 +4,15 @@
 //! difference over the difference in repetitions is the cost of one. That needs no symbols, so it measures the very
 //! binary that the release profile makes, and set-up and warm-up cancel out. Without valgrind only wall time is given.
 //! Cases are the table in `cases.rs`. Usage: `cargo bench --bench codecs -- [WORD ...] [--json]`.
+#![expect(
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a measurement prints what it measured, and rounds"
+)]
 #![forbid(unsafe_code)]
 
 mod cases;
@@ -47,9 +56,9 @@ fn main() -> anyhow::Result<()> {
         measured.push(Measured { name: case.name, bytes: case.bytes, instructions, nanoseconds });
     }
     if arguments.iter().any(|argument| argument == "--json") {
-        print_json(&measured)
+        print_json(&measured);
     } else {
-        print_table(&measured)
+        print_table(&measured);
     }
     Ok(())
 }
@@ -60,6 +69,13 @@ fn repeat(case: &mut Case, times: u64) {
     }
 }
 
+#[expect(
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "an estimate of how often to repeat"
+)]
 fn instructions_of_one(name: &str, nanoseconds: f64) -> anyhow::Result<u64> {
     let more = (MANY.as_nanos() as f64 / nanoseconds) as u64 + FEWEST;
     let (few, many) = (instructions(name, FEWEST)?, instructions(name, FEWEST + more)?);
@@ -79,6 +95,7 @@ fn instructions(name: &str, times: u64) -> anyhow::Result<u64> {
     line.1.trim().parse().context("callgrind's count")
 }
 
+#[expect(clippy::as_conversions, clippy::cast_precision_loss, reason = "a batch repeats less than 2^52 times")]
 #[expect(clippy::disallowed_methods, reason = "a bench takes the time of the code, the gateway's clock is part of it")]
 fn nanoseconds_of_one(case: &mut Case) -> f64 {
     let mut times = 1;
@@ -98,6 +115,7 @@ fn nanoseconds_of_one(case: &mut Case) -> f64 {
     best
 }
 
+#[expect(clippy::print_stdout, reason = "the table is what the command prints")]
 fn print_table(measured: &[Measured]) {
     println!("{:<44} {:>8} {:>13} {:>11}", "case", "bytes", "instructions", "ns (best)");
     for row in measured {
@@ -106,6 +124,7 @@ fn print_table(measured: &[Measured]) {
     }
 }
 
+#[expect(clippy::print_stdout, reason = "the rows are what the command prints")]
 fn print_json(measured: &[Measured]) {
     let rows: Vec<_> = measured
         .iter()

@@ -226,6 +226,13 @@ impl Schedule {
     }
 }
 
+#[expect(
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "the calls of a run are far fewer than 2^52, and their rate is positive"
+)]
 impl Pace {
     /// Starts the thread that releases calls on time: the runtime's own timer has a grain of 1 ms.
     fn start(started: Instant, closes: Instant, rate: f64) -> Self {

@@ -1,6 +1,13 @@
 //! A latency histogram with a bounded relative error: every power of two is cut into 64 equal buckets (under 1.6 %).
 //!
 //! The layout is HdrHistogram's; only recording and quantiles exist here.
+#![expect(
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "counts stay below 2^52, values below 2^40, and indices are small"
+)]
 
 const SUB_BITS: u32 = 6;
 const SUB_COUNT: usize = 1 << SUB_BITS;

@@ -1,4 +1,9 @@
 //! What a run found, as text for people and as JSON for `tests/bench/run`.
+#![expect(
+    clippy::as_conversions,
+    clippy::cast_precision_loss,
+    reason = "a run counts fewer than 2^52 calls and nanoseconds"
+)]
 use crate::histogram::Histogram;
 use crate::process::Cpu;
 use serde::Serialize;
@@ -47,6 +52,7 @@ impl Report {
         self.cpu_ticks_us_per_call = per_call(before.ticks_ns, after.ticks_ns);
     }
 
+    #[expect(clippy::print_stdout, reason = "the report is what the command prints")]
     pub(crate) fn print(&self, json: bool) -> anyhow::Result<()> {
         if json {
             println!("{}", serde_json::to_string(self)?);

@@ -26,6 +26,7 @@ pub(crate) struct Options {
 }
 
 /// Prints the milliseconds to the first connection, to the first answer and to the first list with a tool in it.
+#[expect(clippy::print_stdout, reason = "the times are what the command prints")]
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     if TcpStream::connect(options.address).is_ok() {
         bail!("{} is taken", options.address);

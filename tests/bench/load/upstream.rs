@@ -33,6 +33,7 @@ struct Upstream {
 }
 
 /// Serves until the process is ended; prints its URL first.
+#[expect(clippy::print_stdout, reason = "who started it reads the address there")]
 pub(crate) async fn serve(options: Options) -> anyhow::Result<()> {
     let listener = TcpListener::bind(options.listen).await?;
     println!(r#"{{"url":"http://{}/mcp"}}"#, listener.local_addr()?);

@@ -6,12 +6,12 @@ use std::{io, path::Path};
 use libfuzzer_sys::fuzz_target;
 use myelin::config::{Environment, Format, import_text, parse};
 
-/// Every variable and every file has the same text.
+/// Every variable has the same text, which fits wherever an import puts a reference in place of a secret: in a URL, a header, a variable.
 struct Everywhere;
 
 impl Environment for Everywhere {
     fn variable(&self, name: &str) -> Option<String> {
-        (!name.starts_with("UNSET")).then(|| "value".to_owned())
+        (!name.starts_with("UNSET")).then(|| "https://value.example/".to_owned())
     }
 
     fn file(&self, _: &Path) -> io::Result<String> {

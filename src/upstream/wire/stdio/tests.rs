@@ -32,6 +32,7 @@ async fn next(lines: &mut Lines) -> Option<Line> {
     timeout(Duration::from_secs(10), lines.next()).await.unwrap()
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what it is compared with has an end")]
 fn message(text: impl Into<String>) -> Option<Line> {
     Some(Line::Message(text.into().into()))
 }

@@ -122,8 +122,8 @@ pub(super) async fn soon<T>(what: impl Future<Output = T>) -> T {
 /// Lets the runtime see every socket event that has happened before: one that happens after them comes after them.
 pub(super) async fn see_events() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let _near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (mut far, _) = listener.accept().await.unwrap();
-    drop(_near);
+    drop(near);
     assert_eq!(far.read(&mut [0]).await.unwrap(), 0);
 }

@@ -1,0 +1,37 @@
+//! Which paths are served, and what each of them is.
+
+use std::{collections::HashMap, sync::Arc};
+
+use arc_swap::ArcSwap;
+
+/// What a path serves.
+#[derive(Clone, Debug)]
+pub(super) enum Serves {
+    Endpoint(Arc<str>),
+    Sse(Arc<str>),
+    Messages(Arc<str>),
+}
+
+/// The paths that are served: swapped whole when the configuration changes.
+#[derive(Debug, Default)]
+pub struct Paths(ArcSwap<HashMap<Box<str>, Serves>>);
+
+impl Paths {
+    /// Serves these endpoints from now on; the HTTP+SSE transport of each lies beside it, where an endpoint does not take its place.
+    pub fn set<'a>(&self, endpoints: impl IntoIterator<Item = &'a str> + Clone) {
+        let mut paths: HashMap<Box<str>, Serves> = HashMap::new();
+        for path in endpoints.clone() {
+            paths.insert(path.into(), Serves::Endpoint(path.into()));
+        }
+        for path in endpoints {
+            let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+            paths.entry(format!("{folder}/sse").into()).or_insert_with(|| Serves::Sse(path.into()));
+            paths.entry(format!("{folder}/messages").into()).or_insert_with(|| Serves::Messages(path.into()));
+        }
+        self.0.store(Arc::new(paths));
+    }
+
+    pub(super) fn find(&self, path: &str) -> Option<Serves> {
+        self.0.load().get(path).cloned()
+    }
+}
