@@ -248,7 +248,14 @@ impl Session {
     /// Ends everything that goes on in it: calls are cancelled, streams end.
     pub(super) fn close(&self) {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
-        let streams = std::mem::take(&mut self.lock().streams);
+        let (calls, streams) = {
+            let mut state = self.lock();
+            (std::mem::take(&mut state.calls), std::mem::take(&mut state.streams))
+        };
+        // Those that have no stream yet run with their request, not among the tasks.
+        for cancelled in calls.into_values() {
+            cancelled.notify_one();
+        }
         for stream in streams.into_values().chain([self.own.clone()]) {
             stream.finish();
         }

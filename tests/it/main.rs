@@ -1,0 +1,14 @@
+//! The gateway as a whole: the real program between clients and servers that the tests script.
+
+mod kit;
+
+mod crosstalk;
+mod era;
+mod failure;
+mod fidelity;
+mod input;
+mod lists;
+mod questions;
+mod session;
+mod subscriptions;
+mod vanish;
