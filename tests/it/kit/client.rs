@@ -133,8 +133,12 @@ impl Answer {
         }
     }
 
-    /// The next event that carries data.
+    /// The next event that carries data; comments alone do not count as a sign of life.
     pub(crate) async fn event(&mut self) -> Option<SseEvent> {
+        soon("an event", self.next_event()).await
+    }
+
+    async fn next_event(&mut self) -> Option<SseEvent> {
         if let Some(event) = self.events.pop_front() {
             return Some(event);
         }
