@@ -137,6 +137,17 @@ impl Mux {
         self.lock().ended.is_some()
     }
 
+    /// A line beyond the limit was dropped. If only one call is in flight, it was its answer; among several nobody can tell, and the one
+    /// whose answer it was runs into its timeout.
+    pub(super) fn lost_a_line(&self) {
+        let mut calls = self.lock();
+        let only = if calls.by_id.len() == 1 { calls.by_id.drain().next() } else { None };
+        drop(calls);
+        if let Some((_, mailbox)) = only {
+            let _ = mailbox.put(Item::Broken(UpstreamFault::TooLarge));
+        }
+    }
+
     /// Takes one line that arrived; a 2025-03-26 server may batch.
     pub(super) fn receive(&self, line: Bytes) {
         match Message::parse(line.clone(), MAX_DEPTH) {

@@ -60,9 +60,8 @@ async fn legacy(gateway: &Gateway, tool: &'static str, nonce: String) -> tokio::
     tokio::spawn(async move {
         for round in 0..3 {
             let nonce = format!("{nonce}-{round}");
-            let members = format!(
-                r#""name":"{tool}","arguments":{{"nonce":"{nonce}"}},"_meta":{{"progressToken":"same"}}"#
-            );
+            let members =
+                format!(r#""name":"{tool}","arguments":{{"nonce":"{nonce}"}},"_meta":{{"progressToken":"same"}}"#);
             let messages = client.send(1, "tools/call", &members).await.all().await;
             check(&messages, &nonce);
         }

@@ -97,10 +97,14 @@ async fn header_and_claim_must_name_the_same_revision_that_is_served() {
     post(&gateway, &[method], &list(Some(MODERN))).await.refused(400, -32020).await;
     post(&gateway, &[method, (VERSION, "2025-11-25")], &list(Some(MODERN))).await.refused(400, -32020).await;
     post(&gateway, &[method, (VERSION, MODERN)], &list(Some("v999.0.0"))).await.refused(400, -32020).await;
-    post(&gateway, &[method, (VERSION, MODERN), (VERSION, MODERN)], &list(Some(MODERN))).await.refused(400, -32020).await;
+    post(&gateway, &[method, (VERSION, MODERN), (VERSION, MODERN)], &list(Some(MODERN)))
+        .await
+        .refused(400, -32020)
+        .await;
     // P12.
     for version in ["v999.0.0", "2025-11-25"] {
-        let error = post(&gateway, &[method, (VERSION, version)], &list(Some(version))).await.refused(400, -32022).await;
+        let error =
+            post(&gateway, &[method, (VERSION, version)], &list(Some(version))).await.refused(400, -32022).await;
         let expected: Value = serde_json::json!({ "supported": [MODERN], "requested": version });
         assert_eq!((&error["error"]["data"], &error["id"]), (&expected, &7.into()));
     }
@@ -196,9 +200,8 @@ async fn a_name_may_come_encoded_and_a_request_without_client_info_is_served() {
 #[tokio::test]
 async fn get_and_delete_exist_for_legacy_sessions_only() {
     let (_upstream, gateway) = gateway().await;
-    let send = async |method: &str, headers: &[(&str, &str)]| {
-        gateway.send(&request(method, "/mcp", headers, b"")).await
-    };
+    let send =
+        async |method: &str, headers: &[(&str, &str)]| gateway.send(&request(method, "/mcp", headers, b"")).await;
     let stream = ("accept", "text/event-stream");
     for method in ["GET", "DELETE"] {
         let modern = send(method, &[stream, (VERSION, MODERN)]).await;
@@ -219,8 +222,7 @@ async fn get_and_delete_exist_for_legacy_sessions_only() {
 #[tokio::test]
 async fn a_modern_request_ignores_what_belongs_to_sessions() {
     let (_upstream, gateway) = gateway().await;
-    let headers =
-        [(VERSION, MODERN), ("mcp-method", "tools/list"), ("mcp-session-id", "x"), ("last-event-id", "1/1")];
+    let headers = [(VERSION, MODERN), ("mcp-method", "tools/list"), ("mcp-session-id", "x"), ("last-event-id", "1/1")];
     let answer = post(&gateway, &headers, &body("tools/list", Some(MODERN))).await;
     assert_eq!((answer.status, answer.header("mcp-session-id")), (200, None));
 }

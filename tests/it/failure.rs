@@ -9,7 +9,12 @@ const EVERYWHERE: [(Era, Wire); 4] =
 
 /// A gateway in front of a server that fails as `change` allows it to, and of one that does not.
 async fn beside(upstream: &Upstream, change: Value) -> (Upstream, Gateway) {
-    let sane = Upstream::offering(Era::Modern, Wire::Http, crate::kit::Catalog { tools: vec![crate::kit::tool("sane")], ..Default::default() }).await;
+    let sane = Upstream::offering(
+        Era::Modern,
+        Wire::Http,
+        crate::kit::Catalog { tools: vec![crate::kit::tool("sane")], ..Default::default() },
+    )
+    .await;
     let mut settings = config(&[("up", upstream), ("sane", &sane)]);
     for (key, value) in change.as_object().unwrap() {
         settings["mcpServers"]["up"][key] = value.clone();
@@ -113,7 +118,9 @@ async fn a_stream_that_ends_without_an_answer_fails_the_call() {
 #[tokio::test]
 async fn an_answer_that_is_no_message_fails_the_call() {
     for era in [Era::Modern, Era::Legacy] {
-        for garbage in ["", "<html>", "{\"jsonrpc\":\"2.0\"}", "[1,2]", "{\"jsonrpc\":\"2.0\",\"id\":99999,\"result\":{}}"] {
+        for garbage in
+            ["", "<html>", "{\"jsonrpc\":\"2.0\"}", "[1,2]", "{\"jsonrpc\":\"2.0\",\"id\":99999,\"result\":{}}"]
+        {
             let upstream = Upstream::new(era, Wire::Http).await;
             fails(&upstream, json!({}), 1005, async |arrived| arrived.finish(garbage).await).await;
         }
@@ -152,7 +159,9 @@ async fn lines_that_are_no_messages_are_skipped() {
         let gateway = Gateway::over(&upstream).await;
         let call = Modern::of(&gateway).begin_call(1, "echo", "{}").await;
         let mut arrived = upstream.take("tools/call").await;
-        for garbage in ["", "Server started on stdio", "{", "[]", "{\"jsonrpc\":\"2.0\"}", "null", "\u{feff}hello", "[1,[2]]"] {
+        for garbage in
+            ["", "Server started on stdio", "{", "[]", "{\"jsonrpc\":\"2.0\"}", "null", "\u{feff}hello", "[1,[2]]"]
+        {
             arrived.say(garbage).await;
         }
         arrived.write(b"\xff\xfe\x00 not UTF-8\n").await;
@@ -217,11 +226,15 @@ async fn a_servers_own_errors_pass_as_they_are() {
             let call = Modern::of(&gateway).begin_call(1, "echo", "{}").await;
             let mut arrived = upstream.take("tools/call").await;
             let id = arrived.id().clone();
-            let error = format!(r#"{{"code":{code},"message":"mine","data":{{"big":12345678901234567890123,"b":1,"a":2}}}}"#);
+            let error =
+                format!(r#"{{"code":{code},"message":"mine","data":{{"big":12345678901234567890123,"b":1,"a":2}}}}"#);
             arrived.finish(&format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#)).await;
             let text = call.answer().await.response_text().await;
             if code == -32042 {
-                assert!(text.contains(r#""code":-32603"#), "a code of an older revision does not reach a modern client: {text}");
+                assert!(
+                    text.contains(r#""code":-32603"#),
+                    "a code of an older revision does not reach a modern client: {text}"
+                );
             } else {
                 assert_eq!(crate::kit::raw_member(&text, &["error"]), error);
             }

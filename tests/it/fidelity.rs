@@ -64,7 +64,8 @@ async fn an_id_comes_back_as_it_was_sent() {
         let gateway = Gateway::over(&upstream).await;
         let legacy = Legacy::open(&gateway).await;
         for id in ["0", "-7", "9007199254740993", r#""""#, r#""1""#, r#""\u0041\/é""#] {
-            let calls = [Modern::of(&gateway).begin_call(id, "echo", "{}").await, legacy.begin_call(id, "echo", "{}").await];
+            let calls =
+                [Modern::of(&gateway).begin_call(id, "echo", "{}").await, legacy.begin_call(id, "echo", "{}").await];
             for call in calls {
                 upstream.take("tools/call").await.text_result("x").await;
                 assert_eq!(raw_member(&call.answer().await.response_text().await, &["id"]), id);
@@ -96,7 +97,11 @@ async fn resources_prompts_and_extensions_pass_byte_for_byte() {
                 }
                 arrived.result(&format!(r#"{{"{member}":[{DELICATE}]}}"#)).await;
                 let text = call.answer().await.response_text().await;
-                assert_eq!(raw_member(&text, &["result", member]), format!("[{DELICATE}]"), "{era:?} {wire:?} {method}");
+                assert_eq!(
+                    raw_member(&text, &["result", member]),
+                    format!("[{DELICATE}]"),
+                    "{era:?} {wire:?} {method}"
+                );
             }
         }
     }
@@ -105,8 +110,11 @@ async fn resources_prompts_and_extensions_pass_byte_for_byte() {
 #[tokio::test]
 async fn what_a_server_says_of_its_tools_passes_byte_for_byte() {
     for (era, wire) in EVERYWHERE {
-        let entry = format!(r#"{{"name":"odd","x-vendor":{DELICATE},"inputSchema":{{"type":"object","default":{DELICATE}}},"annotations":{{"later":1.10}}}}"#);
-        let upstream = Upstream::offering(era, wire, Catalog { tools: vec![entry.clone()], ..Catalog::default() }).await;
+        let entry = format!(
+            r#"{{"name":"odd","x-vendor":{DELICATE},"inputSchema":{{"type":"object","default":{DELICATE}}},"annotations":{{"later":1.10}}}}"#
+        );
+        let upstream =
+            Upstream::offering(era, wire, Catalog { tools: vec![entry.clone()], ..Catalog::default() }).await;
         let gateway = Gateway::over(&upstream).await;
         let modern = Modern::of(&gateway).send(1, "tools/list", "").await.response_text().await;
         let legacy = Legacy::open(&gateway).await.send(1, "tools/list", "").await.response_text().await;
@@ -132,7 +140,9 @@ async fn progress_and_log_messages_pass_byte_for_byte_under_the_clients_own_toke
             let mut stream = call.answer().await;
             let progress = stream.message_text().await.unwrap();
             assert_eq!(raw_member(&progress, &["params", "progressToken"]), token);
-            for (member, expected) in [("progress", "1.10"), ("total", "1e2"), ("message", r#""é\u0041""#), ("vendor", DELICATE)] {
+            for (member, expected) in
+                [("progress", "1.10"), ("total", "1e2"), ("message", r#""é\u0041""#), ("vendor", DELICATE)]
+            {
                 assert_eq!(raw_member(&progress, &["params", member]), expected);
             }
             let log = stream.message_text().await.unwrap();
@@ -147,7 +157,8 @@ async fn a_message_over_many_lines_of_a_stream_is_one_message() {
     let gateway = Gateway::over(&upstream).await;
     let call = Modern::of(&gateway).begin_call(1, "echo", "{}").await;
     let arrived = upstream.take("tools/call").await;
-    let pretty = format!("{{\"jsonrpc\":\"2.0\",\n \"id\":{},\r\n \"result\":{{\"content\":[],\n\"n\":1.10}}}}", arrived.id());
+    let pretty =
+        format!("{{\"jsonrpc\":\"2.0\",\n \"id\":{},\r\n \"result\":{{\"content\":[],\n\"n\":1.10}}}}", arrived.id());
     arrived.respond(200, "content-type: application/json\r\n", &pretty).await;
     let text = call.answer().await.response_text().await;
     assert_eq!(raw_member(&text, &["result", "n"]), "1.10");

@@ -196,13 +196,13 @@ async fn forms_of_content_that_are_not_spoken_here_are_refused() {
 #[tokio::test]
 async fn bytes_that_are_no_http_end_their_connection_only() {
     let (upstream, gateway) = gateway().await;
-    for garbage in [&b"\x16\x03\x01\x00garbage\r\n\r\n"[..], b"GET\r\n\r\n", b"POST /mcp HTTP/9.9\r\n\r\n", &[0; 4096]] {
+    for garbage in [&b"\x16\x03\x01\x00garbage\r\n\r\n"[..], b"GET\r\n\r\n", b"POST /mcp HTTP/9.9\r\n\r\n", &[0; 4096]]
+    {
         let mut client = Client::connect(&gateway.address).await;
         client.send(garbage).await;
         drop(client);
     }
-    let smuggled =
-        request("POST", "/mcp", &[JSON[0], JSON[1], ("content-length", "5"), ("content-length", "6")], b"");
+    let smuggled = request("POST", "/mcp", &[JSON[0], JSON[1], ("content-length", "5"), ("content-length", "6")], b"");
     let mut client = Client::connect(&gateway.address).await;
     client.send(&smuggled).await;
     assert_eq!(client.answer().await.status, 400);

@@ -16,7 +16,9 @@ async fn list(gateway: &Gateway) -> Value {
 
 #[tokio::test]
 async fn every_page_of_a_paging_server_is_followed_in_order() {
-    for (era, wire) in [(Era::Modern, Wire::Http), (Era::Legacy, Wire::Http), (Era::Modern, Wire::Stdio), (Era::Legacy, Wire::Stdio)] {
+    for (era, wire) in
+        [(Era::Modern, Wire::Http), (Era::Legacy, Wire::Http), (Era::Modern, Wire::Stdio), (Era::Legacy, Wire::Stdio)]
+    {
         let wanted: Vec<String> = (0..25).map(|number| format!("t{:02}", 24 - number)).collect();
         let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
         let upstream = Upstream::offering(era, wire, Catalog { page: 4, ..offering(&wanted) }).await;
@@ -36,7 +38,10 @@ async fn a_server_whose_cursors_run_in_a_circle_does_not_hold_the_list() {
     let client = Modern::of(&gateway);
     let listing = tokio::spawn(async move { client.send(1, "tools/list", "").await.response().await });
     for _ in 0..2 {
-        let page = format!(r#"{{"resultType":"complete","tools":[{}],"nextCursor":"again","ttlMs":0,"cacheScope":"public"}}"#, tool("one"));
+        let page = format!(
+            r#"{{"resultType":"complete","tools":[{}],"nextCursor":"again","ttlMs":0,"cacheScope":"public"}}"#,
+            tool("one")
+        );
         upstream.take("tools/list").await.result(&page).await;
     }
     assert!(names(&listing.await.unwrap(), "tools").contains(&"one".to_owned()));
@@ -201,8 +206,15 @@ async fn a_crowd_that_asks_for_a_list_asks_the_server_once() {
         })
         .collect();
     let mut arrived = upstream.take("tools/list").await;
-    never("a second request", Duration::from_millis(200), upstream.take_if("another", |arrived| arrived.method() == "tools/list")).await;
-    arrived.result(&format!(r#"{{"tools":[{}],"resultType":"complete","ttlMs":60000,"cacheScope":"public"}}"#, tool("a"))).await;
+    never(
+        "a second request",
+        Duration::from_millis(200),
+        upstream.take_if("another", |arrived| arrived.method() == "tools/list"),
+    )
+    .await;
+    arrived
+        .result(&format!(r#"{{"tools":[{}],"resultType":"complete","ttlMs":60000,"cacheScope":"public"}}"#, tool("a")))
+        .await;
     for one in crowd {
         assert_eq!(names(&one.await.unwrap(), "tools"), ["a"]);
     }
@@ -225,8 +237,11 @@ async fn lists_come_in_pages_behind_sealed_cursors() {
     for is_modern in [true, false] {
         let (mut seen, mut members) = (Vec::new(), String::new());
         loop {
-            let answer =
-                if is_modern { modern.send(1, "tools/list", &members).await } else { legacy.send(1, "tools/list", &members).await };
+            let answer = if is_modern {
+                modern.send(1, "tools/list", &members).await
+            } else {
+                legacy.send(1, "tools/list", &members).await
+            };
             let page = answer.response().await;
             seen.push(names(&page, "tools").join(""));
             let Some(cursor) = page["result"]["nextCursor"].as_str() else { break };

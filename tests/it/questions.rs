@@ -32,7 +32,8 @@ async fn needed(call: Client) -> (String, Vec<String>) {
     let response = call.answer().await.response().await;
     let result = &response["result"];
     assert_eq!(result["resultType"], "input_required", "{response}");
-    let keys = result["inputRequests"].as_object().map(|requests| requests.keys().cloned().collect()).unwrap_or_default();
+    let keys =
+        result["inputRequests"].as_object().map(|requests| requests.keys().cloned().collect()).unwrap_or_default();
     (result["requestState"].as_str().unwrap_or("").to_owned(), keys)
 }
 
@@ -91,7 +92,10 @@ async fn a_legacy_client_is_asked_for_a_modern_server_round_after_round() {
         needs(&mut upstream.take("tools/call").await, &requests, Some("one")).await;
         let mut stream = call.answer().await;
         let (first, second) = (question(&mut stream).await, question(&mut stream).await);
-        assert_eq!((first["method"].as_str(), second["method"].as_str()), (Some("elicitation/create"), Some("roots/list")));
+        assert_eq!(
+            (first["method"].as_str(), second["method"].as_str()),
+            (Some("elicitation/create"), Some("roots/list"))
+        );
         // The answers come in the other order.
         client.reply(&second["id"], r#"{"roots":[{"uri":"file:///x"}]}"#).await;
         client.reply(&first["id"], GIVEN).await;
@@ -102,7 +106,10 @@ async fn a_legacy_client_is_asked_for_a_modern_server_round_after_round() {
         // A state alone means "later": the gateway comes back by itself.
         needs(&mut arrived, "", Some("two")).await;
         let mut arrived = upstream.take("tools/call").await;
-        assert_eq!((&arrived.params()["requestState"], &arrived.params()["inputResponses"]), (&json!("two"), &Value::Null));
+        assert_eq!(
+            (&arrived.params()["requestState"], &arrived.params()["inputResponses"]),
+            (&json!("two"), &Value::Null)
+        );
         needs(&mut arrived, &form("more"), None).await;
         let third = question(&mut stream).await;
         client.reply(&third["id"], r#"{"action":"decline"}"#).await;
@@ -244,7 +251,10 @@ async fn a_question_is_taken_back_when_its_server_takes_it_back() {
         let asked = question(&mut stream).await;
         arrived.notice("notifications/cancelled", r#""requestId":"q""#).await;
         let taken_back = stream.message().await;
-        assert_eq!((&taken_back["method"], &taken_back["params"]["requestId"]), (&json!("notifications/cancelled"), &asked["id"]));
+        assert_eq!(
+            (&taken_back["method"], &taken_back["params"]["requestId"]),
+            (&json!("notifications/cancelled"), &asked["id"])
+        );
         arrived.text_result("never mind").await;
         assert_eq!(stream.message().await["result"]["content"][0]["text"], "never mind");
     }

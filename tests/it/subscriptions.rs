@@ -45,7 +45,11 @@ async fn a_change_of_a_list_reaches_modern_listens_and_legacy_streams() {
             upstream.tell(&method, "").await;
             for (stream, tag) in [(&mut first, json!(7)), (&mut second, json!("7"))] {
                 let told = stream.message().await;
-                assert_eq!((&told["method"], &told["params"]["_meta"][TAG]), (&json!(method), &tag), "{era:?} {wire:?}");
+                assert_eq!(
+                    (&told["method"], &told["params"]["_meta"][TAG]),
+                    (&json!(method), &tag),
+                    "{era:?} {wire:?}"
+                );
             }
             let told = own.message().await;
             assert_eq!((&told["method"], told["params"].get("_meta")), (&json!(method), None), "{era:?} {wire:?}");
@@ -72,7 +76,8 @@ async fn updates_of_a_resource_reach_those_who_subscribed_to_it() {
     for (era, wire) in EVERYWHERE {
         let upstream = Upstream::new(era, wire).await;
         let gateway = settled(&upstream).await;
-        let (mut modern, granted) = listen(&gateway, "1", r#""notifications":{"resourceSubscriptions":["it://one"]}"#).await;
+        let (mut modern, granted) =
+            listen(&gateway, "1", r#""notifications":{"resourceSubscriptions":["it://one"]}"#).await;
         assert_eq!(granted["resourceSubscriptions"], json!(["it://one"]), "{era:?} {wire:?}");
         let (legacy, other) = (Legacy::open(&gateway).await, Legacy::open(&gateway).await);
         let (mut own, mut others) = (legacy.stream(None).await, other.stream(None).await);
@@ -82,7 +87,10 @@ async fn updates_of_a_resource_reach_those_who_subscribed_to_it() {
         upstream.tell("notifications/resources/updated", r#""uri":"it://one""#).await;
         for stream in [&mut modern, &mut own] {
             let told = stream.message().await;
-            assert_eq!((&told["method"], &told["params"]["uri"]), (&json!("notifications/resources/updated"), &json!("it://one")));
+            assert_eq!(
+                (&told["method"], &told["params"]["uri"]),
+                (&json!("notifications/resources/updated"), &json!("it://one"))
+            );
         }
         never("an update for another", Duration::from_millis(200), others.message_text()).await;
         let gone = legacy.send(2, "resources/unsubscribe", r#""uri":"it://one""#).await.response().await;
@@ -99,7 +107,8 @@ async fn a_resource_that_nobody_has_is_not_granted() {
     let gateway = settled(&upstream).await;
     let (_stream, granted) = listen(&gateway, "1", r#""notifications":{"resourceSubscriptions":["it://none"]}"#).await;
     assert!(granted["resourceSubscriptions"].as_array().is_none_or(Vec::is_empty), "{granted}");
-    let refused = Legacy::open(&gateway).await.send(1, "resources/subscribe", r#""uri":"it://none""#).await.response().await;
+    let refused =
+        Legacy::open(&gateway).await.send(1, "resources/subscribe", r#""uri":"it://none""#).await.response().await;
     assert!(refused["error"]["code"].is_i64(), "{refused}");
 }
 

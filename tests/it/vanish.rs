@@ -4,7 +4,9 @@ use crate::kit::{Era, Gateway, Modern, Upstream, Wire};
 
 #[tokio::test]
 async fn a_modern_client_that_goes_cancels_its_call_on_every_wire() {
-    for (era, wire) in [(Era::Modern, Wire::Http), (Era::Legacy, Wire::Http), (Era::Modern, Wire::Stdio), (Era::Legacy, Wire::Stdio)] {
+    for (era, wire) in
+        [(Era::Modern, Wire::Http), (Era::Legacy, Wire::Http), (Era::Modern, Wire::Stdio), (Era::Legacy, Wire::Stdio)]
+    {
         let upstream = Upstream::new(era, wire).await;
         let gateway = Gateway::over(&upstream).await;
         let call = Modern::of(&gateway).begin_call(1, "echo", r#"{"n":1}"#).await;

@@ -95,8 +95,9 @@ fn discovered() -> String {
 
 async fn initialize(upstream: &Arc<Inner>, arrived: &mut Arrived) {
     let revision = arrived.params()["protocolVersion"].clone();
-    let result =
-        format!(r#"{{"protocolVersion":{revision},"capabilities":{CAPABILITIES},"serverInfo":{{"name":"it","version":"1"}}}}"#);
+    let result = format!(
+        r#"{{"protocolVersion":{revision},"capabilities":{CAPABILITIES},"serverInfo":{{"name":"it","version":"1"}}}}"#
+    );
     if upstream.wire == Wire::Stdio {
         lock(&upstream.listeners).push((arrived.clone(), None));
         return arrived.result(&result).await;
@@ -109,8 +110,7 @@ async fn initialize(upstream: &Arc<Inner>, arrived: &mut Arrived) {
 async fn listen(upstream: &Arc<Inner>, mut arrived: Arrived) {
     let id = arrived.id().clone();
     let granted = &arrived.params()["notifications"];
-    let members =
-        format!(r#""notifications":{granted},"_meta":{{"io.modelcontextprotocol/subscriptionId":{id}}}"#);
+    let members = format!(r#""notifications":{granted},"_meta":{{"io.modelcontextprotocol/subscriptionId":{id}}}"#);
     arrived.notice("notifications/subscriptions/acknowledged", &members).await;
     lock(&upstream.listeners).push((arrived, Some(id)));
 }
@@ -123,7 +123,8 @@ fn page(upstream: &Arc<Inner>, method: &str, era: Era, params: &Value) -> String
         "resources/list" => ("resources", &catalog.resources),
         _ => ("resourceTemplates", &catalog.templates),
     };
-    let start = params["cursor"].as_str().and_then(|cursor| cursor.strip_prefix("after ")).map_or(0, |at| at.parse().unwrap());
+    let start =
+        params["cursor"].as_str().and_then(|cursor| cursor.strip_prefix("after ")).map_or(0, |at| at.parse().unwrap());
     let end = start + catalog.page.min(entries.len() - start);
     let mut members = format!(r#""{name}":[{}]"#, entries[start..end].join(","));
     if end < entries.len() {

@@ -15,7 +15,7 @@ use tokio::{
     process::{Child, Command},
 };
 
-use super::{Client, Answer, marks, request, soon, until, upstream::Upstream};
+use super::{Answer, Client, marks, request, soon, until, upstream::Upstream};
 
 static STARTED: AtomicUsize = AtomicUsize::new(0);
 
@@ -61,9 +61,10 @@ impl Gateway {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let ready = soon("the gateway is ready", lines.next_line()).await.unwrap().unwrap_or_else(|| {
-            panic!("the gateway ended: {}", fs::read_to_string(folder.path().join("log")).unwrap())
-        });
+        let ready = soon("the gateway is ready", lines.next_line())
+            .await
+            .unwrap()
+            .unwrap_or_else(|| panic!("the gateway ended: {}", fs::read_to_string(folder.path().join("log")).unwrap()));
         let ready: Value = serde_json::from_str(&ready).unwrap();
         let host = |url: &Value| url.as_str().unwrap_or("").split('/').nth(2).unwrap_or("").to_owned();
         let (address, admin) = (host(&ready["endpoints"][0]), host(&ready["admin"]));
@@ -148,7 +149,10 @@ impl Gateway {
 impl Drop for Gateway {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("--- the gateway's log\n{}", fs::read_to_string(self.folder.path().join("log")).unwrap_or_default());
+            eprintln!(
+                "--- the gateway's log\n{}",
+                fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+            );
         }
     }
 }

@@ -94,7 +94,10 @@ async fn chunk(input: &mut BufReader<impl AsyncReadExt + Unpin>, framing: &mut F
 }
 
 /// A whole body.
-pub(crate) async fn body(input: &mut BufReader<impl AsyncReadExt + Unpin>, mut framing: Framing) -> io::Result<Vec<u8>> {
+pub(crate) async fn body(
+    input: &mut BufReader<impl AsyncReadExt + Unpin>,
+    mut framing: Framing,
+) -> io::Result<Vec<u8>> {
     let mut whole = Vec::new();
     while let Some(piece) = piece(input, &mut framing).await? {
         whole.extend(piece);

@@ -13,5 +13,7 @@ pub(crate) fn processes(mark: &str) -> Vec<String> {
             .is_ok_and(|all| all.split(|byte| *byte == 0).any(|one| one == variable.as_bytes()))
     };
     let found = fs::read_dir("/proc").unwrap().flatten().filter(marked);
-    found.map(|folder| format!("{:?} {:?}", folder.file_name(), fs::read_to_string(folder.path().join("cmdline")))).collect()
+    found
+        .map(|folder| format!("{:?} {:?}", folder.file_name(), fs::read_to_string(folder.path().join("cmdline"))))
+        .collect()
 }

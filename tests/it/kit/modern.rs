@@ -19,7 +19,12 @@ pub(crate) struct Modern {
 
 impl Modern {
     pub(crate) fn of(gateway: &Gateway) -> Self {
-        Self { address: gateway.address.clone(), path: "/mcp".to_owned(), capabilities: "{}".to_owned(), meta: String::new() }
+        Self {
+            address: gateway.address.clone(),
+            path: "/mcp".to_owned(),
+            capabilities: "{}".to_owned(),
+            meta: String::new(),
+        }
     }
 
     pub(crate) fn capable(mut self, capabilities: &str) -> Self {

@@ -288,7 +288,8 @@ impl Arrived {
 
     pub(crate) async fn open_stream(&mut self) {
         if !std::mem::replace(&mut self.is_streaming, true) {
-            self.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n").await;
+            self.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
+                .await;
         }
     }
 
