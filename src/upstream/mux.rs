@@ -196,13 +196,13 @@ impl Mux {
     fn deliver(&self, token: Option<u64>, item: Item) {
         let mailbox = token.and_then(|token| self.lock().by_id.get(&token).cloned());
         if let Some(mailbox) = mailbox {
-            let _ = mailbox.put(item);
+            self.bus.tell(&mailbox, item);
         }
     }
 
     fn notice(&self, notice: Notice) {
         match (&notice, self.owners.owner()) {
-            (Notice::Log(..), Some(mailbox)) => drop(mailbox.put(Item::Notice(notice))),
+            (Notice::Log(..), Some(mailbox)) => self.bus.tell(&mailbox, Item::Notice(notice)),
             (Notice::Log(..), None) if !self.owners.is_private() => (),
             _ => self.bus.publish(notice),
         }
