@@ -39,6 +39,8 @@ pub(super) struct Kept {
     pub(super) paths: Arc<Paths>,
     pub(super) tls: Option<Arc<TlsFiles>>,
     pub(super) source: Option<PathBuf>,
+    /// What was read from it at the start.
+    pub(super) seen: Option<Sources>,
     /// SIGHUP, where there is a file to read anew.
     pub(super) hangup: Option<Signal>,
 }
@@ -46,7 +48,7 @@ pub(super) struct Kept {
 /// Keeps a gateway in order until it is dropped.
 pub(super) async fn keep(mut kept: Kept, mut settings: Settings) {
     let (changes, mut changed) = mpsc::channel(1);
-    let mut watch = kept.source.as_ref().map(|source| Watch::new(source, &changes));
+    let mut watch = kept.seen.take().map(|seen| Watch::of(seen, &changes));
     let mut hangup = kept.hangup.take();
     let mut rounds = interval(ROUND);
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -3,12 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 use tokio::{task::JoinSet, time::timeout_at};
 
 use crate::{
     clock,
     mcp::{CacheScope, Caller, Fault, ListKind, Offer, Outcome, Page},
     seal::Purpose,
+    telemetry::label::ListSource,
     upstream::{Group, Stock},
 };
 
@@ -37,8 +39,9 @@ impl Endpoint {
 
     /// The first page without waiting, if all lists are fresh.
     pub(super) fn list_now(&self, caller: &Caller, kind: ListKind) -> Option<Outcome> {
-        let fresh: Option<Stocks> = self.groups_now(caller).map(|group| Some(Some(group?.fresh(kind)?))).collect();
-        let stocks = fresh?;
+        let groups: SmallVec<[Arc<Group>; 8]> = self.groups_now(caller).collect::<Option<_>>()?;
+        let stocks: Stocks = groups.iter().map(|group| group.fresh(kind).map(Some)).collect::<Option<_>>()?;
+        groups.iter().for_each(|group| group.served(ListSource::Hit));
         let joined = self.join(kind, &stocks);
         Some(Outcome::Listed(self.page(kind, &joined, &stocks, 0, Vec::new())))
     }
@@ -46,8 +49,13 @@ impl Endpoint {
     /// Every server's list, as far as it comes before the deadline; a server that is late goes on fetching for the next time, and an
     /// older list of it serves meanwhile. Answers with the servers of which there is nothing.
     pub(super) async fn gather(&self, caller: &Arc<Caller>, kind: ListKind) -> (Stocks, Vec<String>) {
-        self.each(caller, move |group| async move { group.list(kind).await.map(drop) }).await;
+        let came = self.each(caller, move |group| async move { group.list(kind).await.map(drop) }).await;
         let stocks = self.stocks_now(caller, kind);
+        for ((group, came), stock) in self.groups_now(caller).zip(&came).zip(&stocks) {
+            if let (Some(group), None, Some(_)) = (group, came, stock) {
+                group.served(ListSource::Stale);
+            }
+        }
         let absent = self.members.iter().zip(&stocks).filter(|(_, stock)| stock.is_none());
         let missing = absent.map(|(member, _)| member.upstream.name().to_string()).collect();
         (stocks, missing)

@@ -17,4 +17,4 @@ pub use door::Door;
 pub use endpoint::{Endpoint, Member};
 pub use gateway::{BuildError, Gateway};
 
-pub use run::{Options, Ready, RunError, run};
+pub use run::{Options, Ready, RunError, Source, run};

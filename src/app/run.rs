@@ -12,7 +12,10 @@ use tokio::{
 
 use crate::{
     admin,
-    config::settings::{LogFormat, LogSettings, Settings},
+    config::{
+        settings::{LogFormat, LogSettings, Settings},
+        watch::Sources,
+    },
     dialogue::{DriveSettings, ParkSettings},
     downstream::{
         drain::{Drainer, drain},
@@ -44,9 +47,18 @@ pub struct Options {
     /// What it runs by.
     pub settings: Settings,
     /// The file that they came from: it is read anew on SIGHUP and when it changes.
-    pub source: Option<PathBuf>,
+    pub source: Option<Source>,
     /// Is told when clients can connect.
     pub announce: Box<dyn FnOnce(&Ready) + Send>,
+}
+
+/// Where settings came from.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// The file.
+    pub path: PathBuf,
+    /// What was read: a change from then on is seen, however soon it comes.
+    pub seen: Sources,
 }
 
 /// A gateway that takes calls.
@@ -145,6 +157,7 @@ async fn serve(options: Options) -> Result<(), RunError> {
             let _ = serving.await;
         });
     }
+    let (source, seen) = source.map(|source| (source.path, source.seen)).unzip();
     let kept = Kept {
         gateway: gateway.clone(),
         door,
@@ -152,6 +165,7 @@ async fn serve(options: Options) -> Result<(), RunError> {
         paths,
         tls: bound.tls_files(),
         source,
+        seen,
         hangup,
     };
     tasks.spawn(keep::keep(kept, settings.clone()));

@@ -45,7 +45,7 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) fn run(self) -> Result<Code, Failure> {
-        let mut settings = self.settings()?;
+        let (mut settings, source) = self.settings()?;
         match self.listen {
             Some(listen) => listen.apply(&mut settings)?,
             None if self.file.is_none() => listen::evade(&mut settings),
@@ -56,15 +56,15 @@ impl Run {
         }
         let example = if self.file.is_none() { Example::Known(DEMO_CALL) } else { Example::FirstTool };
         let announce = Box::new(move |ready: &app::Ready| announce(ready, example));
-        app::run(app::Options { settings, source: self.file, announce })?;
+        app::run(app::Options { settings, source, announce })?;
         Ok(Code::Done)
     }
 
-    fn settings(&self) -> Result<Settings, Failure> {
-        let Some(file) = &self.file else { return Ok(demo()) };
+    fn settings(&self) -> Result<(Settings, Option<app::Source>), Failure> {
+        let Some(file) = &self.file else { return Ok((demo(), None)) };
         let loaded = config::load(file)?;
         tell(&loaded.notes);
-        Ok(loaded.settings)
+        Ok((loaded.settings, Some(app::Source { path: file.clone(), seen: loaded.sources })))
     }
 }
 

@@ -4,7 +4,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::broadcast;
 
-use crate::mcp::{ListKind, Notice};
+use crate::{
+    mcp::{ListKind, Notice},
+    telemetry::metrics::ServerMetrics,
+};
+
+use super::mailbox::{Dropped, Item, Mailbox};
 
 /// Changes kept for a listener that is slow; one that falls further behind is told that everything changed.
 const CAPACITY: usize = 256;
@@ -14,11 +19,12 @@ const CAPACITY: usize = 256;
 pub(super) struct Bus {
     notices: broadcast::Sender<Notice>,
     generations: [AtomicU64; 4],
+    metrics: ServerMetrics,
 }
 
 impl Bus {
-    pub(super) fn new() -> Self {
-        Self { notices: broadcast::Sender::new(CAPACITY), generations: Default::default() }
+    pub(super) fn new(metrics: ServerMetrics) -> Self {
+        Self { notices: broadcast::Sender::new(CAPACITY), generations: Default::default(), metrics }
     }
 
     /// Tells all listeners. A changed list is outdated before anybody hears of it, or clients would read the old one again.
@@ -28,6 +34,13 @@ impl Bus {
         }
         // Nobody listening is no error.
         let _ = self.notices.send(notice);
+    }
+
+    /// Tells one call, and counts what it was too slow to read.
+    pub(super) fn tell(&self, call: &Mailbox, item: Item) {
+        if let Err(Dropped) = call.put(item) {
+            self.metrics.dropped_notices().inc();
+        }
     }
 
     /// Something may have been missed: everything counts as changed.

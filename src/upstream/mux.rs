@@ -137,6 +137,17 @@ impl Mux {
         self.lock().ended.is_some()
     }
 
+    /// A line beyond the limit was dropped. If only one call is in flight, it was its answer; among several nobody can tell, and the one
+    /// whose answer it was runs into its timeout.
+    pub(super) fn lost_a_line(&self) {
+        let mut calls = self.lock();
+        let only = if calls.by_id.len() == 1 { calls.by_id.drain().next() } else { None };
+        drop(calls);
+        if let Some((_, mailbox)) = only {
+            let _ = mailbox.put(Item::Broken(UpstreamFault::TooLarge));
+        }
+    }
+
     /// Takes one line that arrived; a 2025-03-26 server may batch.
     pub(super) fn receive(&self, line: Bytes) {
         match Message::parse(line.clone(), MAX_DEPTH) {
@@ -185,13 +196,13 @@ impl Mux {
     fn deliver(&self, token: Option<u64>, item: Item) {
         let mailbox = token.and_then(|token| self.lock().by_id.get(&token).cloned());
         if let Some(mailbox) = mailbox {
-            let _ = mailbox.put(item);
+            self.bus.tell(&mailbox, item);
         }
     }
 
     fn notice(&self, notice: Notice) {
         match (&notice, self.owners.owner()) {
-            (Notice::Log(..), Some(mailbox)) => drop(mailbox.put(Item::Notice(notice))),
+            (Notice::Log(..), Some(mailbox)) => self.bus.tell(&mailbox, Item::Notice(notice)),
             (Notice::Log(..), None) if !self.owners.is_private() => (),
             _ => self.bus.publish(notice),
         }

@@ -283,7 +283,10 @@ async fn read_lines(mux: Arc<Mux>, mut lines: Lines, server: Arc<str>) {
     while let Some(line) = lines.next().await {
         match line {
             Line::Message(line) => mux.receive(line),
-            Line::TooLong => tracing::warn!(server = &*server, "upstream sent a line beyond the limit; it is dropped"),
+            Line::TooLong => {
+                tracing::warn!(server = &*server, "upstream sent a line beyond the limit; it is dropped");
+                mux.lost_a_line();
+            }
         }
     }
     mux.end(UpstreamFault::Gone);

@@ -19,6 +19,7 @@ use crate::{
     era::{Outgoing, legacy},
     jsonrpc::{ErrorObject, Id, Raw},
     mcp::{Answer, Level, LogInterest, UpstreamFault},
+    telemetry::metrics::InUse,
 };
 
 use super::{
@@ -46,6 +47,8 @@ pub(super) struct Peer {
     listening: OnceLock<watch::Receiver<bool>>,
     /// The most verbose log level that was asked of a legacy server, as its place among the levels.
     log_level: AtomicUsize,
+    /// Counted among the server's children while it lives.
+    counted: OnceLock<InUse>,
 }
 
 /// What carries its messages.
@@ -68,12 +71,18 @@ impl Peer {
             tasks: Mutex::new(tasks),
             listening: OnceLock::new(),
             log_level: AtomicUsize::new(usize::MAX),
+            counted: OnceLock::new(),
         }
     }
 
     /// A task that ends with the peer.
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner).spawn(task);
+    }
+
+    /// From now on it counts.
+    pub(super) fn count(&self, children: InUse) {
+        let _ = self.counted.set(children);
     }
 
     /// It has a stream of notices apart; this says when it is open.

@@ -13,6 +13,10 @@ use tokio::{
 use crate::{
     era::Era,
     mcp::{Caller, Fault, UpstreamFault},
+    telemetry::{
+        label::UpstreamState,
+        metrics::{METRICS, ServerMetrics},
+    },
 };
 
 use super::{
@@ -35,6 +39,8 @@ pub struct Upstream {
     spare: tokio::sync::Mutex<Option<Spare>>,
     places: Arc<Semaphore>,
     groups: Mutex<HashMap<GroupKey, Arc<Group>>>,
+    metrics: ServerMetrics,
+    state: Mutex<UpstreamState>,
 }
 
 struct Spare(Opening, Option<OwnedSemaphorePermit>);
@@ -49,6 +55,8 @@ impl Upstream {
             WireSettings::Http(http) => Some(Arc::new(Client::new(http, settings.max_message_bytes)?)),
             WireSettings::Stdio(_) => None,
         };
+        let metrics = METRICS.server(&settings.name);
+        metrics.state(UpstreamState::Idle);
         Ok(Arc::new(Self {
             name: settings.name.as_str().into(),
             places: Arc::new(Semaphore::new(settings.pool.max)),
@@ -58,6 +66,8 @@ impl Upstream {
             verdict: Mutex::new(None),
             spare: tokio::sync::Mutex::new(None),
             groups: Mutex::default(),
+            metrics,
+            state: Mutex::new(UpstreamState::Idle),
         }))
     }
 
@@ -74,6 +84,35 @@ impl Upstream {
     /// How lists are gathered.
     pub const fn lists(&self) -> &ListSettings {
         &self.lists
+    }
+
+    /// Where what happens to it is counted.
+    pub(super) const fn metrics(&self) -> &ServerMetrics {
+        &self.metrics
+    }
+
+    /// What it is doing from now on: the newest thing that any of its groups saw.
+    fn enter(&self, now: UpstreamState) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if *state != now {
+            *state = now;
+            self.metrics.state(now);
+        }
+    }
+
+    /// Something was started or connected, or not.
+    fn started<T>(&self, result: Result<T, UpstreamFault>) -> Result<T, UpstreamFault> {
+        self.enter(if result.is_ok() { UpstreamState::Ready } else { UpstreamState::BackingOff });
+        result
+    }
+
+    /// Nothing of it runs any more. One that failed stays so until it is tried again.
+    async fn rest(&self) {
+        let is_spare = self.spare.lock().await.is_some();
+        let is_ready = *self.state.lock().unwrap_or_else(PoisonError::into_inner) == UpstreamState::Ready;
+        if is_ready && !is_spare && self.load().0 == 0 {
+            self.enter(UpstreamState::Idle);
+        }
     }
 
     pub(super) const fn is_stdio(&self) -> bool {
@@ -128,7 +167,8 @@ impl Upstream {
             return Ok(());
         }
         let place = if self.is_stdio() { self.places.clone().try_acquire_owned().ok() } else { None };
-        let opening = open(&self.site()).await?;
+        self.enter(UpstreamState::Starting);
+        let opening = self.started(open(&self.site()).await)?;
         self.learn(opening.verdict);
         *spare = Some(Spare(opening, place));
         Ok(())
@@ -143,7 +183,12 @@ impl Upstream {
     }
 
     /// A peer on these terms.
-    pub(super) async fn connect(&self, mut terms: Terms) -> Result<Peer, UpstreamFault> {
+    pub(super) async fn connect(&self, terms: Terms) -> Result<Peer, UpstreamFault> {
+        self.enter(UpstreamState::Starting);
+        self.started(self.greet(terms).await)
+    }
+
+    async fn greet(&self, mut terms: Terms) -> Result<Peer, UpstreamFault> {
         let spare = self.spare.lock().await.take();
         let opening = match spare {
             Some(Spare(opening, place)) => {
@@ -200,6 +245,7 @@ impl Upstream {
     pub async fn reap(&self) {
         let limit = self.settings.pool.idle_timeout;
         self.close_groups(|_, group| group.idle_for().is_some_and(|idle| idle >= limit)).await;
+        self.rest().await;
     }
 
     /// Ends everything. Calls in flight end with it.

@@ -330,7 +330,7 @@ impl Streamable {
         match (token, &notice) {
             (Some(_), _) if subscription.is_some() || !is_change => return Some(Item::Notice(notice)),
             (None, Notice::Log(..)) => match self.owners.owner() {
-                Some(mailbox) => drop(mailbox.put(Item::Notice(notice))),
+                Some(mailbox) => self.bus.tell(&mailbox, Item::Notice(notice)),
                 None if self.owners.is_private() => self.bus.publish(notice),
                 None => (),
             },

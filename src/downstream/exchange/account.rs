@@ -8,7 +8,7 @@ use std::{
 use crate::{
     clock,
     era::Era,
-    mcp::{Call, Op, Outcome, Trace},
+    mcp::{Call, Fault, Limit, Op, Outcome, Trace},
     telemetry::{
         access::Access,
         label,
@@ -57,7 +57,16 @@ impl Account {
     }
 
     /// The call ended.
-    pub(super) fn settle(&mut self, outcome: &'static str, status: u16, bytes: usize) {
+    pub(super) fn settle(&mut self, outcome: &Outcome, status: u16, bytes: usize) {
+        if let Outcome::Failed(Fault::Limited(limit, _)) = outcome
+            && !self.is_settled
+        {
+            count_refusal(*limit);
+        }
+        self.close(outcome_label(outcome), status, bytes);
+    }
+
+    fn close(&mut self, outcome: &'static str, status: u16, bytes: usize) {
         if std::mem::replace(&mut self.is_settled, true) {
             return;
         }
@@ -102,12 +111,25 @@ impl Account {
 
 impl Drop for Account {
     fn drop(&mut self) {
-        self.settle("cancelled", 0, 0);
+        self.close("cancelled", 0, 0);
     }
 }
 
+/// Something was refused because of a limit.
+pub(super) fn count_refusal(limit: Limit) {
+    let label = match limit {
+        Limit::Requests => label::Limit::Requests,
+        Limit::Queue => label::Limit::Queue,
+        Limit::Streams => label::Limit::Streams,
+        Limit::Sessions => label::Limit::Sessions,
+        Limit::Subscriptions => label::Limit::Subscriptions,
+        Limit::Parked => label::Limit::Parked,
+    };
+    METRICS.refused.of(label).inc();
+}
+
 /// The word for an outcome.
-pub(super) fn outcome_label(outcome: &Outcome) -> &'static str {
+fn outcome_label(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Failed(fault) => fault.label(),
         Outcome::InputRequired { .. } => "input_required",

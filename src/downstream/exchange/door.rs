@@ -7,15 +7,17 @@ use hyper::body::Incoming;
 
 use crate::{
     era::classify::{Arrival, Limits, classify},
-    mcp::Principal,
+    mcp::{Limit, Principal},
+    telemetry::{label, metrics::METRICS},
 };
 
 use super::{
+    account::count_refusal,
     answer, batch,
     body::Body,
     core::Exchange,
     http_sse,
-    intake::{self, Accepts},
+    intake::{self, Accepts, Unreadable},
     legacy, modern,
     paths::Serves,
 };
@@ -75,7 +77,12 @@ impl Exchange {
     }
 
     async fn read(&self, body: Incoming) -> Result<bytes::Bytes, Response<Body>> {
-        intake::read(body, &self.http).await.map_err(|fault| answer::refuse(fault.status(), fault.sentence()))
+        intake::read(body, &self.http).await.map_err(|fault| {
+            if fault == Unreadable::TooLarge {
+                METRICS.refused.of(label::Limit::Body).inc();
+            }
+            answer::refuse(fault.status(), fault.sentence())
+        })
     }
 
     /// GET and DELETE exist only in the legacy era (2026-07-28 streamable-http, Earlier Streamable HTTP Revisions).
@@ -109,6 +116,7 @@ impl Exchange {
         endpoint: Arc<str>,
     ) -> Response<Body> {
         let Ok(_slot) = self.slots.try_acquire() else {
+            count_refusal(Limit::Requests);
             return answer::refuse(StatusCode::SERVICE_UNAVAILABLE, "Too many requests in flight; try again");
         };
         let accepts = Accepts::read(&parts.headers);

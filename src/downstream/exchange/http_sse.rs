@@ -23,7 +23,7 @@ use crate::{
 };
 
 use super::{
-    account::Account,
+    account::{Account, count_refusal},
     answer,
     body::{Body, Events},
     connections::Connection,
@@ -43,7 +43,8 @@ pub(super) fn open(exchange: &Arc<Exchange>, principal: Principal, endpoint: Arc
     stream.push_raw(Bytes::from(format!("event: endpoint\ndata: {address}\n\n")));
     let reader = stream.reader();
     let connection = Connection { principal, endpoint, stream, session: OnceLock::new() };
-    if exchange.connections.insert(&id, connection, exchange.http.max_streams).is_err() {
+    if let Err(limit) = exchange.connections.insert(&id, connection, exchange.http.max_streams) {
+        count_refusal(limit);
         return answer::refuse(StatusCode::SERVICE_UNAVAILABLE, "Too many open streams");
     }
     let events = Held { reader, exchange: exchange.clone(), id };

@@ -17,11 +17,11 @@ use crate::{
         },
     },
     jsonrpc::{ErrorObject, Id, Message, MessageBody},
-    mcp::{Caller, Event, Fault, Filter, LogInterest, Notice, Op, Outcome, Principal, ProgressInterest},
+    mcp::{Caller, Event, Fault, Filter, Limit, LogInterest, Notice, Op, Outcome, Principal, ProgressInterest},
 };
 
 use super::{
-    account::{Account, outcome_label},
+    account::{Account, count_refusal},
     answer,
     body::Body,
     core::Exchange,
@@ -132,6 +132,7 @@ pub(super) async fn handshake(
         }
     };
     if let Err(limit) = exchange.table.insert(&session) {
+        count_refusal(limit);
         return Err(fail(Fault::Limited(limit, exchange.table.settings.idle_timeout)));
     }
     let body = front::initialized(&id, revision, &offer);
@@ -183,7 +184,10 @@ pub(super) async fn local_answer(exchange: &Exchange, session: &Arc<Session>, id
 async fn subscribe(exchange: &Exchange, session: &Arc<Session>, id: &Id, uri: String) -> Bytes {
     let refuse = |sentence: &str| front::refusal(Some(id), &ErrorObject::new(-32602, sentence));
     let ended = match session.subscribe(&uri) {
-        None => return refuse("Too many subscriptions in this session"),
+        None => {
+            count_refusal(Limit::Subscriptions);
+            return refuse("Too many subscriptions in this session");
+        }
         Some(None) => return front::done(id),
         Some(Some(ended)) => ended,
     };
@@ -203,6 +207,8 @@ async fn subscribe(exchange: &Exchange, session: &Arc<Session>, id: &Id, uri: St
     session.spawn(async move {
         loop {
             tokio::select! {
+                // What the client was told to be over is over, whatever waits.
+                biased;
                 () = ended.notified() => return,
                 event = reply.next() => match event {
                     Event::Notice(notice @ Notice::Updated(..)) => {
@@ -250,7 +256,7 @@ async fn carry(post: Post<'_>, session: Arc<Session>, request: Request) -> Respo
 
 fn end(mut pump: Pump, outcome: &Outcome) -> Response<Body> {
     let body = front::outcome(&pump.ticket, &pump.session.codec, outcome);
-    pump.account.settle(outcome_label(outcome), 200, body.len());
+    pump.account.settle(outcome, 200, body.len());
     answer::json(200, body)
 }
 
@@ -267,6 +273,7 @@ pub(super) fn open_stream(post: &Post<'_>) -> Response<Body> {
         Err(response) => return response,
     };
     let Some(slot) = post.exchange.stream_slot(true) else {
+        count_refusal(Limit::Streams);
         return answer::refuse(StatusCode::SERVICE_UNAVAILABLE, "Too many open streams");
     };
     let last = post.headers.get("last-event-id").map(|name| name.to_str().ok().and_then(parse_name));

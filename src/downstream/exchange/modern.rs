@@ -21,7 +21,7 @@ use crate::{
 };
 
 use super::{
-    account::{Account, outcome_label},
+    account::Account,
     answer,
     body::{Body, Events},
     core::Exchange,
@@ -67,13 +67,13 @@ fn call(request: Request, principal: Principal, endpoint: Arc<str>) -> Call {
 
 fn end(ticket: &Ticket, outcome: &Outcome, account: &mut Account) -> Response<Body> {
     let encoded = front::outcome(ticket, outcome);
-    account.settle(outcome_label(outcome), encoded.status, encoded.body.len());
+    account.settle(outcome, encoded.status, encoded.body.len());
     answer::json_after(encoded.status, encoded.body, encoded.retry_after)
 }
 
 fn last_event(ticket: &Ticket, outcome: &Outcome, account: &mut Account) -> Bytes {
     let event = sse::encode(front::outcome(ticket, outcome).body, None);
-    account.settle(outcome_label(outcome), 200, event.len());
+    account.settle(outcome, 200, event.len());
     event
 }
 

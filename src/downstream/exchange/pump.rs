@@ -17,7 +17,7 @@ use crate::{
 };
 
 use super::{
-    account::{Account, outcome_label},
+    account::Account,
     session::{Answered, Session},
     stream::Stream,
 };
@@ -70,7 +70,7 @@ impl Pump {
         match ended {
             Ended::With(outcome) => {
                 let message = front::outcome(&self.ticket, &self.session.codec, &outcome);
-                self.account.settle(outcome_label(&outcome), 200, message.len());
+                self.account.settle(&outcome, 200, message.len());
                 stream.push(message);
             }
             Ended::Cancelled => self.retract_all(&stream),
@@ -83,7 +83,7 @@ impl Pump {
         match self.follow(None, &stream).await {
             Ended::With(outcome) => {
                 let message = front::outcome(&self.ticket, &self.session.codec, &outcome);
-                self.account.settle(outcome_label(&outcome), 200, message.len());
+                self.account.settle(&outcome, 200, message.len());
                 stream.push(message);
             }
             Ended::Cancelled => self.retract_all(&stream),

@@ -33,7 +33,9 @@ impl Group {
             Ok(exchange) => converse(exchange, stage, errand, self.server().clone(), patience).await,
             Err(fault) => Outcome::Failed(Fault::Broken(self.server().clone(), fault)),
         };
-        trace.spend(clock::now().saturating_duration_since(started));
+        let taken = clock::now().saturating_duration_since(started);
+        trace.spend(taken);
+        self.upstream.metrics().answered(taken);
         outcome
     }
 

@@ -56,9 +56,9 @@ pub(super) struct Failures {
 impl Group {
     pub(in crate::upstream) fn new(upstream: Arc<Upstream>, key: GroupKey) -> Self {
         Self {
+            bus: Arc::new(Bus::new(upstream.metrics().clone())),
             upstream,
             key,
-            bus: Arc::new(Bus::new()),
             peers: Mutex::default(),
             greeting: ArcSwapOption::empty(),
             starting: tokio::sync::Mutex::default(),
@@ -86,7 +86,9 @@ impl Group {
 
     /// How long nobody used it; `None` while somebody does.
     pub(in crate::upstream) fn idle_for(&self) -> Option<Duration> {
-        let peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        // Looked at every now and then, a dead peer does not stay among the children.
+        peers.retain(|peer| peer.is_alive());
         let is_used = self.listeners.load(Ordering::Acquire) > 0 || peers.iter().any(|peer| peer.leased() > 0);
         let last_used = *self.last_used.lock().unwrap_or_else(PoisonError::into_inner);
         (!is_used).then(|| clock::now().saturating_duration_since(last_used))

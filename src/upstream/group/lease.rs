@@ -11,6 +11,7 @@ use crate::{
     clock,
     era::legacy,
     mcp::{Fault, Limit, ListKind, Profile, UpstreamFault},
+    telemetry::metrics::InUse,
     upstream::{
         listener,
         opening::Terms,
@@ -40,6 +41,26 @@ impl Drop for Lease {
         if self.group.waiting.load(Ordering::Acquire) > 0 {
             self.group.released.notify_one();
         }
+    }
+}
+
+/// A call in the queue. A caller that goes away leaves it, too.
+struct Waiting<'a> {
+    group: &'a Group,
+    _queued: InUse,
+}
+
+impl<'a> Waiting<'a> {
+    /// Joins the queue; how many were in it before.
+    fn join(group: &'a Group) -> (Self, usize) {
+        let before = group.waiting.fetch_add(1, Ordering::AcqRel);
+        (Self { group, _queued: InUse::of(group.upstream.metrics().queued()) }, before)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.group.waiting.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -78,12 +99,12 @@ impl Group {
             return Ok(lease);
         }
         let pool = &self.upstream.settings().pool;
-        if self.waiting.fetch_add(1, Ordering::AcqRel) >= pool.max_queue {
-            self.waiting.fetch_sub(1, Ordering::AcqRel);
+        let (waiting, before) = Waiting::join(self);
+        if before >= pool.max_queue {
             return Err(Fault::Limited(Limit::Queue, pool.queue_timeout));
         }
         let leased = self.wait_for_lease().await;
-        self.waiting.fetch_sub(1, Ordering::AcqRel);
+        drop(waiting);
         leased
     }
 
@@ -168,6 +189,7 @@ impl Group {
 
     fn adopt(self: &Arc<Self>, peer: Peer) {
         let peer = Arc::new(peer);
+        peer.count(InUse::of(self.upstream.metrics().children()));
         let greeting = &peer.greeting;
         let announces = greeting.offer.subscribe || ListKind::ALL.iter().any(|kind| greeting.offer.announces(*kind));
         if !greeting.dialect.is_legacy() && announces {
@@ -180,6 +202,7 @@ impl Group {
         peers.push(peer.clone());
         drop(peers);
         if replaces {
+            self.upstream.metrics().restarts().inc();
             self.after_restart(&peer);
         }
     }

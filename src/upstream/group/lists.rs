@@ -8,6 +8,7 @@ use std::{
 use crate::{
     clock,
     mcp::{Fault, ListKind, UpstreamFault},
+    telemetry::label::ListSource,
     upstream::{
         catalog::{self, Fetch, FetchLimits, Shelf, Stock},
         peer::Peer,
@@ -42,10 +43,18 @@ impl Group {
     /// # Errors
     /// [`Fault::Broken`] when the server cannot be asked.
     pub async fn list(self: &Arc<Self>, kind: ListKind) -> Result<Arc<Stock>, Fault> {
-        match self.fresh(kind) {
-            Some(stock) => Ok(stock),
-            None => self.fetch_now(kind).await,
+        if let Some(stock) = self.fresh(kind) {
+            self.served(ListSource::Hit);
+            return Ok(stock);
         }
+        let stock = self.fetch_now(kind).await?;
+        self.served(ListSource::Miss);
+        Ok(stock)
+    }
+
+    /// Its list went to somebody.
+    pub fn served(&self, from: ListSource) {
+        self.upstream.metrics().list(from);
     }
 
     /// The list, for somebody who did not find in it what the server should have: fetched again unless it just was.
@@ -77,6 +86,9 @@ impl Group {
             Err(Fault::Broken(_, fault)) => Err(fault),
             Err(_) => Err(UpstreamFault::Overloaded),
         };
+        if fetched.is_ok() {
+            self.upstream.metrics().catalog_read(clock::unix_time());
+        }
         self.shelf(kind).finish(&fetch, fetched.map(Arc::new));
     }
 
