@@ -8,7 +8,7 @@ use std::{
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
+    signal::unix::Signal,
     sync::mpsc,
     time::{MissedTickBehavior, interval, sleep},
 };
@@ -39,13 +39,15 @@ pub(super) struct Kept {
     pub(super) paths: Arc<Paths>,
     pub(super) tls: Option<Arc<TlsFiles>>,
     pub(super) source: Option<PathBuf>,
+    /// SIGHUP, where there is a file to read anew.
+    pub(super) hangup: Option<Signal>,
 }
 
 /// Keeps a gateway in order until it is dropped.
-pub(super) async fn keep(kept: Kept, mut settings: Settings) {
+pub(super) async fn keep(mut kept: Kept, mut settings: Settings) {
     let (changes, mut changed) = mpsc::channel(1);
     let mut watch = kept.source.as_ref().map(|source| Watch::new(source, &changes));
-    let mut hangup = if kept.source.is_some() { signal(SignalKind::hangup()).ok() } else { None };
+    let mut hangup = kept.hangup.take();
     let mut rounds = interval(ROUND);
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -63,7 +65,7 @@ pub(super) async fn keep(kept: Kept, mut settings: Settings) {
                     kept.reload(&mut settings, &mut watch, &changes);
                 }
             }
-            () = hung_up(&mut hangup) => kept.reload(&mut settings, &mut watch, &changes),
+            () = received(&mut hangup) => kept.reload(&mut settings, &mut watch, &changes),
         }
     }
 }
@@ -74,7 +76,8 @@ pub(super) fn set_paths(paths: &Paths, settings: &Settings) {
     paths.set(endpoints);
 }
 
-async fn hung_up(signal: &mut Option<Signal>) {
+/// Ready when the signal came; never without one.
+pub(super) async fn received(signal: &mut Option<Signal>) {
     match signal {
         Some(signal) => drop(signal.recv().await),
         None => std::future::pending().await,
@@ -105,6 +108,11 @@ impl Kept {
             Err(problems) => return self.refuse(&problems, watch, source, changes),
         };
         *watch = Some(Watch::of(loaded.sources, changes));
+        if loaded.settings == *settings {
+            // A signal often follows the change that was seen already: nobody needs to hear of it twice.
+            tracing::info!("nothing to reload: the configuration is the same");
+            return;
+        }
         match self.gateway.reload(&loaded.settings) {
             Ok(removed) => {
                 set_paths(&self.paths, &loaded.settings);

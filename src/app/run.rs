@@ -2,7 +2,13 @@
 
 use std::{io::IsTerminal, path::PathBuf, sync::Arc};
 
-use tokio::{runtime, signal::unix::SignalKind, sync::Semaphore, task::JoinSet, time::timeout};
+use tokio::{
+    runtime,
+    signal::unix::{Signal, SignalKind},
+    sync::Semaphore,
+    task::JoinSet,
+    time::timeout,
+};
 
 use crate::{
     admin,
@@ -109,7 +115,9 @@ fn form(settings: &LogSettings) -> log::Form {
 
 async fn serve(options: Options) -> Result<(), RunError> {
     let Options { settings, source, announce } = options;
-    let has_source = source.is_some();
+    // Before anybody hears that it runs: a signal that nobody waits for would kill it.
+    let mut signals = Signals::new();
+    let hangup = source.as_ref().and_then(|_| signals.hangup.take());
     let ring = KeyRing::new(settings.sealing_keys.iter().map(|key| key.expose().as_str()));
     let ring = Arc::new(ring.map_err(|_| RunError::System(std::io::ErrorKind::Other.into()))?);
     let gateway = Arc::new(Gateway::new(&settings, ring.clone())?);
@@ -137,8 +145,15 @@ async fn serve(options: Options) -> Result<(), RunError> {
             let _ = serving.await;
         });
     }
-    let kept =
-        Kept { gateway: gateway.clone(), door, exchange: exchange.clone(), paths, tls: bound.tls_files(), source };
+    let kept = Kept {
+        gateway: gateway.clone(),
+        door,
+        exchange: exchange.clone(),
+        paths,
+        tls: bound.tls_files(),
+        source,
+        hangup,
+    };
     tasks.spawn(keep::keep(kept, settings.clone()));
     tasks.spawn(reach_all(gateway.upstreams()));
 
@@ -153,7 +168,7 @@ async fn serve(options: Options) -> Result<(), RunError> {
     let serving = tokio::spawn(serving);
     health.serves();
     announce(&ready);
-    stop_signal(has_source).await;
+    signals.stop().await;
     tracing::info!(grace = ?settings.drain, "draining");
     health.drains();
     gateway.drain();
@@ -228,16 +243,29 @@ async fn close_all(upstreams: Vec<Arc<Upstream>>) {
     }
 }
 
-/// SIGTERM or SIGINT; and SIGHUP where there is no file to read anew: the terminal was closed.
-async fn stop_signal(has_source: bool) {
-    let signals = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
-    let [Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)] = signals.map(tokio::signal::unix::signal) else {
-        // Without signals only SIGKILL ends it, and the guards then end its children.
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => (),
-        _ = interrupt.recv() => (),
-        _ = hangup.recv(), if !has_source => (),
+/// What tells the gateway to stop: SIGTERM or SIGINT; and SIGHUP where there is no file to read anew, since then the terminal was closed.
+/// One that cannot be had is never received; SIGKILL always ends the process, and the guards then end its children.
+struct Signals {
+    terminate: Option<Signal>,
+    interrupt: Option<Signal>,
+    hangup: Option<Signal>,
+}
+
+impl Signals {
+    fn new() -> Self {
+        let signal = |kind| tokio::signal::unix::signal(kind).ok();
+        Self {
+            terminate: signal(SignalKind::terminate()),
+            interrupt: signal(SignalKind::interrupt()),
+            hangup: signal(SignalKind::hangup()),
+        }
+    }
+
+    async fn stop(&mut self) {
+        tokio::select! {
+            () = keep::received(&mut self.terminate) => (),
+            () = keep::received(&mut self.interrupt) => (),
+            () = keep::received(&mut self.hangup) => (),
+        }
     }
 }

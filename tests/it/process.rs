@@ -11,7 +11,8 @@ use crate::kit::{Client, Era, Gateway, Legacy, Modern, Upstream, Wire, config, r
 async fn a_drain_finishes_calls_ends_listens_refuses_the_new_and_exits_with_zero() {
     let upstream = Upstream::new(Era::Legacy, Wire::Stdio).await;
     let mut gateway = Gateway::over(&upstream).await;
-    let mut listening = Modern::of(&gateway).send(9, "subscriptions/listen", r#""notifications":{"toolsListChanged":true}"#).await;
+    let mut listening =
+        Modern::of(&gateway).send(9, "subscriptions/listen", r#""notifications":{"toolsListChanged":true}"#).await;
     listening.message().await;
     let legacy = Legacy::open(&gateway).await;
     let mut own = legacy.stream(None).await;
@@ -53,7 +54,8 @@ async fn a_call_that_does_not_finish_is_cut_off_when_the_drain_is_over() {
 
 #[tokio::test]
 async fn no_child_survives_a_killed_gateway_whatever_wraps_it() {
-    let (plain, wrapped) = (Upstream::new(Era::Modern, Wire::Stdio).await, Upstream::new(Era::Legacy, Wire::Stdio).await);
+    let (plain, wrapped) =
+        (Upstream::new(Era::Modern, Wire::Stdio).await, Upstream::new(Era::Legacy, Wire::Stdio).await);
     let mut settings = config(&[("plain", &plain), ("wrapped", &wrapped)]);
     let script = format!("sleep 1000 & {} {}; true", "python3", wrapped.entry()["args"][0].as_str().unwrap());
     settings["mcpServers"]["wrapped"]["command"] = json!("sh");
@@ -89,7 +91,7 @@ async fn a_child_that_dies_is_started_again_for_the_next_call() {
         arrived.text_result("here").await;
         assert_eq!(call.answer().await.status, 200);
         arrived.hang_up().await;
-        arrived.is_given_up().await;
+        gateway.metric(r#"myelin_upstream_children{server="up"}"#, "0").await;
     }
     gateway.stop().await;
 }
@@ -159,7 +161,8 @@ async fn secrets_never_reach_the_log_or_a_client() {
     settings["log"]["level"] = json!("trace");
     let gateway = Gateway::start(settings).await;
     let body = Modern::of(&gateway).bytes(1, "tools/call", r#""name":"echo","arguments":{}"#);
-    let with_token = String::from_utf8(body).unwrap().replacen("\r\n", "\r\nauthorization: Bearer s3cr3t-of-the-client\r\n", 1);
+    let with_token =
+        String::from_utf8(body).unwrap().replacen("\r\n", "\r\nauthorization: Bearer s3cr3t-of-the-client\r\n", 1);
     let mut client = Client::connect(&gateway.address).await;
     client.send(with_token.as_bytes()).await;
     let mut arrived = upstream.take("tools/call").await;

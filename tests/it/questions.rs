@@ -320,3 +320,39 @@ async fn roots_asked_for_between_calls_are_answered_by_the_session_that_the_chil
     client.tell("notifications/roots/list_changed", "").await;
     upstream.take("notifications/roots/list_changed").await;
 }
+
+#[tokio::test]
+async fn roots_asked_for_right_after_the_handshake_reach_the_client_with_its_first_call() {
+    let upstream = Upstream::new(Era::Legacy, Wire::Stdio).await;
+    upstream.takes("notifications/initialized");
+    let mut settings = config(&[("up", &upstream)]);
+    settings["mcpServers"]["up"]["pool"] = json!({ "isolation": "session" });
+    let gateway = Gateway::start(settings).await;
+    let opening = legacy(&gateway);
+    let able = |arrived: &Arrived| arrived.method() == "initialize";
+    upstream.takes("initialize");
+    let starting = async {
+        // The gateway may reach the server once on its own, with nothing that could be asked.
+        loop {
+            let mut child = upstream.take_if("initialize", able).await;
+            let capabilities = child.params()["capabilities"].clone();
+            let answer = r#"{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"it","version":"1"}}"#;
+            child.result(answer).await;
+            let mut initialized = upstream.take("notifications/initialized").await;
+            if capabilities["roots"].is_object() {
+                initialized.ask(&json!("early"), "roots/list", "{}").await;
+                return;
+            }
+        }
+    };
+    let (client, ()) = tokio::join!(opening, starting);
+    let call = client.begin_call(1, "echo", "{}").await;
+    let mut arrived = upstream.take("tools/call").await;
+    let mut stream = call.answer().await;
+    let asked = question(&mut stream).await;
+    assert_eq!(asked["method"], "roots/list");
+    client.reply(&asked["id"], r#"{"roots":[{"uri":"file:///mine"}]}"#).await;
+    assert_eq!(upstream.answer(&json!("early")).await.json["result"]["roots"][0]["uri"], "file:///mine");
+    arrived.text_result("rooted").await;
+    assert_eq!(stream.message().await["result"]["content"][0]["text"], "rooted");
+}

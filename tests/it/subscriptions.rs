@@ -103,8 +103,8 @@ async fn updates_of_a_resource_reach_those_who_subscribed_to_it() {
 
 #[tokio::test]
 async fn a_resource_that_nobody_has_is_not_granted() {
-    let upstream = Upstream::new(Era::Modern, Wire::Http).await;
-    let gateway = settled(&upstream).await;
+    let (first, second) = (Upstream::new(Era::Modern, Wire::Http).await, Upstream::new(Era::Legacy, Wire::Stdio).await);
+    let gateway = Gateway::start(config(&[("first", &first), ("second", &second)])).await;
     let (_stream, granted) = listen(&gateway, "1", r#""notifications":{"resourceSubscriptions":["it://none"]}"#).await;
     assert!(granted["resourceSubscriptions"].as_array().is_none_or(Vec::is_empty), "{granted}");
     let refused =

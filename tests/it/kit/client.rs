@@ -102,7 +102,13 @@ impl Answer {
             return Ok(false);
         }
         match soon("more of the body", piece(&mut self.input, &mut self.framing)).await? {
-            Some(bytes) => self.text.push_str(std::str::from_utf8(&bytes).expect("UTF-8")),
+            // All three line ends of an event stream are one; a message holds none of them.
+            Some(mut bytes) => {
+                if self.is_stream() {
+                    bytes.retain(|byte| *byte != b'\r');
+                }
+                self.text.push_str(std::str::from_utf8(&bytes).expect("UTF-8"));
+            }
             None => self.is_over = true,
         }
         Ok(!self.is_over)
