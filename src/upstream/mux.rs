@@ -137,13 +137,11 @@ impl Mux {
         self.lock().ended.is_some()
     }
 
-    /// A line beyond the limit was dropped. If only one call is in flight, it was its answer; among several nobody can tell, and the one
+    /// A line beyond the limit was dropped. If only one client's call is in flight, it was its answer; among several nobody can tell, and the one
     /// whose answer it was runs into its timeout.
     pub(super) fn lost_a_line(&self) {
-        let mut calls = self.lock();
-        let only = if calls.by_id.len() == 1 { calls.by_id.drain().next() } else { None };
-        drop(calls);
-        if let Some((_, mailbox)) = only {
+        let mailbox = self.owners.only().and_then(|token| self.lock().by_id.remove(&token));
+        if let Some(mailbox) = mailbox {
             let _ = mailbox.put(Item::Broken(UpstreamFault::TooLarge));
         }
     }

@@ -141,7 +141,7 @@ async fn a_message_beyond_the_limit_fails_the_call_and_one_at_the_limit_passes()
             arrived.finish(&text).await;
         };
         // A line that is dropped names no call any more: its call is left waiting.
-        let code = if wire == Wire::Http { 1005 } else { 1002 };
+        let code = 1005;
         fails(&upstream, json!({ "maxMessage": limit, "timeout": "1s" }), code, act).await;
         let (_sane, gateway) = beside(&upstream, json!({ "maxMessage": limit })).await;
         let call = Modern::of(&gateway).begin_call(1, "echo", "{}").await;
