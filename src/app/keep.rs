@@ -115,6 +115,10 @@ impl Kept {
             tracing::info!("nothing to reload: the configuration is the same");
             return;
         }
+        if loaded.settings.upstreams.is_empty() && !settings.upstreams.is_empty() {
+            // A file that is being written is empty for a moment.
+            return self.refuse(&"the file names no server any more", watch, source, changes);
+        }
         match self.gateway.reload(&loaded.settings) {
             Ok(removed) => {
                 set_paths(&self.paths, &loaded.settings);

@@ -46,8 +46,15 @@ pub(super) struct Mux {
 
 #[derive(Default)]
 struct Calls {
-    by_id: HashMap<u64, Arc<Mailbox>>,
+    by_id: HashMap<u64, Waiting>,
     ended: Option<UpstreamFault>,
+}
+
+/// A request that is not answered yet.
+struct Waiting {
+    mailbox: Arc<Mailbox>,
+    /// Whether it is a subscription: it waits for notices, and an answer only ends it.
+    is_subscription: bool,
 }
 
 impl Mux {
@@ -103,7 +110,8 @@ impl Mux {
             if let Some(fault) = calls.ended {
                 return Err(fault);
             }
-            calls.by_id.insert(token, mailbox.clone());
+            let is_subscription = outgoing.method == "subscriptions/listen";
+            calls.by_id.insert(token, Waiting { mailbox: mailbox.clone(), is_subscription });
         }
         if standing == Standing::Clients {
             self.owners.enter(token, &mailbox);
@@ -127,8 +135,8 @@ impl Mux {
             calls.ended.get_or_insert(fault);
             std::mem::take(&mut calls.by_id)
         };
-        for mailbox in waiting.into_values() {
-            let _ = mailbox.put(Item::Broken(fault));
+        for call in waiting.into_values() {
+            let _ = call.mailbox.put(Item::Broken(fault));
         }
     }
 
@@ -137,14 +145,16 @@ impl Mux {
         self.lock().ended.is_some()
     }
 
-    /// A line beyond the limit was dropped. If only one call is in flight, it was its answer; among several nobody can tell, and the one
+    /// A line beyond the limit was dropped. If only one client's call is in flight, it was its answer; among several nobody can tell, and the one
     /// whose answer it was runs into its timeout.
     pub(super) fn lost_a_line(&self) {
         let mut calls = self.lock();
-        let only = if calls.by_id.len() == 1 { calls.by_id.drain().next() } else { None };
+        let mut awaited = calls.by_id.iter().filter(|(_, call)| !call.is_subscription).map(|(token, _)| *token);
+        let only = awaited.next().filter(|_| awaited.next().is_none());
+        let lost = only.and_then(|token| calls.by_id.remove(&token));
         drop(calls);
-        if let Some((_, mailbox)) = only {
-            let _ = mailbox.put(Item::Broken(UpstreamFault::TooLarge));
+        if let Some(call) = lost {
+            let _ = call.mailbox.put(Item::Broken(UpstreamFault::TooLarge));
         }
     }
 
@@ -186,15 +196,15 @@ impl Mux {
 
     /// An answer finds its call once; a second one, and one that nobody waits for, is dropped.
     fn finish(&self, id: &Id, item: Item) {
-        let mailbox = id.number().and_then(|token| self.lock().by_id.remove(&token));
-        match mailbox {
-            Some(mailbox) => drop(mailbox.put(item)),
+        let call = id.number().and_then(|token| self.lock().by_id.remove(&token));
+        match call {
+            Some(call) => drop(call.mailbox.put(item)),
             None => tracing::debug!(server = &*self.server, id = id.raw().as_str(), "nobody waits for this answer"),
         }
     }
 
     fn deliver(&self, token: Option<u64>, item: Item) {
-        let mailbox = token.and_then(|token| self.lock().by_id.get(&token).cloned());
+        let mailbox = token.and_then(|token| self.lock().by_id.get(&token).map(|call| call.mailbox.clone()));
         if let Some(mailbox) = mailbox {
             self.bus.tell(&mailbox, item);
         }

@@ -203,7 +203,7 @@ impl Upstream {
     }
 
     /// A place for another process; an idle group gives one up if there is none.
-    pub(super) fn place(&self, asking: &Group) -> Result<Option<OwnedSemaphorePermit>, NoPlace> {
+    pub(super) async fn place(&self, asking: &Group) -> Result<Option<OwnedSemaphorePermit>, NoPlace> {
         if !self.is_stdio() {
             return Ok(None);
         }
@@ -211,7 +211,7 @@ impl Upstream {
             return Ok(Some(place));
         }
         // A process that was started for asking has a place already.
-        if self.spare.try_lock().is_ok_and(|spare| spare.is_some()) {
+        if self.spare.lock().await.is_some() {
             return Ok(None);
         }
         self.evict_idlest(asking);

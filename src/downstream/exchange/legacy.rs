@@ -203,7 +203,7 @@ async fn subscribe(exchange: &Exchange, session: &Arc<Session>, id: &Id, uri: St
             _ => (),
         }
     }
-    let own = session.own.clone();
+    let (own, weak) = (session.own.clone(), Arc::downgrade(session));
     session.spawn(async move {
         loop {
             tokio::select! {
@@ -212,6 +212,10 @@ async fn subscribe(exchange: &Exchange, session: &Arc<Session>, id: &Id, uri: St
                 () = ended.notified() => return,
                 event = reply.next() => match event {
                     Event::Notice(notice @ Notice::Updated(..)) => {
+                        // The client may have heard already that the subscription is gone.
+                        if !weak.upgrade().is_some_and(|session| session.is_subscribed(&uri)) {
+                            return;
+                        }
                         if let Some(message) = front::notice(None, &notice) {
                             own.push(message);
                         }

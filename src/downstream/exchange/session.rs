@@ -231,6 +231,11 @@ impl Session {
         Some(Some(ended))
     }
 
+    /// Whether a subscription still stands.
+    pub(super) fn is_subscribed(&self, uri: &str) -> bool {
+        self.lock().subscriptions.contains_key(uri)
+    }
+
     /// Ends a subscription.
     pub(super) fn unsubscribe(&self, uri: &str) {
         if let Some(ended) = self.lock().subscriptions.remove(uri) {

@@ -151,7 +151,7 @@ impl Group {
         if matches!(self.key.owner, Owner::Session(_)) && self.live_peers() > 0 {
             return Err(StartFault::NoPlace);
         }
-        let place = self.upstream.place(self).map_err(|NoPlace| StartFault::NoPlace)?;
+        let place = self.upstream.place(self).await.map_err(|NoPlace| StartFault::NoPlace)?;
         match self.upstream.connect(self.terms(place)).await {
             Ok(peer) => {
                 *failures = Failures::default();

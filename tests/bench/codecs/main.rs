@@ -4,15 +4,7 @@
 //! difference over the difference in repetitions is the cost of one. That needs no symbols, so it measures the very
 //! binary that the release profile makes, and set-up and warm-up cancel out. Without valgrind only wall time is given.
 //! Cases are the table in `cases.rs`. Usage: `cargo bench --bench codecs -- [WORD ...] [--json]`.
-#![expect(
-    clippy::as_conversions,
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    clippy::cast_sign_loss,
-    clippy::indexing_slicing,
-    clippy::print_stdout,
-    reason = "a measurement prints what it measured, and rounds"
-)]
+#![expect(clippy::print_stdout, reason = "a measurement prints what it measured")]
 #![forbid(unsafe_code)]
 
 mod cases;
