@@ -2,6 +2,7 @@
 
 #![allow(
     clippy::pedantic,
+    clippy::wrong_self_convention,
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::as_conversions,
