@@ -188,15 +188,19 @@ async fn serve(options: Options) -> Result<(), RunError> {
     gateway.drain();
     exchange.drain();
     drainer.start(settings.drain);
-    if let Ok(served) = serving.await
-        && served.cut_off > 0
-    {
-        tracing::warn!(connections = served.cut_off, "cut off calls that did not finish in time");
+    if let Ok(served) = serving.await {
+        report(served);
     }
     close_all(gateway.upstreams()).await;
     stop_admin(&admin_drainer, tasks).await;
     tracing::info!("stopped");
     Ok(())
+}
+
+fn report(served: listener::Served) {
+    if served.cut_off > 0 {
+        tracing::warn!(connections = served.cut_off, "cut off calls that did not finish in time");
+    }
 }
 
 async fn stop_admin(drainer: &Drainer, mut tasks: JoinSet<()>) {

@@ -4,7 +4,6 @@
 //! difference over the difference in repetitions is the cost of one. That needs no symbols, so it measures the very
 //! binary that the release profile makes, and set-up and warm-up cancel out. Without valgrind only wall time is given.
 //! Cases are the table in `cases.rs`. Usage: `cargo bench --bench codecs -- [WORD ...] [--json]`.
-#![expect(clippy::print_stdout, reason = "a measurement prints what it measured")]
 #![forbid(unsafe_code)]
 
 mod cases;

@@ -3,14 +3,6 @@
 //! Both speak HTTP/1.1 by hand over tokio so that neither shares a line of code with the gateway, and so that
 //! neither is the bottleneck. Deliberately not a conformance client: it sends only what it can check word for word.
 //! `tests/bench/run` drives it; see `tests/bench/README.md`.
-#![expect(
-    clippy::as_conversions,
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    clippy::cast_sign_loss,
-    clippy::print_stdout,
-    reason = "a measurement prints what it measured, and rounds"
-)]
 #![forbid(unsafe_code)]
 
 mod answer;
