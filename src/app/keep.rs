@@ -31,6 +31,15 @@ const SETTLE: Duration = Duration::from_millis(200);
 /// How long calls in flight keep a server that a reload took out.
 const REMOVED_GRACE: Duration = Duration::from_secs(30);
 
+/// Where settings came from.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// The file.
+    pub path: PathBuf,
+    /// What was read: a change from then on is seen, however soon it comes.
+    pub seen: Sources,
+}
+
 /// What is kept in order.
 pub(super) struct Kept {
     pub(super) gateway: Arc<Gateway>,
@@ -38,9 +47,7 @@ pub(super) struct Kept {
     pub(super) exchange: Arc<Exchange>,
     pub(super) paths: Arc<Paths>,
     pub(super) tls: Option<Arc<TlsFiles>>,
-    pub(super) source: Option<PathBuf>,
-    /// What was read from it at the start.
-    pub(super) seen: Option<Sources>,
+    pub(super) source: Option<Source>,
     /// SIGHUP, where there is a file to read anew.
     pub(super) hangup: Option<Signal>,
 }
@@ -48,7 +55,7 @@ pub(super) struct Kept {
 /// Keeps a gateway in order until it is dropped.
 pub(super) async fn keep(mut kept: Kept, mut settings: Settings) {
     let (changes, mut changed) = mpsc::channel(1);
-    let mut watch = kept.seen.take().map(|seen| Watch::of(seen, &changes));
+    let mut watch = kept.source.as_ref().map(|source| Watch::of(source.seen.clone(), &changes));
     let mut hangup = kept.hangup.take();
     let mut rounds = interval(ROUND);
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -101,7 +108,7 @@ impl Kept {
 
     /// Reads the file anew. One that is broken is refused, and the old settings stay.
     fn reload(&self, settings: &mut Settings, watch: &mut Option<Watch>, changes: &mpsc::Sender<()>) {
-        let Some(source) = &self.source else {
+        let Some(Source { path: source, .. }) = &self.source else {
             tracing::info!("nothing to reload: there is no configuration file");
             return;
         };

@@ -16,5 +16,5 @@ mod status;
 pub use door::Door;
 pub use endpoint::{Endpoint, Member};
 pub use gateway::{BuildError, Gateway};
-
-pub use run::{Options, Ready, RunError, Source, run};
+pub use keep::Source;
+pub use run::{Options, Ready, RunError, run};

@@ -1,6 +1,6 @@
 //! A process: started, kept in order, reloaded, stopped.
 
-use std::{io::IsTerminal, path::PathBuf, sync::Arc};
+use std::{io::IsTerminal, sync::Arc};
 
 use tokio::{
     runtime,
@@ -12,10 +12,7 @@ use tokio::{
 
 use crate::{
     admin,
-    config::{
-        settings::{LogFormat, LogSettings, Settings},
-        watch::Sources,
-    },
+    config::settings::{LogFormat, LogSettings, Settings},
     dialogue::{DriveSettings, ParkSettings},
     downstream::{
         drain::{Drainer, drain},
@@ -33,7 +30,7 @@ use crate::{
 use super::{
     door::Door,
     gateway::{BuildError, Gateway},
-    keep::{self, Kept},
+    keep::{self, Kept, Source},
     status::Health,
 };
 
@@ -50,15 +47,6 @@ pub struct Options {
     pub source: Option<Source>,
     /// Is told when clients can connect.
     pub announce: Box<dyn FnOnce(&Ready) + Send>,
-}
-
-/// Where settings came from.
-#[derive(Clone, Debug)]
-pub struct Source {
-    /// The file.
-    pub path: PathBuf,
-    /// What was read: a change from then on is seen, however soon it comes.
-    pub seen: Sources,
 }
 
 /// A gateway that takes calls.
@@ -157,7 +145,6 @@ async fn serve(options: Options) -> Result<(), RunError> {
             let _ = serving.await;
         });
     }
-    let (source, seen) = source.map(|source| (source.path, source.seen)).unzip();
     let kept = Kept {
         gateway: gateway.clone(),
         door,
@@ -165,7 +152,6 @@ async fn serve(options: Options) -> Result<(), RunError> {
         paths,
         tls: bound.tls_files(),
         source,
-        seen,
         hangup,
     };
     tasks.spawn(keep::keep(kept, settings.clone()));

@@ -145,8 +145,8 @@ impl Mux {
         self.lock().ended.is_some()
     }
 
-    /// A line beyond the limit was dropped. If only one client's call is in flight, it was its answer; among several nobody can tell, and the one
-    /// whose answer it was runs into its timeout.
+    /// A line beyond the limit was dropped. If only one answer is awaited, it was that one; among several nobody can tell, and the one
+    /// that it was runs into its timeout.
     pub(super) fn lost_a_line(&self) {
         let mut calls = self.lock();
         let mut awaited = calls.by_id.iter().filter(|(_, call)| !call.is_subscription).map(|(token, _)| *token);

@@ -78,13 +78,6 @@ impl Owners {
         self.token(&state).and_then(|token| state.calls.get(&token).cloned())
     }
 
-    /// The number of the only client's call in flight.
-    pub(super) fn only(&self) -> Option<u64> {
-        let state = self.lock();
-        let mut tokens = state.calls.keys();
-        tokens.next().filter(|_| tokens.next().is_none()).copied()
-    }
-
     /// Whether messages without a name may be told on the session's own stream: it is then not shared.
     pub(super) fn is_private(&self) -> bool {
         self.rule != Attribution::Nobody

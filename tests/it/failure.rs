@@ -151,6 +151,23 @@ async fn a_message_beyond_the_limit_fails_the_call_and_one_at_the_limit_passes()
 }
 
 #[tokio::test]
+async fn a_list_beyond_the_limit_leaves_the_call_beside_it_alone() {
+    for era in [Era::Modern, Era::Legacy] {
+        let upstream = Upstream::new(era, Wire::Stdio).await;
+        let (_sane, gateway) = beside(&upstream, json!({ "maxMessage": 8192 })).await;
+        let call = Modern::of(&gateway).begin_call(1, "echo", "{}").await;
+        let mut arrived = upstream.take("tools/call").await;
+        upstream.takes("prompts/list");
+        let listing = Modern::of(&gateway).begin(2, "prompts/list", "").await;
+        let list = format!(r#"{{"prompts":[],"pad":"{}"}}"#, "x".repeat(9000));
+        upstream.take("prompts/list").await.result(&list).await;
+        arrived.text_result("undisturbed").await;
+        assert_eq!(call.answer().await.response().await["result"]["content"][0]["text"], "undisturbed");
+        drop(listing);
+    }
+}
+
+#[tokio::test]
 async fn lines_that_are_no_messages_are_skipped() {
     for era in [Era::Modern, Era::Legacy] {
         let upstream = Upstream::new(era, Wire::Stdio).await;
