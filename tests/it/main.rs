@@ -21,6 +21,7 @@ mod input;
 mod lists;
 mod process;
 mod questions;
+mod sdk;
 mod session;
 mod subscriptions;
 mod tls;
