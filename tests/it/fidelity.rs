@@ -152,6 +152,8 @@ async fn progress_and_log_messages_pass_byte_for_byte_under_the_clients_own_toke
             }
             let log = stream.message_text().await.unwrap();
             assert_eq!(raw_member(&log, &["params", "data"]), DELICATE);
+            // The next call begins when this one is over: of two in flight, nobody knows whose a log message is.
+            assert_eq!(stream.response().await["result"]["content"][0]["text"], "done");
         }
     }
 }
