@@ -114,7 +114,13 @@ pub(super) async fn subscription(peer: Weak<Peer>, bus: Arc<Bus>, mut wishes: Wi
 
 fn filter(offer: &Offer, uris: &BTreeSet<String>) -> Filter {
     let uris = if offer.subscribe { uris.iter().cloned().collect() } else { Vec::new() };
-    Filter { tools: offer.tools_changed, prompts: offer.prompts_changed, resources: offer.resources_changed, uris }
+    Filter {
+        tools: offer.tools_changed,
+        prompts: offer.prompts_changed,
+        resources: offer.resources_changed,
+        uris,
+        task_ids: Vec::new(),
+    }
 }
 
 /// The subscription and what of it was granted.

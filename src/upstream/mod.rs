@@ -25,6 +25,6 @@ mod sse_wire;
 mod streamable;
 
 pub use catalog::Stock;
-pub use errand::{Dialect, Errand, Greeting};
-pub use group::{Group, Listening};
+pub use errand::{Dialect, Errand, Greeting, Tasking};
+pub use group::{Group, Listening, TaskListening};
 pub use pool::Upstream;

@@ -24,6 +24,7 @@ mod questions;
 mod sdk;
 mod session;
 mod subscriptions;
+mod tasks;
 mod tls;
 mod transport;
 mod vanish;
