@@ -1,6 +1,10 @@
 //! Subscriptions: the changes of all servers behind an endpoint, and of the endpoint itself, on one stream.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::{
     sync::mpsc,
@@ -78,6 +82,8 @@ async fn tell_lists(stage: &Stage, filter: &Filter, kinds: BTreeSet<ListKind>) {
 /// One listener's ears at every server of an endpoint.
 struct Ears {
     heard: mpsc::Receiver<Heard>,
+    /// What fast servers said while slow ones were waited for.
+    early: VecDeque<Notice>,
     _tasks: JoinSet<()>,
     asked: Filter,
     /// How many answer for their part.
@@ -103,7 +109,7 @@ impl Ears {
             tasks.spawn(follow(followed, call.caller.clone(), tell.clone()));
         }
         let count = tasks.len();
-        Self { heard, _tasks: tasks, asked: filter.clone(), count }
+        Self { heard, early: VecDeque::new(), _tasks: tasks, asked: filter.clone(), count }
     }
 
     /// What stands: lists always, since the gateway itself changes them; resources as their servers granted them.
@@ -118,7 +124,8 @@ impl Ears {
                     granted.uris.extend(filter.uris);
                     granted.task_ids.extend(filter.task_ids);
                 }
-                Ok(Some(Heard::Notice(_))) => (),
+                Ok(Some(Heard::Notice(notice))) if self.early.len() < QUEUE => self.early.push_back(notice),
+                Ok(Some(Heard::Notice(_))) => self.early = everything().map(Notice::Changed).into(),
                 Ok(None) | Err(_) => break,
             }
         }
@@ -129,7 +136,9 @@ impl Ears {
     async fn follow(&mut self, stage: &Stage, filter: &Filter) {
         let mut changed = BTreeSet::new();
         loop {
-            let heard = if changed.is_empty() {
+            let heard = if let Some(notice) = self.early.pop_front() {
+                Some(Heard::Notice(notice))
+            } else if changed.is_empty() {
                 self.heard.recv().await
             } else {
                 tokio::select! {
@@ -210,6 +219,10 @@ async fn follow(followed: Followed, caller: Arc<Caller>, tell: mpsc::Sender<Hear
     }
 }
 
+const fn everything() -> [ListKind; 3] {
+    [ListKind::Tools, ListKind::Prompts, ListKind::Resources]
+}
+
 fn everything_changed() -> Vec<Heard> {
-    [ListKind::Tools, ListKind::Prompts, ListKind::Resources].map(|kind| Heard::Notice(Notice::Changed(kind))).into()
+    everything().map(|kind| Heard::Notice(Notice::Changed(kind))).into()
 }

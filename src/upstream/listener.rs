@@ -1,7 +1,6 @@
 //! Hearing of changes: the session's own stream of a legacy HTTP server, and the subscription on a modern one.
 
 use std::{
-    collections::BTreeSet,
     sync::{Arc, Weak},
     time::Duration,
 };
@@ -20,6 +19,7 @@ use super::{
     opening::gateway_caller,
     peer::{AnyExchange, Peer},
     streamable::Streamable,
+    wishes::{Wanted, Wishes},
 };
 
 /// Waits between attempts: doubled from the first to the second.
@@ -70,20 +70,16 @@ pub(super) async fn session_stream(http: Arc<Streamable>, bus: Arc<Bus>, opened:
     }
 }
 
-/// Which resources are wanted, and which the server acknowledged.
-pub(super) struct Wishes {
-    pub(super) wanted: watch::Receiver<BTreeSet<String>>,
-    pub(super) granted: watch::Sender<Option<Filter>>,
-}
-
 /// Keeps one subscription on a modern server for all who listen. A filter cannot be changed, so another wish opens a new
 /// subscription before the old one is closed.
-pub(super) async fn subscription(peer: Weak<Peer>, bus: Arc<Bus>, mut wishes: Wishes) {
+pub(super) async fn subscription(peer: Weak<Peer>, bus: Arc<Bus>, wishes: Arc<Wishes>) {
+    let _turn = wishes.turn.lock().await;
+    let mut wanted = wishes.follow();
     let (mut backoff, mut is_first) = (Backoff::new(), true);
     let mut current: Option<AnyExchange> = None;
     loop {
         let Some(live) = peer.upgrade().filter(|peer| peer.is_alive()) else { return };
-        let filter = filter(&live.greeting.offer, &wishes.wanted.borrow_and_update());
+        let (generation, filter) = filter(&live.greeting.offer, &wanted.borrow_and_update());
         let opened = open(&live, &filter).await;
         drop(live);
         match opened {
@@ -95,16 +91,16 @@ pub(super) async fn subscription(peer: Weak<Peer>, bus: Arc<Bus>, mut wishes: Wi
                 if let Some(old) = current.replace(exchange) {
                     hear_out(old, &bus).await;
                 }
-                wishes.granted.send_replace(Some(granted));
+                wishes.grant(generation, granted);
             }
             None => {
-                wishes.granted.send_replace(Some(Filter::default()));
+                wishes.grant(generation, Filter::default());
                 backoff.wait().await;
                 continue;
             }
         }
         if let Some(exchange) = &mut current
-            && follow(exchange, &bus, &mut wishes.wanted).await == Followed::Ended
+            && follow(exchange, &bus, &mut wanted).await == Followed::Ended
         {
             current = None;
             backoff.wait().await;
@@ -112,15 +108,17 @@ pub(super) async fn subscription(peer: Weak<Peer>, bus: Arc<Bus>, mut wishes: Wi
     }
 }
 
-fn filter(offer: &Offer, uris: &BTreeSet<String>) -> Filter {
-    let uris = if offer.subscribe { uris.iter().cloned().collect() } else { Vec::new() };
-    Filter {
+fn filter(offer: &Offer, wanted: &Wanted) -> (u64, Filter) {
+    let uris = if offer.subscribe { wanted.uris().cloned().collect() } else { Vec::new() };
+    let filter = Filter {
         tools: offer.tools_changed,
         prompts: offer.prompts_changed,
         resources: offer.resources_changed,
         uris,
+        // Each listener follows its tasks on its own, in `group::tasks`.
         task_ids: Vec::new(),
-    }
+    };
+    (wanted.generation(), filter)
 }
 
 /// The subscription and what of it was granted.
@@ -150,7 +148,7 @@ enum Followed {
     OtherWishes,
 }
 
-async fn follow(exchange: &mut AnyExchange, bus: &Bus, wanted: &mut watch::Receiver<BTreeSet<String>>) -> Followed {
+async fn follow(exchange: &mut AnyExchange, bus: &Bus, wanted: &mut watch::Receiver<Wanted>) -> Followed {
     loop {
         tokio::select! {
             item = exchange.next() => match item {

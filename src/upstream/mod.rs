@@ -23,6 +23,7 @@ mod peer;
 mod pool;
 mod sse_wire;
 mod streamable;
+mod wishes;
 
 pub use catalog::Stock;
 pub use errand::{Dialect, Errand, Greeting, Tasking};

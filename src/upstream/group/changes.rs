@@ -7,7 +7,7 @@ use tokio::{sync::broadcast, time::timeout};
 use crate::{
     era::legacy,
     mcp::{Fault, Filter, ListKind, Notice},
-    upstream::errand::Greeting,
+    upstream::{errand::Greeting, peer::Peer, wishes::Wishes},
 };
 
 use super::core::{Group, SUBSCRIBE_PATIENCE};
@@ -42,71 +42,81 @@ impl Group {
 
     async fn hears(self: &Arc<Self>, greeting: &Greeting) {
         if greeting.dialect.is_legacy() {
-            let peer = self.peers.lock().unwrap_or_else(PoisonError::into_inner).first().cloned();
+            let peer = self.first_peer();
             if let Some(peer) = peer {
                 peer.hears().await;
             }
         } else {
-            let _ = self.granted.subscribe().wait_for(Option::is_some).await;
+            self.wishes.answered().await;
         }
+    }
+
+    fn first_peer(&self) -> Option<Arc<Peer>> {
+        self.peers.lock().unwrap_or_else(PoisonError::into_inner).first().cloned()
     }
 
     /// Counts a wish for a resource; the first one goes to the server. Whether it stands.
     async fn subscribe(self: &Arc<Self>, uri: &str, greeting: &Greeting) -> bool {
-        let is_first = {
-            let mut uris = self.uris.lock().unwrap_or_else(PoisonError::into_inner);
-            let count = uris.entry(uri.to_owned()).or_insert(0);
-            *count += 1;
-            *count == 1
+        let since = self.wishes.wish(uri);
+        let stands = async {
+            if greeting.dialect.is_legacy() { self.tell(uri).await } else { self.wishes.is_granted(uri, since).await }
         };
-        let stands = match (is_first, greeting.dialect.is_legacy()) {
-            (false, true) => true,
-            (true, true) => self.subscribe_legacy(uri).await,
-            (_, false) => self.subscribe_modern(uri).await,
-        };
+        let stands = timeout(SUBSCRIBE_PATIENCE, stands).await.unwrap_or(false);
         if !stands {
             self.unsubscribe(uri);
         }
         stands
     }
 
-    async fn subscribe_legacy(self: &Arc<Self>, uri: &str) -> bool {
+    /// Tells a legacy server unless it was told.
+    async fn tell(self: &Arc<Self>, uri: &str) -> bool {
+        let mut told = self.wishes.told.lock().await;
+        if told.contains(uri) {
+            return true;
+        }
         let Ok(lease) = self.lease().await else { return false };
-        let subscribed = lease.peer.request(|_| legacy::back::subscribe(uri), SUBSCRIBE_PATIENCE).await;
-        matches!(subscribed, Ok(Ok(_)))
-    }
-
-    async fn subscribe_modern(&self, uri: &str) -> bool {
-        let mut granted = self.granted.subscribe();
-        self.wanted.send_if_modified(|wanted| wanted.insert(uri.to_owned()));
-        let grants = |filter: &Option<Filter>| {
-            filter.as_ref().is_some_and(|filter| filter.uris.iter().any(|granted| granted == uri))
-        };
-        let stands = timeout(SUBSCRIBE_PATIENCE, granted.wait_for(grants)).await;
-        matches!(stands, Ok(Ok(_)))
+        let subscribed = subscribe_on(&lease.peer, uri).await;
+        if subscribed {
+            told.insert(uri.to_owned());
+        }
+        subscribed
     }
 
     fn unsubscribe(self: &Arc<Self>, uri: &str) {
-        {
-            let mut uris = self.uris.lock().unwrap_or_else(PoisonError::into_inner);
-            match uris.get_mut(uri) {
-                Some(count) if *count > 1 => {
-                    *count -= 1;
-                    return;
-                }
-                _ => drop(uris.remove(uri)),
-            }
+        if !self.wishes.take_back(uri) {
+            return;
         }
-        self.wanted.send_if_modified(|wanted| wanted.remove(uri));
         let is_legacy = self.greeting.load().as_ref().is_some_and(|greeting| greeting.dialect.is_legacy());
-        let peer = self.peers.lock().unwrap_or_else(PoisonError::into_inner).first().cloned();
-        if let Some(peer) = peer.filter(|_| is_legacy) {
-            let (uri, weak) = (uri.to_owned(), Arc::downgrade(&peer));
+        if let Some(peer) = self.first_peer().filter(|_| is_legacy) {
+            let (uri, weak, wishes) = (uri.to_owned(), Arc::downgrade(&peer), self.wishes.clone());
             peer.spawn(async move {
                 if let Some(peer) = Weak::upgrade(&weak) {
-                    let _ = peer.request(|_| legacy::back::unsubscribe(&uri), SUBSCRIBE_PATIENCE).await;
+                    untell(&peer, &wishes, &uri).await;
                 }
             });
+        }
+    }
+}
+
+async fn subscribe_on(peer: &Peer, uri: &str) -> bool {
+    matches!(peer.request(|_| legacy::back::subscribe(uri), SUBSCRIBE_PATIENCE).await, Ok(Ok(_)))
+}
+
+/// Tells a legacy server that nobody listens any more, unless somebody does by now.
+async fn untell(peer: &Peer, wishes: &Wishes, uri: &str) {
+    let mut told = wishes.told.lock().await;
+    if !wishes.is_wished(uri) && told.remove(uri) {
+        let _ = peer.request(|_| legacy::back::unsubscribe(uri), SUBSCRIBE_PATIENCE).await;
+    }
+}
+
+/// Tells another process what the last one was told.
+pub(super) async fn tell_again(peer: &Peer, wishes: &Wishes) {
+    let mut told = wishes.told.lock().await;
+    told.clear();
+    for uri in wishes.uris() {
+        if subscribe_on(peer, &uri).await {
+            told.insert(uri);
         }
     }
 }

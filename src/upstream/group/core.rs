@@ -1,7 +1,6 @@
 //! What a group holds: its peers, its lists, its listeners, and when it was used.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -10,15 +9,12 @@ use std::{
 };
 
 use arc_swap::ArcSwapOption;
-use tokio::{
-    sync::{Notify, watch},
-    task::JoinSet,
-};
+use tokio::{sync::Notify, task::JoinSet};
 
 use crate::{
     clock,
-    mcp::{Filter, UpstreamFault},
-    upstream::{bus::Bus, catalog::Shelf, errand::Greeting, peer::Peer, pool::Upstream},
+    mcp::UpstreamFault,
+    upstream::{bus::Bus, catalog::Shelf, errand::Greeting, peer::Peer, pool::Upstream, wishes::Wishes},
 };
 
 use super::key::GroupKey;
@@ -37,9 +33,7 @@ pub struct Group {
     pub(super) released: Notify,
     pub(super) waiting: AtomicUsize,
     pub(super) shelves: [Shelf; 4],
-    pub(super) uris: Mutex<BTreeMap<String, usize>>,
-    pub(super) wanted: watch::Sender<BTreeSet<String>>,
-    pub(super) granted: watch::Sender<Option<Filter>>,
+    pub(super) wishes: Arc<Wishes>,
     pub(super) listeners: AtomicUsize,
     pub(super) last_used: Mutex<Instant>,
     pub(super) is_closed: AtomicBool,
@@ -65,9 +59,7 @@ impl Group {
             released: Notify::new(),
             waiting: AtomicUsize::new(0),
             shelves: Default::default(),
-            uris: Mutex::default(),
-            wanted: watch::Sender::default(),
-            granted: watch::Sender::new(None),
+            wishes: Arc::default(),
             listeners: AtomicUsize::new(0),
             last_used: Mutex::new(clock::now()),
             is_closed: AtomicBool::new(false),

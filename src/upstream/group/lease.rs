@@ -9,7 +9,6 @@ use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 
 use crate::{
     clock,
-    era::legacy,
     mcp::{Fault, Limit, ListKind, Profile, UpstreamFault},
     telemetry::metrics::InUse,
     upstream::{
@@ -21,7 +20,8 @@ use crate::{
 };
 
 use super::{
-    core::{Failures, Group, SUBSCRIBE_PATIENCE},
+    changes,
+    core::{Failures, Group},
     key::Owner,
 };
 
@@ -201,8 +201,7 @@ impl Group {
         let greeting = &peer.greeting;
         let announces = greeting.offer.subscribe || ListKind::ALL.iter().any(|kind| greeting.offer.announces(*kind));
         if !greeting.dialect.is_legacy() && announces {
-            let wishes = listener::Wishes { wanted: self.wanted.subscribe(), granted: self.granted.clone() };
-            peer.spawn(listener::subscription(Arc::downgrade(&peer), self.bus.clone(), wishes));
+            peer.spawn(listener::subscription(Arc::downgrade(&peer), self.bus.clone(), self.wishes.clone()));
         }
         let is_another = self.greeting.swap(Some(Arc::new(greeting.clone()))).is_some();
         let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -219,12 +218,10 @@ impl Group {
     fn after_restart(self: &Arc<Self>, peer: &Arc<Peer>) {
         self.bus.publish_gap();
         if peer.greeting.dialect.is_legacy() && peer.greeting.offer.subscribe {
-            let uris: Vec<String> = self.uris.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect();
-            let weak = Arc::downgrade(peer);
+            let (weak, wishes) = (Arc::downgrade(peer), self.wishes.clone());
             peer.spawn(async move {
-                for uri in uris {
-                    let Some(peer) = weak.upgrade() else { return };
-                    let _ = peer.request(|_| legacy::back::subscribe(&uri), SUBSCRIBE_PATIENCE).await;
+                if let Some(peer) = weak.upgrade() {
+                    changes::tell_again(&peer, &wishes).await;
                 }
             });
         }
