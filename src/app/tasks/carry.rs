@@ -68,7 +68,8 @@ impl Endpoint {
         if form == TaskForm::Core {
             self.remember(&call.caller, address.clone(), &task.id, None);
         }
-        let errand = task_errand(call, task.act, Some(task.params.clone()), &address);
+        let params = label::renamed(&task.params, &task.id, &address.id);
+        let errand = task_errand(call, task.act, Some(params), &address);
         let outcome = match task.act {
             TaskAct::Result => {
                 let reply = Reply::script(move |inner| async move { group.carry(errand, inner).await });

@@ -22,7 +22,7 @@ pub(super) async fn relabelled(mut reply: Reply, stage: &Stage, own: &str, id: &
 }
 
 /// What is said of the task with one id, said of it by the other. What is said of another task stays as it is.
-fn renamed(message: &Raw, from: &str, to: &str) -> Raw {
+pub(super) fn renamed(message: &Raw, from: &str, to: &str) -> Raw {
     match legacy::task::related(message) {
         Some(related) if related == from => legacy::task::related_to(message, to),
         _ => message.clone(),

@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 
 use crate::{
     app::endpoint::Endpoint,
-    era::legacy,
+    era::{INVALID_PARAMS, legacy},
     jsonrpc::{self, Object, Raw},
     mcp::{Call, Event, Fault, Outcome, Reply, TaskAct},
     seal::Purpose,
@@ -49,7 +49,9 @@ impl Endpoint {
                 Ok((place, Outcome::Complete(result), task)) => {
                     shown.push((place, legacy::task::named(&result, &task.id)));
                 }
-                Ok((_, Outcome::Failed(Fault::Upstream(_)), task)) => self.book.forget(&call.caller, &task.address),
+                Ok((_, Outcome::Failed(Fault::Upstream(error)), task)) if error.code == INVALID_PARAMS => {
+                    self.book.forget(&call.caller, &task.address);
+                }
                 _ => (),
             }
         }

@@ -45,6 +45,7 @@ impl Group {
         };
         if let Outcome::Task(task) = &mut outcome {
             task.peer.clone_from(&lease.peer.mark);
+            self.keep_for_task(task.ttl);
         }
         let taken = clock::now().saturating_duration_since(started);
         trace.spend(taken);

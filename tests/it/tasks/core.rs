@@ -275,3 +275,44 @@ async fn an_id_of_one_form_is_unknown_in_the_other() {
     }
     assert_eq!(old.count("tasks/get") + new.count("tasks/get"), 0);
 }
+
+#[tokio::test]
+async fn a_call_that_becomes_a_task_is_not_cancelled_as_a_request() {
+    for wire in WIRES {
+        let upstream = offering(Era::Legacy, wire, OFFERS_CORE, vec![task_tool("echo", "optional")]).await;
+        let gateway = Gateway::over(&upstream).await;
+        let client = legacy(&gateway).await;
+        let call = begin(&client, "echo").await;
+        let mut arrived = upstream.take("tools/call").await;
+        client.tell("notifications/cancelled", r#""requestId":1"#).await;
+        call.answer().await.text().await;
+        arrived.result(&format!("{{\"task\":{{{}}}}}", task("t-1", "working"))).await;
+        // What is sent after it is there: nothing was sent before.
+        let other = client.begin_call(2, "echo", "{}").await;
+        upstream.take("tools/call").await.text_result("next").await;
+        assert_eq!(result(other).await["content"][0]["text"], "next");
+        assert_eq!(upstream.count("notifications/cancelled"), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_child_is_not_ended_for_being_idle_while_it_works_on_a_task() {
+    let working = offering(Era::Legacy, Wire::Stdio, OFFERS_CORE, vec![task_tool("work", "optional")]).await;
+    let idle = offering(Era::Legacy, Wire::Stdio, "", vec![tool("rest")]).await;
+    let mut settings = config(&[("a", &working), ("b", &idle)]);
+    for server in ["a", "b"] {
+        settings["mcpServers"][server]["pool"] = json!({ "idleTimeout": "1s" });
+    }
+    let gateway = Gateway::start(settings).await;
+    let client = legacy(&gateway).await;
+    let id = create(&client, "work", &working, "t-1").await;
+    let call = client.begin_call(2, "rest", "{}").await;
+    let mut arrived = idle.take("tools/call").await;
+    arrived.text_result("rests").await;
+    assert_eq!(result(call).await["content"][0]["text"], "rests");
+    // The one that was used last goes first.
+    arrived.is_given_up().await;
+    let shown = asked(&client, &working, "tasks/get", &id, &format!("{{{}}}", task("t-1", "working"))).await;
+    assert_eq!(shown["taskId"], json!(id));
+    assert_eq!(working.count("initialize"), 1, "it is the same child");
+}
