@@ -5,7 +5,11 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use crate::{jsonrpc::Raw, mcp::Caller, route::task::TaskAddress};
+use crate::{
+    jsonrpc::Raw,
+    mcp::{Caller, Principal},
+    route::task::TaskAddress,
+};
 
 /// Tasks remembered in all.
 const MAX: usize = 10_000;
@@ -75,7 +79,8 @@ impl Book {
         own.find(|task| *task.address.server == *server && task.address.id == id).cloned()
     }
 
-    /// The caller's tasks after a place, oldest first, and the places they have.
+    /// The caller's tasks after a place, oldest first, and the places they have. Who cannot be told from others has those of their own
+    /// session (2025-11-25 basic/utilities/tasks, Task Isolation and Access Control).
     pub(in crate::app) fn page(
         &self,
         caller: &Caller,
@@ -85,8 +90,10 @@ impl Book {
     ) -> Vec<(u64, Remembered)> {
         let pages = self.lock();
         let Some(own) = pages.of.get(caller.principal.id()) else { return Vec::new() };
+        let is_anonymous = caller.principal == Principal::anonymous();
+        let is_own = |task: &Remembered| !is_anonymous || task.session == caller.session;
         let from = after.map_or(0, |after| after.saturating_add(1));
-        let shown = own.range(from..).filter(|(_, task)| of(&task.address)).take(size);
+        let shown = own.range(from..).filter(|(_, task)| is_own(task) && of(&task.address)).take(size);
         shown.map(|(age, task)| (*age, task.clone())).collect()
     }
 }
@@ -119,7 +126,7 @@ impl Pages {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mcp::{Capabilities, LogInterest, Principal};
+    use crate::mcp::{Capabilities, LogInterest};
 
     fn caller(id: &str) -> Caller {
         Caller {
@@ -162,6 +169,20 @@ mod tests {
         assert_eq!(ids(&book, &alice, Some(1)), ["3"]);
         book.forget(&alice, &task("up", "1").address);
         assert_eq!(ids(&book, &alice, None), ["2", "3"]);
+    }
+
+    #[test]
+    fn who_cannot_be_told_from_others_lists_the_tasks_of_the_session() {
+        let book = Book::default();
+        let of = |session: &str| Caller { session: Some(session.into()), ..caller(Principal::anonymous().id()) };
+        book.remember(&of("1"), Remembered { session: Some("1".into()), ..task("up", "t") });
+        assert_eq!((ids(&book, &of("1"), None).len(), ids(&book, &of("2"), None).len()), (1, 0));
+        // Who has the id has the task.
+        book.remember(&of("2"), Remembered { session: Some("2".into()), ..task("up", "t") });
+        assert_eq!((ids(&book, &of("1"), None).len(), ids(&book, &of("2"), None).len()), (0, 1));
+        let named = |session: &str| Caller { session: Some(session.into()), ..caller("alice") };
+        book.remember(&named("1"), Remembered { session: Some("1".into()), ..task("up", "t") });
+        assert_eq!(ids(&book, &named("2"), None).len(), 1);
     }
 
     #[test]
