@@ -12,14 +12,15 @@ use crate::{
     era::{IMPLEMENTATION, Revision, code, meta, modern, notice as notices},
     jsonrpc::{self, ErrorObject, Id, Kind, Message, MessageBody, Object, Raw},
     mcp::{
-        Answer, Ask, AskKind, Capabilities, Fault, Invoke, Level, ListKind, Notice, Offer, Op, Outcome, Page,
-        ProgressInterest, Verb,
+        Answer, Ask, Capabilities, Fault, Invoke, Level, ListKind, Notice, Offer, Op, Outcome, Page, ProgressInterest,
+        Unanswered, Verb,
     },
 };
 
 use super::{
     downgrade,
     fault::{Told, fault},
+    question,
 };
 
 /// What of a session the codec needs: settled by `initialize`.
@@ -111,7 +112,7 @@ pub fn decode(message: Message) -> Inbound {
         },
         MessageBody::Notification { method, params } => notification(&method, params.as_ref()),
         MessageBody::Response { id, result } => Inbound::Answer(id, Ok(result)),
-        MessageBody::Error { id: Some(id), error } => Inbound::Answer(id, Err(error)),
+        MessageBody::Error { id: Some(id), error } => Inbound::Answer(id, Err(Unanswered::Refused(error))),
         MessageBody::Error { id: None, .. } => Inbound::Ignored,
     }
 }
@@ -160,6 +161,7 @@ fn initialize(id: Id, params: &Object) -> Inbound {
         return refused(id, "`capabilities` must be an object");
     };
     let client_info = params.get("clientInfo").filter(|info| info.kind() == Kind::Object);
+    let capabilities = question::meant(capabilities, revision);
     Inbound::Initialize(Initialize { id, revision, capabilities, client_info })
 }
 
@@ -281,25 +283,11 @@ pub enum Inexpressible {
 /// # Errors
 /// [`Inexpressible`]; the asker is told.
 pub fn ask(id: &Id, ask: &Ask, session: &Session) -> Result<Bytes, Inexpressible> {
-    let profile = &session.capabilities.profile;
-    let params = ask.params.as_ref();
-    let is_url = ask.kind == AskKind::Elicit
-        && params.and_then(|params| params.member("mode")).is_some_and(|mode| mode.as_str() == "\"url\"");
-    let declared = match ask.kind {
-        AskKind::Elicit if is_url => profile.url,
-        AskKind::Elicit => profile.form,
-        AskKind::Sample => profile.sampling,
-        AskKind::Roots => profile.roots,
-    };
-    if !declared {
+    if session.capabilities.profile.lacks(ask.kind, ask.params.as_ref()).is_some() {
         return Err(Inexpressible::Undeclared);
     }
-    if (is_url && session.revision < Revision::V2025_11_25)
-        || (ask.kind == AskKind::Elicit && session.revision < Revision::V2025_06_18)
-    {
-        return Err(Inexpressible::TooNew);
-    }
-    Ok(jsonrpc::request(id, ask.kind.method(), params))
+    let params = question::params(ask, session.revision).ok_or(Inexpressible::TooNew)?;
+    Ok(jsonrpc::request(id, ask.kind.method(), params.as_ref()))
 }
 
 /// The gateway withdraws a question.
