@@ -1,6 +1,10 @@
 //! Subscriptions: the changes of all servers behind an endpoint, and of the endpoint itself, on one stream.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::{
     sync::mpsc,
@@ -71,6 +75,8 @@ async fn tell_lists(stage: &Stage, filter: &Filter, kinds: BTreeSet<ListKind>) {
 /// One listener's ears at every server of an endpoint.
 struct Ears {
     heard: mpsc::Receiver<Heard>,
+    /// What fast servers said while slow ones were waited for.
+    early: VecDeque<Notice>,
     _tasks: JoinSet<()>,
     asked: Filter,
 }
@@ -89,7 +95,7 @@ impl Ears {
             let own = Filter { uris: owned.collect(), ..filter.clone() };
             tasks.spawn(hear(member.upstream.clone(), call.caller.clone(), own, tell.clone()));
         }
-        Self { heard, _tasks: tasks, asked: filter.clone() }
+        Self { heard, early: VecDeque::new(), _tasks: tasks, asked: filter.clone() }
     }
 
     /// What stands: lists always, since the gateway itself changes them; resources as their servers granted them.
@@ -103,7 +109,8 @@ impl Ears {
                     answered += 1;
                     granted.uris.extend(filter.uris);
                 }
-                Ok(Some(Heard::Notice(_))) => (),
+                Ok(Some(Heard::Notice(notice))) if self.early.len() < QUEUE => self.early.push_back(notice),
+                Ok(Some(Heard::Notice(_))) => self.early = everything().map(Notice::Changed).into(),
                 Ok(None) | Err(_) => break,
             }
         }
@@ -114,7 +121,9 @@ impl Ears {
     async fn follow(&mut self, stage: &Stage, filter: &Filter) {
         let mut changed = BTreeSet::new();
         loop {
-            let heard = if changed.is_empty() {
+            let heard = if let Some(notice) = self.early.pop_front() {
+                Some(Heard::Notice(notice))
+            } else if changed.is_empty() {
                 self.heard.recv().await
             } else {
                 tokio::select! {
@@ -170,6 +179,10 @@ async fn hear(upstream: Arc<Upstream>, caller: Arc<crate::mcp::Caller>, filter: 
     }
 }
 
+const fn everything() -> [ListKind; 3] {
+    [ListKind::Tools, ListKind::Prompts, ListKind::Resources]
+}
+
 fn everything_changed() -> Vec<Heard> {
-    [ListKind::Tools, ListKind::Prompts, ListKind::Resources].map(|kind| Heard::Notice(Notice::Changed(kind))).into()
+    everything().map(|kind| Heard::Notice(Notice::Changed(kind))).into()
 }

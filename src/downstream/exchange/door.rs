@@ -59,12 +59,14 @@ impl Exchange {
         let principal = Principal::anonymous();
         match (serves, &parts.method) {
             (Serves::Endpoint(endpoint), &Method::POST) => self.post(parts, body, principal, endpoint).await,
-            (Serves::Endpoint(endpoint), &Method::GET) => {
-                self.without_body(&parts, principal, endpoint, legacy::open_stream)
-            }
-            (Serves::Endpoint(endpoint), &Method::DELETE) => {
-                self.without_body(&parts, principal, endpoint, legacy::delete)
-            }
+            (Serves::Endpoint(endpoint), &Method::GET) => match self.without_body(&parts, principal, endpoint) {
+                Ok(post) => legacy::open_stream(&post).await,
+                Err(response) => response,
+            },
+            (Serves::Endpoint(endpoint), &Method::DELETE) => match self.without_body(&parts, principal, endpoint) {
+                Ok(post) => legacy::delete(&post),
+                Err(response) => response,
+            },
             (Serves::Sse(endpoint), &Method::GET) => http_sse::open(&self, principal, endpoint),
             (Serves::Messages(endpoint), &Method::POST) => match self.read(body).await {
                 Ok(content) => http_sse::message(&self, &principal, &endpoint, parts.uri.query(), content).await,
@@ -86,26 +88,26 @@ impl Exchange {
     }
 
     /// GET and DELETE exist only in the legacy era (2026-07-28 streamable-http, Earlier Streamable HTTP Revisions).
-    fn without_body(
-        self: &Arc<Self>,
-        parts: &Parts,
+    #[expect(clippy::result_large_err, reason = "the refusal is the response itself, made once and moved once")]
+    fn without_body<'a>(
+        self: &'a Arc<Self>,
+        parts: &'a Parts,
         principal: Principal,
         endpoint: Arc<str>,
-        act: fn(&legacy::Post<'_>) -> Response<Body>,
-    ) -> Response<Body> {
+    ) -> Result<legacy::Post<'a>, Response<Body>> {
         let version = parts.headers.get("mcp-protocol-version").and_then(|version| version.to_str().ok());
         match version {
-            Some(version) if crate::era::Revision::claims_modern(version) => return answer::method_not_allowed("POST"),
+            Some(version) if crate::era::Revision::claims_modern(version) => {
+                return Err(answer::method_not_allowed("POST"));
+            }
             Some(version) if !legacy::is_served(version) => {
-                return answer::refuse(
-                    StatusCode::BAD_REQUEST,
-                    "MCP-Protocol-Version names no revision that is served",
-                );
+                let sentence = "MCP-Protocol-Version names no revision that is served";
+                return Err(answer::refuse(StatusCode::BAD_REQUEST, sentence));
             }
             _ => (),
         }
         let accepts = Accepts::read(&parts.headers);
-        act(&legacy::Post { exchange: self, headers: &parts.headers, principal, endpoint, accepts, bytes_in: 0 })
+        Ok(legacy::Post { exchange: self, headers: &parts.headers, principal, endpoint, accepts, bytes_in: 0 })
     }
 
     async fn post(

@@ -107,7 +107,8 @@ async fn receive(exchange: &Arc<Exchange>, connection: &Arc<Connection>, inbound
             match legacy::handshake(exchange, principal, endpoint, initialize, Some(stream.clone())).await {
                 Ok((session, body)) => {
                     stream.push(body);
-                    legacy::listen(exchange, &session);
+                    // The stream is read already: what is heard from now on reaches it.
+                    drop(legacy::listen(exchange, &session));
                     let _ = connection.session.set(session);
                 }
                 Err(body) => stream.push(body),

@@ -2,11 +2,11 @@
 //!
 //! Source: 2025-11-25 basic/transports and basic/lifecycle; the rows cited as S1…S4 are in docs/eras.md.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
-use tokio::time::timeout;
+use tokio::{sync::oneshot, time::timeout};
 
 use crate::{
     era::{
@@ -32,6 +32,9 @@ use super::{
 };
 
 const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+
+/// How long the session's own stream waits to be filled before it is answered. A change in between would be lost to its client.
+const LISTENING_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A legacy POST's circumstances.
 pub(super) struct Post<'a> {
@@ -265,7 +268,7 @@ fn end(mut pump: Pump, outcome: &Outcome) -> Response<Body> {
 }
 
 /// GET: the session's own stream, or one that broke.
-pub(super) fn open_stream(post: &Post<'_>) -> Response<Body> {
+pub(super) async fn open_stream(post: &Post<'_>) -> Response<Body> {
     if !post.accepts.stream {
         return answer::refuse(StatusCode::NOT_ACCEPTABLE, "GET is answered as text/event-stream only");
     }
@@ -283,7 +286,9 @@ pub(super) fn open_stream(post: &Post<'_>) -> Response<Body> {
     let last = post.headers.get("last-event-id").map(|name| name.to_str().ok().and_then(parse_name));
     let reader = match last {
         None => {
-            listen(post.exchange, &session);
+            if let Some(stands) = listen(post.exchange, &session) {
+                let _ = timeout(LISTENING_PATIENCE, stands).await;
+            }
             session.own.reader()
         }
         Some(name) => match name.and_then(|(stream, number)| Some((session.find_stream(stream)?, number))) {
@@ -294,11 +299,14 @@ pub(super) fn open_stream(post: &Post<'_>) -> Response<Body> {
     answer::stream(Body::events(super::body::Counted::new(reader, slot), post.exchange.http.keep_alive))
 }
 
-/// Fills the session's own stream with the changes of its endpoint, from the first time that somebody reads it.
-pub(super) fn listen(exchange: &Arc<Exchange>, session: &Arc<Session>) {
+/// Fills the session's own stream with the changes of its endpoint, from the first time that somebody reads it. What is returned then
+/// resolves when changes are heard.
+pub(super) fn listen(exchange: &Arc<Exchange>, session: &Arc<Session>) -> Option<oneshot::Receiver<()>> {
     if !session.starts_listening() {
-        return;
+        return None;
     }
+    let (stands, when_stands) = oneshot::channel();
+    let mut stands = Some(stands);
     let mut reply = exchange.waist.call(session.call(Op::Listen(Session::interests()), ProgressInterest::Unwanted));
     let weak = Arc::downgrade(session);
     session.spawn(async move {
@@ -310,6 +318,9 @@ pub(super) fn listen(exchange: &Arc<Exchange>, session: &Arc<Session>) {
                     session.own.finish();
                     return;
                 }
+                Event::Notice(Notice::Acknowledged(_)) => {
+                    let _ = stands.take().map(|stands| stands.send(()));
+                }
                 Event::Notice(Notice::Log(level, _)) if !session.wants(level) => (),
                 Event::Notice(notice) => {
                     if let Some(message) = front::notice(None, &notice) {
@@ -320,6 +331,7 @@ pub(super) fn listen(exchange: &Arc<Exchange>, session: &Arc<Session>) {
             }
         }
     });
+    Some(when_stands)
 }
 
 /// DELETE: the session ends.
