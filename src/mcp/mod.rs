@@ -15,6 +15,7 @@ mod name;
 mod offer;
 mod question;
 mod reply;
+mod span;
 mod value;
 
 pub use call::{Call, Completion, Invoke, Mirrored, Op, ProgressInterest, Reference, Trace, Verb};
@@ -28,6 +29,7 @@ pub use name::{MAX_NAME_LEN, exposed_name};
 pub use offer::Offer;
 pub use question::{is_url, wants_tools};
 pub use reply::{Answer, Ask, AskId, AskKind, Conversation, Event, Notice, Outcome, Reply, Stage, Unanswered};
+pub use span::{TRACE_MEMBERS, TraceContext};
 pub use value::{Undecodable, decode_value, encode_value};
 
 /// The waist itself: what turns a call into a reply.

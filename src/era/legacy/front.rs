@@ -9,11 +9,11 @@ use std::str::FromStr;
 use bytes::Bytes;
 
 use crate::{
-    era::{IMPLEMENTATION, Revision, code, meta, modern, notice as notices},
+    era::{IMPLEMENTATION, Revision, code, meta, modern, notice as notices, trace},
     jsonrpc::{self, ErrorObject, Id, Kind, Message, MessageBody, Object, Raw},
     mcp::{
         Answer, Ask, Capabilities, Fault, Invoke, Level, ListKind, Notice, Offer, Op, Outcome, Page, ProgressInterest,
-        Unanswered, Verb,
+        TraceContext, Unanswered, Verb,
     },
 };
 
@@ -77,6 +77,8 @@ pub struct Request {
     pub op: Op,
     /// Whether progress is wanted.
     pub progress: ProgressInterest,
+    /// What `_meta` says of the trace that it is part of.
+    pub trace: Option<TraceContext>,
 }
 
 /// What is kept of a request until it is answered.
@@ -168,13 +170,15 @@ fn initialize(id: Id, params: &Object) -> Inbound {
 fn call(id: Id, method: &str, params: Option<Raw>, object: &Object) -> Inbound {
     let own_meta = object.get("_meta").and_then(|own| own.object().ok());
     let progress_token = own_meta
+        .as_ref()
         .and_then(|own| own.get(meta::PROGRESS_TOKEN))
         .filter(|token| matches!(token.kind(), Kind::String | Kind::Number));
     let progress = if progress_token.is_some() { ProgressInterest::Wanted } else { ProgressInterest::Unwanted };
+    let trace = own_meta.as_ref().and_then(trace::of_meta);
     match operation(method, params, object) {
         Ok(op) => {
             let verb = if let Op::Invoke(invoke) = &op { Some(invoke.verb) } else { None };
-            Inbound::Request(Box::new(Request { ticket: Ticket { id, progress_token, verb }, op, progress }))
+            Inbound::Request(Box::new(Request { ticket: Ticket { id, progress_token, verb }, op, progress, trace }))
         }
         Err(Fault::InvalidParams(reason)) => refused(id, reason),
         Err(Fault::BadCursor) => refused(id, "`cursor` must be a string"),

@@ -12,11 +12,11 @@ use http::HeaderMap;
 
 use crate::{
     clock,
-    era::{IMPLEMENTATION, Refusal, Revision, code, meta, notice as notices},
+    era::{IMPLEMENTATION, Refusal, Revision, code, meta, notice as notices, trace},
     jsonrpc::{self, ErrorObject, Id, Kind, Object, Raw},
     mcp::{
         CacheHint, CacheScope, Capabilities, Completion, Fault, Filter, Invoke, Level, ListKind, LogInterest, Mirrored,
-        Notice, Offer, Op, Outcome, Page, ProgressInterest, Reference, Verb, decode_value,
+        Notice, Offer, Op, Outcome, Page, ProgressInterest, Reference, TraceContext, Verb, decode_value,
     },
 };
 
@@ -39,6 +39,8 @@ pub struct Request {
     pub log: LogInterest,
     /// Arguments mirrored into headers.
     pub mirrored: Mirrored,
+    /// The trace that it is part of.
+    pub trace: Option<TraceContext>,
 }
 
 /// What is kept of a request until it is answered.
@@ -115,6 +117,7 @@ pub fn decode(headers: &HeaderMap, id: Id, method: String, params: Option<Raw>) 
         capabilities,
         log,
         mirrored,
+        trace: trace::read(trace::of_meta(&own_meta), headers),
     })
 }
 

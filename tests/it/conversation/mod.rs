@@ -2,6 +2,7 @@
 
 mod forms;
 mod parked;
+mod trace;
 mod urls;
 
 use serde_json::Value;
