@@ -27,7 +27,7 @@ pub use list::ListKind;
 pub use mirror::{InvalidMirror, Mirror};
 pub use name::{MAX_NAME_LEN, exposed_name};
 pub use offer::Offer;
-pub use question::{is_url, wants_tools};
+pub use question::{is_url, signed, wants_tools};
 pub use reply::{Answer, Ask, AskId, AskKind, Conversation, Event, Notice, Outcome, Reply, Stage, Unanswered};
 pub use span::{TRACE_MEMBERS, TraceContext};
 pub use value::{Undecodable, decode_value, encode_value};

@@ -34,6 +34,15 @@ pub fn wants_tools(params: Option<&Raw>) -> bool {
     object.is_some_and(|object| object.has("tools") || object.has("toolChoice"))
 }
 
+/// A form or URL whose message says first which server asks: behind an endpoint with several, a user could not tell.
+pub fn signed(params: &Raw, asker: &str) -> Raw {
+    let Ok(object) = params.object() else { return params.clone() };
+    match object.text("message") {
+        Some(message) => object.edit().set("message", Raw::string(&format!("[{asker}] {message}"))).finish(),
+        None => params.clone(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

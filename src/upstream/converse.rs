@@ -17,6 +17,7 @@ use super::{
     errand::{Dialect, Errand},
     mailbox::Item,
     owners::visit,
+    signature,
 };
 
 /// How long a call may take.
@@ -86,7 +87,11 @@ pub(super) async fn converse(
                         talk.expect_visit(id);
                     }
                 }
-                return exchange.dialect().outcome(&errand, server, answer);
+                let outcome = exchange.dialect().outcome(&errand, server, answer);
+                return match &errand.asker {
+                    Some(asker) => signature::outcome(outcome, asker),
+                    None => outcome,
+                };
             }
             Item::Broken(fault) => return Outcome::Failed(Fault::Broken(server.clone(), fault)),
             item => {
@@ -150,6 +155,10 @@ impl Talk<'_> {
         if let Some(id) = visit(kind, params.as_ref()) {
             self.expect_visit(id);
         }
+        let params = match &self.errand.asker {
+            Some(asker) => signature::question(kind, params, asker),
+            None => params,
+        };
         self.stage.say(Event::Ask(Ask { id: ask, kind, params })).await;
         true
     }

@@ -47,6 +47,8 @@ pub struct Errand {
     pub verb: Option<Verb>,
     /// What is learned on the way.
     pub trace: Arc<Trace>,
+    /// Who asks, where a user could not tell: said in the server's questions.
+    pub asker: Option<Arc<str>>,
 }
 
 impl Dialect {
@@ -85,6 +87,7 @@ impl Dialect {
             progress: ProgressInterest::Unwanted,
             verb: None,
             trace: Arc::default(),
+            asker: None,
         };
         self.encode(&errand, token)
     }

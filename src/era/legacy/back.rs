@@ -7,7 +7,9 @@ use bytes::Bytes;
 use crate::{
     era::{IMPLEMENTATION, Incoming, Outgoing, Revision, code, meta, notice},
     jsonrpc::{self, ErrorObject, Id, Kind, Message, MessageBody, Object, Raw},
-    mcp::{Answer, AskKind, CacheHint, Fault, Level, Offer, Outcome, Profile, ProgressInterest, Unanswered, Verb},
+    mcp::{
+        Answer, AskKind, CacheHint, Fault, Level, Offer, Outcome, Profile, ProgressInterest, Unanswered, Verb, signed,
+    },
 };
 
 /// What the handshake settled.
@@ -181,6 +183,16 @@ pub fn urls_first(error: &ErrorObject) -> Option<Raw> {
             edit.set(key, meta::of_gateway(&[("method", Raw::literal("\"elicitation/create\"")), ("params", params)]));
     }
     Some(edit.finish())
+}
+
+/// Such an error with messages that say which server asks.
+pub fn signed_urls(error: ErrorObject, asker: &str) -> ErrorObject {
+    let (Some(elicitations), Some(data)) = (urls(&error), error.data.as_ref().and_then(|data| data.object().ok()))
+    else {
+        return error;
+    };
+    let elicitations = jsonrpc::array(elicitations.iter().map(|params| signed(params, asker)));
+    error.with_data(data.edit().set("elicitations", elicitations).finish())
 }
 
 /// The ids by which a server will tell that the URLs of such an error were visited.

@@ -2,6 +2,7 @@
 
 mod forms;
 mod parked;
+mod signed;
 mod trace;
 mod urls;
 
