@@ -115,6 +115,8 @@ pub enum Unanswered {
     Refused(ErrorObject),
     /// It was not put to the client: it cannot be, or it belongs to no call.
     NotPut(ErrorObject),
+    /// Its client went away: its call is about to be cancelled.
+    GivenUp(ErrorObject),
 }
 
 /// How a call ends.

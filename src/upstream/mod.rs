@@ -18,6 +18,7 @@ mod listener;
 mod mailbox;
 mod mux;
 mod opening;
+mod overture;
 mod owners;
 mod peer;
 mod pool;

@@ -2,16 +2,21 @@
 //!
 //! On stdio, and on a session's own HTTP stream, a legacy server does not say which call made it ask. It is the call in flight when
 //! there can be no doubt ([`Attribution`]); a guess would show one user's prompt to another. A question that comes while nothing is
-//! in flight (a server that asks for roots right after the handshake) is kept for the next call.
+//! in flight (a server that asks for roots right after the handshake) is kept for the next call, and so is one for roots whose call
+//! ended before its client had answered: it belongs to the child rather than to a call.
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use crate::{
+    era::legacy::back::{given_up, unattributable, undeclared},
     jsonrpc::{Id, Raw},
-    mcp::{AskKind, is_url},
+    mcp::{Answer, AskKind, Profile, is_url},
 };
 
 use super::mailbox::{Item, Mailbox};
@@ -34,45 +39,88 @@ const MAX_EARLY: usize = 16;
 #[derive(Debug)]
 pub(super) struct Owners {
     rule: Attribution,
+    /// What the clients can be asked who share this.
+    profile: Profile,
     state: Mutex<State>,
+    /// Whether questions wait for a call, to be seen without the lock.
+    has_early: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 struct State {
     calls: BTreeMap<u64, Arc<Mailbox>>,
-    asked: Vec<(Id, u64)>,
+    asked: Vec<(Question, u64)>,
     /// URLs that users were sent to by calls in flight.
     visits: Vec<(String, u64)>,
-    early: VecDeque<Item>,
+    early: VecDeque<Question>,
+}
+
+/// A server's question.
+#[derive(Clone, Debug)]
+struct Question {
+    id: Id,
+    kind: AskKind,
+    params: Option<Raw>,
+}
+
+impl Question {
+    fn item(&self) -> Item {
+        Item::Ask(self.id.clone(), self.kind, self.params.clone())
+    }
 }
 
 impl Owners {
-    pub(super) fn new(rule: Attribution) -> Self {
-        Self { rule, state: Mutex::default() }
+    pub(super) fn new(rule: Attribution, profile: Profile) -> Self {
+        Self { rule, profile, state: Mutex::default(), has_early: AtomicBool::new(false) }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn note_early(&self, state: &State) {
+        self.has_early.store(!state.early.is_empty(), Ordering::Release);
+    }
+
+    /// Whether questions wait for a call.
+    pub(super) fn has_early(&self) -> bool {
+        self.has_early.load(Ordering::Acquire)
+    }
+
     /// A client's call starts; it gets the questions that waited for one.
     pub(super) fn enter(&self, token: u64, mailbox: &Arc<Mailbox>) {
         let mut state = self.lock();
-        for item in std::mem::take(&mut state.early) {
-            if let Item::Ask(id, _, _) = &item {
-                state.asked.push((id.clone(), token));
-            }
-            let _ = mailbox.put(item);
+        for question in std::mem::take(&mut state.early) {
+            let _ = mailbox.put(question.item());
+            state.asked.push((question, token));
         }
+        self.note_early(&state);
         state.calls.insert(token, mailbox.clone());
     }
 
-    /// It ends.
-    pub(super) fn leave(&self, token: u64) {
+    /// It ends. Roots that nobody told are asked for again with the next call; other questions are its own and end with it: what is
+    /// handed back is their answers.
+    pub(super) fn leave(&self, token: u64) -> Vec<(Id, Answer)> {
         let mut state = self.lock();
         state.calls.remove(&token);
-        state.asked.retain(|(_, owner)| *owner != token);
         state.visits.retain(|(_, owner)| *owner != token);
+        let open: Vec<Question> =
+            state.asked.extract_if(.., |(_, owner)| *owner == token).map(|(question, _)| question).collect();
+        let mut ended = Vec::new();
+        for question in open {
+            if question.kind == AskKind::Roots && state.early.len() < MAX_EARLY {
+                state.early.push_back(question);
+            } else {
+                ended.push((question.id, given_up(question.kind)));
+            }
+        }
+        self.note_early(&state);
+        ended
+    }
+
+    /// A question was answered.
+    pub(super) fn answered(&self, id: &Id) {
+        self.lock().asked.retain(|(question, _)| question.id != *id);
     }
 
     /// The call to which a message belongs now.
@@ -106,21 +154,26 @@ impl Owners {
     /// Places a question, at the call it belongs to or for the next one.
     ///
     /// # Errors
-    /// The question belongs to no single call.
-    pub(super) fn ask(&self, id: Id, kind: AskKind, params: Option<Raw>) -> Result<(), Unattributable> {
+    /// The answer to it: it belongs to no single call, or the clients here cannot be asked that.
+    pub(super) fn ask(&self, id: Id, kind: AskKind, params: Option<Raw>) -> Result<(), Box<(Id, Answer)>> {
+        if self.rule != Attribution::Nobody && self.profile.lacks(kind, params.as_ref()).is_some() {
+            return Err(Box::new((id, undeclared(kind))));
+        }
         let mut state = self.lock();
+        let question = Question { id, kind, params };
         if let Some(token) = self.token(&state) {
-            state.asked.push((id.clone(), token));
-            state.visits.extend(visit(kind, params.as_ref()).map(|visit| (visit, token)));
+            state.visits.extend(visit(kind, question.params.as_ref()).map(|visit| (visit, token)));
             if let Some(mailbox) = state.calls.get(&token) {
-                let _ = mailbox.put(Item::Ask(id, kind, params));
+                let _ = mailbox.put(question.item());
             }
+            state.asked.push((question, token));
             return Ok(());
         }
         if self.rule == Attribution::Nobody || !state.calls.is_empty() || state.early.len() >= MAX_EARLY {
-            return Err(Unattributable(id, kind));
+            return Err(Box::new((question.id, unattributable(kind))));
         }
-        state.early.push_back(Item::Ask(id, kind, params));
+        state.early.push_back(question);
+        self.note_early(&state);
         Ok(())
     }
 
@@ -128,8 +181,10 @@ impl Owners {
     pub(super) fn retract(&self, id: &Id) -> bool {
         let mut state = self.lock();
         let before = state.early.len();
-        state.early.retain(|item| !matches!(item, Item::Ask(asked, _, _) if asked == id));
-        let owner = state.asked.iter().find(|(asked, _)| asked == id).map(|(_, token)| *token);
+        state.early.retain(|question| question.id != *id);
+        self.note_early(&state);
+        let owner = state.asked.iter().position(|(question, _)| question.id == *id);
+        let owner = owner.map(|place| state.asked.swap_remove(place).1);
         if let Some(mailbox) = owner.and_then(|token| state.calls.get(&token)) {
             let _ = mailbox.put(Item::Retract(id.clone()));
         }
@@ -143,44 +198,70 @@ pub(super) fn visit(kind: AskKind, params: Option<&Raw>) -> Option<String> {
     id.text().map(std::borrow::Cow::into_owned)
 }
 
-/// A question that belongs to no single call.
-#[derive(Debug)]
-pub(super) struct Unattributable(pub(super) Id, pub(super) AskKind);
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn ask(owners: &Owners, id: u64) -> Result<(), Unattributable> {
+    fn owners(rule: Attribution) -> Owners {
+        Owners::new(rule, Profile::everything())
+    }
+
+    fn ask(owners: &Owners, id: u64) -> Result<(), Box<(Id, Answer)>> {
         owners.ask(Id::from(id), AskKind::Roots, None)
+    }
+
+    async fn takes(mailbox: &Mailbox, wanted: u64) -> bool {
+        matches!(mailbox.take().await, Item::Ask(id, ..) if id == Id::from(wanted))
     }
 
     #[tokio::test]
     async fn a_question_goes_to_the_only_call_and_to_none_of_two() {
-        let owners = Owners::new(Attribution::OnlyCall);
+        let owners = owners(Attribution::OnlyCall);
         let (one, two) = (Arc::new(Mailbox::default()), Arc::new(Mailbox::default()));
         owners.enter(1, &one);
-        assert!(ask(&owners, 9).is_ok());
-        assert!(matches!(one.take().await, Item::Ask(id, ..) if id == Id::from(9)));
+        assert!(ask(&owners, 9).is_ok() && takes(&one, 9).await);
         owners.enter(2, &two);
         assert!(ask(&owners, 10).is_err());
     }
 
     #[tokio::test]
     async fn a_question_before_any_call_waits_for_the_next_unless_it_is_withdrawn() {
-        let owners = Owners::new(Attribution::NewestCall);
+        let owners = owners(Attribution::NewestCall);
         assert!(ask(&owners, 1).is_ok() && ask(&owners, 2).is_ok());
-        assert!(owners.retract(&Id::from(1)));
+        assert!(owners.retract(&Id::from(1)) && owners.has_early());
         let call = Arc::new(Mailbox::default());
         owners.enter(7, &call);
-        assert!(matches!(call.take().await, Item::Ask(id, ..) if id == Id::from(2)));
+        assert!(takes(&call, 2).await && !owners.has_early());
+    }
+
+    #[tokio::test]
+    async fn roots_that_a_call_left_untold_are_asked_for_with_the_next_and_a_form_is_not() {
+        let owners = owners(Attribution::OnlyCall);
+        let (one, two) = (Arc::new(Mailbox::default()), Arc::new(Mailbox::default()));
+        owners.enter(1, &one);
+        assert!(ask(&owners, 1).is_ok() && ask(&owners, 2).is_ok());
+        assert!(owners.ask(Id::from(3), AskKind::Elicit, None).is_ok());
+        owners.answered(&Id::from(1));
+        let ended = owners.leave(1);
+        assert!(matches!(ended.as_slice(), [(id, Ok(_))] if *id == Id::from(3)));
+        owners.enter(2, &two);
+        assert!(takes(&two, 2).await);
+        assert!(owners.leave(2).is_empty());
+        assert!(owners.retract(&Id::from(2)) && !owners.has_early() && !owners.retract(&Id::from(3)));
     }
 
     #[test]
     fn nothing_is_placed_where_principals_share() {
-        let owners = Owners::new(Attribution::Nobody);
+        let owners = owners(Attribution::Nobody);
         assert!(ask(&owners, 1).is_err());
         owners.enter(1, &Arc::default());
         assert!(ask(&owners, 2).is_err() && owners.owner().is_none());
+    }
+
+    #[test]
+    fn what_the_clients_did_not_declare_waits_for_none_of_them() {
+        let owners = Owners::new(Attribution::NewestCall, Profile { roots: true, ..Profile::default() });
+        assert!(ask(&owners, 1).is_ok());
+        assert!(owners.ask(Id::from(2), AskKind::Elicit, None).is_err());
     }
 }

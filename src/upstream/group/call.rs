@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, PoisonError};
 
+use tokio::time::Instant;
+
 use crate::{
     clock,
     era::legacy,
@@ -9,10 +11,11 @@ use crate::{
     upstream::{
         converse::{Patience, Place, converse},
         errand::{Errand, Greeting},
+        overture::Overture,
     },
 };
 
-use super::core::Group;
+use super::{core::Group, key::Owner};
 
 impl Group {
     /// Carries a call: what the server says on the way goes to `stage`.
@@ -27,6 +30,12 @@ impl Group {
             Err(fault) => return Outcome::Failed(fault),
         };
         lease.peer.raise_log_level(errand.caller.log).await;
+        if let Some(overture) = Overture::of(&lease.peer) {
+            let deadline = Instant::from_std(clock::now() + patience.silence);
+            if let Err(fault) = overture.play(&stage, errand.asker.as_deref(), deadline).await {
+                return Outcome::Failed(fault);
+            }
+        }
         let started = clock::now();
         let trace = errand.trace.clone();
         let outcome = match lease.peer.start(&errand) {
@@ -53,8 +62,11 @@ impl Group {
         self.greeting.load_full().ok_or(Fault::Internal)
     }
 
-    /// The client's roots changed: legacy peers of its session are told.
+    /// The client's roots changed: legacy peers of its own are told, those that were told of roots at all.
     pub fn roots_changed(&self) {
+        if self.key.owner == Owner::Everybody {
+            return;
+        }
         let peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
         for peer in peers.iter().filter(|peer| peer.greeting.dialect.is_legacy() && self.key.profile.roots) {
             peer.post(legacy::back::roots_changed());

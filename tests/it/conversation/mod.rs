@@ -1,5 +1,6 @@
 //! What servers and clients say to each other besides calls and answers, across the eras.
 
+mod between;
 mod forms;
 mod parked;
 mod signed;
