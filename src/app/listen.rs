@@ -168,7 +168,12 @@ async fn hear(upstream: Arc<Upstream>, caller: Arc<crate::mcp::Caller>, filter: 
         loop {
             for notice in listening.next().await {
                 // Who visited a URL is nobody else's business, of the same principal or not.
-                if matches!(&notice, Notice::Elicited(_, of) if *of != caller.session) {
+                let concerns = match &notice {
+                    Notice::Elicited(_, of) => *of == caller.session,
+                    Notice::Extension(..) => listening.tells_unknown(&caller),
+                    _ => true,
+                };
+                if !concerns {
                     continue;
                 }
                 if tell.send(Heard::Notice(notice)).await.is_err() {

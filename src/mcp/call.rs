@@ -84,6 +84,13 @@ pub enum Op {
     Listen(Filter),
     /// The client's roots changed (legacy sessions only); there is nothing to answer.
     RootsChanged,
+    /// A notification that this gateway has no opinion of (legacy sessions only); there is nothing to answer.
+    Tell {
+        /// The method.
+        method: String,
+        /// The parameters as they came.
+        params: Option<Raw>,
+    },
     /// A method that this gateway has no opinion of.
     Extension {
         /// The method.

@@ -126,5 +126,6 @@ pub(crate) fn describe(op: &Op) -> String {
         Op::Listen(filter) => format!("listen {:?}", filter.to_raw()),
         Op::RootsChanged => "roots changed".to_owned(),
         Op::Extension { method, params } => format!("extension {method} {params:?}"),
+        Op::Tell { method, params } => format!("tell {method} {params:?}"),
     }
 }

@@ -173,7 +173,7 @@ fn method(op: &Op) -> &str {
         Op::Complete(_) => "completion/complete",
         Op::Listen(_) => "subscriptions/listen",
         Op::RootsChanged => "notifications/roots/list_changed",
-        Op::Extension { method, .. } => method,
+        Op::Extension { method, .. } | Op::Tell { method, .. } => method,
     }
 }
 

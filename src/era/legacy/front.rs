@@ -49,6 +49,8 @@ pub enum Inbound {
     Cancelled(Id),
     /// The answer to a question.
     Answer(Id, Answer),
+    /// A notification that this gateway has no opinion of.
+    Told(String, Option<Raw>),
     /// Nothing that anybody acts on.
     Ignored,
     /// Not acceptable.
@@ -112,22 +114,26 @@ pub fn decode(message: Message) -> Inbound {
             Ok(object) => request(id, &method, params, &object),
             Err(error) => Inbound::Refused(Some(id), ErrorObject::new(code::INVALID_PARAMS, error.to_string())),
         },
-        MessageBody::Notification { method, params } => notification(&method, params.as_ref()),
+        MessageBody::Notification { method, params } => notification(method, params),
         MessageBody::Response { id, result } => Inbound::Answer(id, Ok(result)),
         MessageBody::Error { id: Some(id), error } => Inbound::Answer(id, Err(Unanswered::Refused(error))),
         MessageBody::Error { id: None, .. } => Inbound::Ignored,
     }
 }
 
-fn notification(method: &str, params: Option<&Raw>) -> Inbound {
-    match method {
+/// MCP's own notifications that mean nothing here: each leg has its own.
+const OWN: [&str; 3] = ["notifications/progress", "notifications/message", "notifications/tasks/status"];
+
+fn notification(method: String, params: Option<Raw>) -> Inbound {
+    match &*method {
         "notifications/initialized" => Inbound::Initialized,
         "notifications/roots/list_changed" => Inbound::RootsChanged,
         "notifications/cancelled" => {
-            let id = params.and_then(|params| params.member("requestId"));
+            let id = params.as_ref().and_then(|params| params.member("requestId"));
             id.as_ref().and_then(Id::parse).map_or(Inbound::Ignored, Inbound::Cancelled)
         }
-        _ => Inbound::Ignored,
+        own if OWN.contains(&own) => Inbound::Ignored,
+        _ => Inbound::Told(method, params),
     }
 }
 

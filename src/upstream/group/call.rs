@@ -7,9 +7,10 @@ use tokio::time::Instant;
 use crate::{
     clock,
     era::legacy,
-    mcp::{Fault, Outcome, Stage},
+    jsonrpc::{self, Raw},
+    mcp::{Caller, Fault, Outcome, Stage},
     upstream::{
-        converse::{Patience, Place, converse},
+        converse::{Patience, Place, converse, knows_unknown},
         errand::{Errand, Greeting},
         overture::Overture,
     },
@@ -60,6 +61,31 @@ impl Group {
         }
         drop(self.lease().await?);
         self.greeting.load_full().ok_or(Fault::Internal)
+    }
+
+    /// What the server offers, if it was reached.
+    pub fn greeting_now(&self) -> Option<Arc<Greeting>> {
+        self.greeting.load_full()
+    }
+
+    /// A client's notification that nobody here knows: legacy peers of its own hear of it. A modern server hears nothing of clients
+    /// between their requests, and what everybody shares nothing of one of them.
+    pub fn pass_on(&self, method: &str, params: Option<&Raw>) {
+        if self.key.owner == Owner::Everybody {
+            return;
+        }
+        let peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        for peer in peers.iter().filter(|peer| peer.greeting.dialect.is_legacy()) {
+            peer.post(jsonrpc::notification(method, params));
+        }
+    }
+
+    /// Whether a caller is told what the server says to nobody in particular and in no words of MCP: not across the eras, not where
+    /// principals share, and of modern clients only those that declared extensions.
+    pub fn tells_unknown(&self, caller: &Caller) -> bool {
+        let is_legacy = self.greeting_now().is_some_and(|greeting| greeting.dialect.is_legacy());
+        let is_same_era = is_legacy == caller.session.is_some();
+        self.key.owner != Owner::Everybody && is_same_era && knows_unknown(is_legacy, caller)
     }
 
     /// The client's roots changed: legacy peers of its own are told, those that were told of roots at all.

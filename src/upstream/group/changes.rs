@@ -6,7 +6,7 @@ use tokio::{sync::broadcast, time::timeout};
 
 use crate::{
     era::legacy,
-    mcp::{Fault, Filter, ListKind, Notice},
+    mcp::{Caller, Fault, Filter, ListKind, Notice},
     upstream::{errand::Greeting, peer::Peer, wishes::Wishes},
 };
 
@@ -132,6 +132,11 @@ impl Listening {
         group.listeners.fetch_add(1, Ordering::AcqRel);
         let notices = group.bus.subscribe();
         Self { group, notices, granted: Filter::default() }
+    }
+
+    /// Whether a caller is told what the server says in no words of MCP.
+    pub fn tells_unknown(&self, caller: &Caller) -> bool {
+        self.group.tells_unknown(caller)
     }
 
     /// The next notice. A listener that fell behind is told that everything it listens for changed.
