@@ -169,6 +169,10 @@ impl Waist for Gateway {
                 let shared = self.shared.clone();
                 Reply::script(move |stage| listen(shared, call, filter, stage))
             }
+            Op::Tell { method, params } => {
+                endpoint.tell(&call.caller, &method, params.as_ref());
+                Reply::ready(Outcome::Complete(Raw::empty_object()))
+            }
             Op::RootsChanged => {
                 for group in endpoint.groups_now(&call.caller).flatten() {
                     group.roots_changed();

@@ -42,6 +42,7 @@ impl Endpoint {
                 Ok(errand) => errand,
                 Err(fault) => return Outcome::Failed(fault),
             };
+            let errand = Errand { asker: self.asker(destination.group.server()), ..errand };
             let outcome = destination.group.carry_tool(errand, support, stage.clone()).await;
             if let Outcome::Task(task) = outcome {
                 return self.adopt(call, destination.group.server(), &invoke.params, task);
@@ -53,6 +54,11 @@ impl Endpoint {
             let _ = destination.group.list_again(ListKind::Tools).await;
         }
         Outcome::Failed(Fault::Internal)
+    }
+
+    /// Who asks when this server does: to be said only where there are several.
+    pub(super) fn asker(&self, server: &Arc<str>) -> Option<Arc<str>> {
+        (self.members.len() > 1).then(|| server.clone())
     }
 
     async fn destination(
@@ -121,11 +127,20 @@ impl Endpoint {
             let resources = self.join(ListKind::Resources, &self.stocks_now(caller, ListKind::Resources));
             let templates = self.join(ListKind::Templates, &self.stocks_now(caller, ListKind::Templates));
             let owner = resources.index.find(uri).or_else(|| templates.index.find_template(uri));
-            if let Some(member) = owner.and_then(|entry| self.members.get(entry.part)) {
+            let owner = owner.map(|entry| entry.part).or_else(|| self.owner_of_ui(caller, uri));
+            if let Some(member) = owner.and_then(|part| self.members.get(part)) {
                 return reach(member, caller, uri).await;
             }
         }
         Err(Fault::ResourceNotFound(uri.to_owned()))
+    }
+
+    /// The server whose tool shows itself by this URI (MCP Apps): such resources need not be listed.
+    fn owner_of_ui(&self, caller: &Caller, uri: &str) -> Option<usize> {
+        if !uri.starts_with("ui://") {
+            return None;
+        }
+        self.join(ListKind::Tools, &self.stocks_now(caller, ListKind::Tools)).index.find_ui(uri)
     }
 
     /// The place of the server that has a resource, for subscriptions.
@@ -153,20 +168,6 @@ impl Endpoint {
         let params = Some(completion.params.clone());
         let errand = plain_errand(call, "completion/complete", params, vec![("ref", Some(reference))]);
         destination.group.carry(errand, stage).await
-    }
-
-    /// Carries a method that nobody here knows: to the only server there is.
-    pub(super) async fn extend(&self, call: &Call, method: &str, params: Option<Raw>, stage: Stage) -> Outcome {
-        let [only] = self.members.as_slice() else {
-            return Outcome::Failed(Fault::UnknownMethod(method.to_owned()));
-        };
-        match only.upstream.group(&call.caller).await {
-            Ok(group) => {
-                call.trace.goes_to(group.server());
-                group.carry(plain_errand(call, method, params, Vec::new()), stage).await
-            }
-            Err(fault) => Outcome::Failed(fault),
-        }
     }
 }
 

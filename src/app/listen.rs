@@ -187,8 +187,16 @@ async fn hear(
             }
         }
         loop {
-            let notices = listening.next().await.into_iter();
-            for notice in notices.filter_map(|notice| heard(&book, &caller, upstream.name(), notice)) {
+            for notice in listening.next().await {
+                // Who visited a URL is nobody else's business, of the same principal or not.
+                let concerns = match &notice {
+                    Notice::Elicited(_, of) => *of == caller.session,
+                    Notice::Extension(..) => listening.tells_unknown(&caller),
+                    _ => true,
+                };
+                let Some(notice) = heard(&book, &caller, upstream.name(), notice).filter(|_| concerns) else {
+                    continue;
+                };
                 if tell.send(Heard::Notice(notice)).await.is_err() {
                     return;
                 }

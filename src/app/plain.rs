@@ -23,5 +23,6 @@ pub(super) fn plain_errand(
         verb: None,
         tasking: Tasking::Nothing,
         trace: call.trace.clone(),
+        asker: None,
     }
 }

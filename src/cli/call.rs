@@ -101,6 +101,7 @@ fn errand(tool: &Exposed, arguments: &Raw, caller: &Arc<Caller>) -> Errand {
         verb: Some(Verb::CallTool),
         tasking: Tasking::Nothing,
         trace: Arc::default(),
+        asker: None,
     }
 }
 

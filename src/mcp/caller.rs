@@ -80,6 +80,8 @@ impl Capabilities {
 pub struct Profile {
     /// `roots`
     pub roots: bool,
+    /// `roots.listChanged`, which only legacy clients have
+    pub roots_changed: bool,
     /// `sampling`
     pub sampling: bool,
     /// `sampling.tools`
@@ -102,6 +104,7 @@ impl Profile {
     pub const fn everything() -> Self {
         Self {
             roots: true,
+            roots_changed: false,
             sampling: true,
             sampling_tools: true,
             sampling_context: true,
@@ -114,10 +117,11 @@ impl Profile {
     fn read(object: &Object) -> Self {
         let part = |name: &str| object.get(name).filter(|value| value.kind() == Kind::Object);
         let has = |value: &Option<Raw>, name: &str| value.as_ref().is_some_and(|value| value.member(name).is_some());
-        let (sampling, elicitation) = (part("sampling"), part("elicitation"));
+        let (roots, sampling, elicitation) = (part("roots"), part("sampling"), part("elicitation"));
         let url = has(&elicitation, "url");
         Self {
-            roots: part("roots").is_some(),
+            roots_changed: roots.as_ref().and_then(|roots| roots.member("listChanged")?.boolean()) == Some(true),
+            roots: roots.is_some(),
             sampling_tools: has(&sampling, "tools"),
             sampling_context: has(&sampling, "context"),
             sampling: sampling.is_some(),

@@ -13,7 +13,9 @@ mod list;
 mod mirror;
 mod name;
 mod offer;
+mod question;
 mod reply;
+mod span;
 mod task;
 mod value;
 
@@ -26,7 +28,9 @@ pub use list::ListKind;
 pub use mirror::{InvalidMirror, Mirror};
 pub use name::{MAX_NAME_LEN, exposed_name};
 pub use offer::Offer;
-pub use reply::{Answer, Ask, AskId, AskKind, Conversation, Event, Notice, Outcome, Reply, Stage};
+pub use question::{is_url, signed, wants_tools};
+pub use reply::{Answer, Ask, AskId, AskKind, Conversation, Event, Notice, Outcome, Reply, Stage, Unanswered};
+pub use span::{TRACE_MEMBERS, TraceContext};
 pub use task::{
     NewTask, TASKS_EXTENSION, TaskAct, TaskCall, TaskForm, TaskNotice, TaskSupport, tasks_required, without_tasks,
 };

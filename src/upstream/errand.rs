@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    era::{Incoming, Outgoing, Revision, legacy, modern},
+    era::{Incoming, Outgoing, Revision, legacy, modern, trace},
     jsonrpc::{ErrorObject, Message, Raw},
     mcp::{Caller, Fault, Mirror, Offer, Outcome, Profile, ProgressInterest, TaskAct, Trace, UpstreamFault, Verb},
 };
@@ -49,6 +49,8 @@ pub struct Errand {
     pub tasking: Tasking,
     /// What is learned on the way.
     pub trace: Arc<Trace>,
+    /// Who asks, where a user could not tell: said in the server's questions.
+    pub asker: Option<Arc<str>>,
 }
 
 /// What a request has to do with tasks.
@@ -81,10 +83,18 @@ impl Tasking {
 impl Dialect {
     /// Writes the request; `token` is its id on the wire.
     pub(super) fn encode(&self, errand: &Errand, token: u64) -> Outgoing {
+        let Some(context) = errand.trace.context() else { return self.write(errand, errand.params.as_ref(), token) };
+        let params = trace::into_params(errand.params.as_ref(), context);
+        let mut outgoing = self.write(errand, Some(&params), token);
+        outgoing.headers.extend(trace::headers(context));
+        outgoing
+    }
+
+    fn write(&self, errand: &Errand, params: Option<&Raw>, token: u64) -> Outgoing {
         match self {
             Self::Modern => {
                 let encode = modern::back::Encode { caller: &errand.caller, progress: errand.progress, token };
-                encode.request(&errand.method, errand.params.as_ref(), &errand.changes, &errand.mirror)
+                encode.request(&errand.method, params, &errand.changes, &errand.mirror)
             }
             Self::Legacy(revision) => {
                 let drops_context = errand.method == "completion/complete" && *revision < Revision::V2025_06_18;
@@ -93,7 +103,7 @@ impl Dialect {
                 // Only who asks for a task in this era's way gets one (2025-11-25 basic/utilities/tasks).
                 let is_plain = errand.verb == Some(Verb::CallTool) && errand.tasking != Tasking::Wished;
                 changes.extend(is_plain.then_some(("task", None)));
-                legacy::back::request(&errand.method, errand.params.as_ref(), &changes, errand.progress, token)
+                legacy::back::request(&errand.method, params, &changes, errand.progress, token)
             }
         }
     }
@@ -110,6 +120,7 @@ impl Dialect {
             verb: None,
             tasking: Tasking::Nothing,
             trace: Arc::default(),
+            asker: None,
         };
         self.encode(&errand, token)
     }

@@ -174,6 +174,7 @@ impl Exchange for HttpExchange {
     }
 
     fn answer(&mut self, id: Id, answer: Answer) {
+        self.wire.owners().answered(&id);
         self.wire.post_aside(legacy::back::answer(&id, &answer));
     }
 
@@ -184,7 +185,9 @@ impl Exchange for HttpExchange {
 
 impl Drop for HttpExchange {
     fn drop(&mut self) {
-        self.wire.owners().leave(self.token);
+        for (id, unanswered) in self.wire.owners().leave(self.token) {
+            self.wire.post_aside(legacy::back::answer(&id, &unanswered));
+        }
         // A modern upstream sees the closed stream; for a legacy one a closed stream is no cancellation.
         if !self.is_over && self.is_cancellable && self.wire.dialect().is_legacy() {
             let (method, params) = legacy::back::cancelled(&Id::from(self.token));

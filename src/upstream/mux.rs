@@ -24,7 +24,7 @@ use super::{
     converse::Exchange,
     errand::{Dialect, Errand, Tasking},
     mailbox::{Item, Mailbox},
-    owners::{Attribution, Owners, Place, Unattributable},
+    owners::{Owners, Place},
 };
 
 /// Carries messages to the other side without waiting.
@@ -59,15 +59,18 @@ struct Waiting {
 
 impl Mux {
     /// A wire whose first request gets the number `first`: those before it were used by a probe.
-    pub(super) fn new(
-        server: Arc<str>,
-        post: Box<dyn Post>,
-        attribution: Attribution,
-        bus: Arc<Bus>,
-        first: u64,
-    ) -> Self {
-        let (owners, next) = (Owners::new(attribution), AtomicU64::new(first));
+    pub(super) fn new(server: Arc<str>, post: Box<dyn Post>, owners: Owners, bus: Arc<Bus>, first: u64) -> Self {
+        let next = AtomicU64::new(first);
         Self { server, post, dialect: OnceLock::new(), bus, owners, next, calls: Mutex::default() }
+    }
+
+    pub(super) const fn owners(&self) -> &Owners {
+        &self.owners
+    }
+
+    /// The next number of this wire.
+    pub(super) fn next_token(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Settles what the other side speaks: once per wire, since a process keeps its era.
@@ -109,7 +112,7 @@ impl Mux {
         standing: Standing<'_>,
         encode: impl FnOnce(u64) -> Outgoing,
     ) -> Result<MuxExchange, UpstreamFault> {
-        let token = self.next.fetch_add(1, Ordering::Relaxed);
+        let token = self.next_token();
         let outgoing = encode(token);
         let mailbox = Arc::new(Mailbox::default());
         {
@@ -188,8 +191,9 @@ impl Mux {
             Some(Incoming::Notice(notice, Some(id))) => self.deliver(id.unsigned(), Item::Notice(notice)),
             Some(Incoming::Notice(notice, None)) => self.notice(notice),
             Some(Incoming::Ask(id, kind, params)) => {
-                if let Err(Unattributable(id, kind)) = self.owners.ask(id, kind, params) {
-                    self.reply(legacy::back::answer(&id, &legacy::back::unattributable(kind)));
+                if let Err(refused) = self.owners.ask(id, kind, params) {
+                    let (id, unanswered) = *refused;
+                    self.reply(legacy::back::answer(&id, &unanswered));
                 }
             }
             Some(Incoming::Ping(id)) => self.reply(legacy::back::pong(&id)),
@@ -236,6 +240,10 @@ impl Mux {
                 Place::Everybody => self.bus.publish(notice),
                 Place::Nobody => (),
             },
+            Notice::Elicited(params, _) => match self.owners.visitor(params) {
+                Some(mailbox) => self.bus.tell(&mailbox, Item::Notice(notice)),
+                None => self.bus.publish(notice),
+            },
             _ => self.bus.publish(notice),
         }
     }
@@ -273,6 +281,7 @@ impl Exchange for MuxExchange {
     }
 
     fn answer(&mut self, id: Id, answer: Answer) {
+        self.mux.owners.answered(&id);
         self.mux.reply(legacy::back::answer(&id, &answer));
     }
 
@@ -283,7 +292,9 @@ impl Exchange for MuxExchange {
 
 impl Drop for MuxExchange {
     fn drop(&mut self) {
-        self.mux.owners.leave(self.token);
+        for (id, unanswered) in self.mux.owners.leave(self.token) {
+            self.mux.reply(legacy::back::answer(&id, &unanswered));
+        }
         if self.finished {
             return;
         }

@@ -29,6 +29,7 @@ use super::{
     http_exchange::HttpExchange,
     mailbox::Item,
     mux::{Mux, MuxExchange},
+    owners::Owners,
     streamable::Streamable,
     wire::stdio::Child,
 };
@@ -157,6 +158,22 @@ impl Peer {
     ) -> Result<Result<Raw, ErrorObject>, UpstreamFault> {
         let mut exchange = self.start_own(encode)?;
         timeout(patience, answer(&mut exchange)).await.map_err(|_| UpstreamFault::Timeout)?
+    }
+
+    /// To which calls its questions belong.
+    pub(super) fn owners(&self) -> &Owners {
+        match &self.link {
+            Link::Stdio(mux, _) | Link::Sse(mux) => mux.owners(),
+            Link::Http(http) => http.owners(),
+        }
+    }
+
+    /// The next number of its wire.
+    pub(super) fn next_token(&self) -> u64 {
+        match &self.link {
+            Link::Stdio(mux, _) | Link::Sse(mux) => mux.next_token(),
+            Link::Http(http) => http.token(),
+        }
     }
 
     /// Sends a message that wants no answer.

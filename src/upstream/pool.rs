@@ -139,7 +139,7 @@ impl Upstream {
     /// The group of a caller, when the server's era is known.
     pub fn group_now(self: &Arc<Self>, caller: &Caller) -> Option<Arc<Group>> {
         let verdict = self.known()?;
-        let key = key(self.settings.pool.isolation, verdict, caller);
+        let key = key(&self.settings, verdict, caller);
         let mut groups = self.lock_groups();
         if let Some(group) = groups.get(&key) {
             return Some(group.clone());

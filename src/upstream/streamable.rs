@@ -28,7 +28,7 @@ use super::{
     errand::{Dialect, Errand, Tasking},
     http_exchange::HttpExchange,
     mailbox::{Item, Mailbox},
-    owners::{Attribution, Owners, Place, Unattributable},
+    owners::{Attribution, Owners, Place},
     wire::http::{self as wire, Body, Client, HttpFault},
 };
 
@@ -146,11 +146,11 @@ impl Streamable {
             server,
             client,
             dialect,
+            owners: Owners::new(attribution, profile.clone()),
             profile,
             session: ArcSwapOption::empty(),
             renewal: tokio::sync::Mutex::new(()),
             bus,
-            owners: Owners::new(attribution),
             next: AtomicU64::new(1),
             max_message_bytes,
             posts: Mutex::default(),
@@ -190,7 +190,7 @@ impl Streamable {
         HttpExchange::new(self.clone(), token, encode(token), None)
     }
 
-    fn token(&self) -> u64 {
+    pub(super) fn token(&self) -> u64 {
         self.next.fetch_add(1, Ordering::Relaxed)
     }
 
@@ -314,8 +314,9 @@ impl Streamable {
             Incoming::Notice(notice, subscription) => self.notice(notice, subscription.as_ref(), token),
             Incoming::Ask(id, kind, params) if token.is_some() => Some(Item::Ask(id, kind, params)),
             Incoming::Ask(id, kind, params) => {
-                if let Err(Unattributable(id, kind)) = self.owners.ask(id, kind, params) {
-                    self.post_aside(legacy::back::answer(&id, &legacy::back::unattributable(kind)));
+                if let Err(refused) = self.owners.ask(id, kind, params) {
+                    let (id, unanswered) = *refused;
+                    self.post_aside(legacy::back::answer(&id, &unanswered));
                 }
                 None
             }

@@ -128,5 +128,6 @@ pub(crate) fn describe(op: &Op) -> String {
         Op::Task(task) => format!("task {} {}", task.act.method(), task.id),
         Op::Tasks(cursor) => format!("tasks {cursor:?}"),
         Op::Extension { method, params } => format!("extension {method} {params:?}"),
+        Op::Tell { method, params } => format!("tell {method} {params:?}"),
     }
 }

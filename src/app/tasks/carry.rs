@@ -69,7 +69,8 @@ impl Endpoint {
             self.remember(&call.caller, address.clone(), &task.id, None);
         }
         let params = label::renamed(&task.params, &task.id, &address.id);
-        let errand = task_errand(call, task.act, Some(params), &address);
+        let asker = self.asker(group.server());
+        let errand = Errand { asker, ..task_errand(call, task.act, Some(params), &address) };
         let outcome = match task.act {
             TaskAct::Result => {
                 let reply = Reply::script(move |inner| async move { group.carry(errand, inner).await });

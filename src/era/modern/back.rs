@@ -110,8 +110,19 @@ pub fn outcome(verb: Option<Verb>, caller: &Caller, answer: Result<Raw, ErrorObj
         (None | Some("complete"), _) => Ok(Outcome::Complete(result)),
         (Some("input_required"), Some(_)) => input_required(&object),
         (Some("task"), Some(Verb::CallTool)) => task(&object, caller),
+        // A value of an extension that this request declared is the client's to understand.
+        (Some(kind), _) if !matches!(kind, "input_required" | "task") && declares_extensions(caller) => {
+            Ok(Outcome::Complete(result))
+        }
         _ => Err(NotAResult),
     }
+}
+
+/// Whether a modern client declared extensions other than the official ones, whose kinds of results are known.
+fn declares_extensions(caller: &Caller) -> bool {
+    let declared = caller.capabilities.profile.extensions.as_ref().and_then(|declared| declared.object().ok());
+    let is_unknown = |(id, _): (&str, Raw)| !id.starts_with("io.modelcontextprotocol/");
+    caller.session.is_none() && declared.is_some_and(|declared| declared.iter().any(is_unknown))
 }
 
 /// A server answered with what is no result of this revision.

@@ -3,6 +3,7 @@
 pub mod back;
 mod fault;
 pub mod front;
+pub(in crate::era) mod header;
 pub(super) mod operation;
 pub mod task;
 

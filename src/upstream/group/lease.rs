@@ -9,7 +9,7 @@ use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 
 use crate::{
     clock,
-    mcp::{Fault, Limit, ListKind, Profile, UpstreamFault},
+    mcp::{Fault, Limit, ListKind, UpstreamFault},
     telemetry::metrics::InUse,
     upstream::{
         listener,
@@ -183,15 +183,12 @@ impl Group {
     }
 
     fn terms(&self, place: Option<OwnedSemaphorePermit>) -> Terms {
-        let is_shared = self.key.owner == Owner::Everybody;
         let attribution = match self.key.owner {
             Owner::Everybody => Attribution::Nobody,
             Owner::Principal(_) => Attribution::OnlyCall,
             Owner::Session(_) => Attribution::NewestCall,
         };
-        // A shared legacy child could not say whom it asks; over HTTP the question comes on the call's own stream.
-        let is_stdio = self.upstream.is_stdio();
-        let profile = if is_shared && is_stdio { Profile::default() } else { self.key.profile.clone() };
+        let profile = self.key.profile.clone();
         Terms { profile, attribution, bus: self.bus.clone(), place }
     }
 

@@ -21,9 +21,10 @@ use crate::{
         TaskNotice, TaskSupport, UpstreamFault,
     },
     upstream::{
-        converse::{Exchange, Patience, converse},
+        converse::{Exchange, Patience, Place, converse},
         errand::{Errand, Tasking},
         mailbox::Item,
+        overture::Overture,
         peer::{AnyExchange, Peer, answer},
     },
 };
@@ -63,6 +64,9 @@ impl Group {
     async fn run_task(self: &Arc<Self>, errand: Errand, stage: Stage, deadline: Instant) -> Result<Outcome, Fault> {
         let lease = Arc::new(self.lease().await?);
         lease.peer.raise_log_level(errand.caller.log).await;
+        if let Some(overture) = Overture::of(&lease.peer) {
+            overture.play(&stage, errand.asker.as_deref(), deadline).await?;
+        }
         // From before the task is there, so that nothing of it is missed.
         let heard = self.bus.subscribe();
         let made = match self.make_task(&lease, &errand).await? {
@@ -143,7 +147,8 @@ impl Group {
         };
         let exchange = peer.start(&errand).map_err(|fault| self.broken(fault))?;
         let patience = Patience { silence: left, total: left };
-        let talk = converse(exchange, watch.stage.clone(), errand, self.server().clone(), patience);
+        let place = Place { server: self.server(), bus: &self.bus };
+        let talk = converse(exchange, watch.stage.clone(), errand, place, patience);
         tokio::pin!(talk);
         loop {
             tokio::select! {
@@ -258,6 +263,7 @@ impl Group {
             verb: None,
             tasking: Tasking::Nothing,
             trace: Arc::default(),
+            asker: None,
         };
         let mut exchange = lease.peer.start(&errand).map_err(|fault| self.broken(fault))?;
         let granted = match timeout(PATIENCE, exchange.next()).await {

@@ -22,6 +22,8 @@ pub(crate) struct Catalog {
     pub(crate) scope: &'static str,
     /// More members of its capabilities, each with a comma before it.
     pub(crate) capabilities: &'static str,
+    /// What the server declares besides.
+    pub(crate) extensions: Value,
 }
 
 impl Default for Catalog {
@@ -35,6 +37,7 @@ impl Default for Catalog {
             ttl_ms: 60_000,
             scope: "public",
             capabilities: "",
+            extensions: Value::Null,
         }
     }
 }
@@ -90,11 +93,17 @@ async fn stream_or_end(upstream: &Arc<Inner>, mut arrived: Arrived) {
     lock(&upstream.listeners).push((arrived, None));
 }
 
-fn capabilities(upstream: &Arc<Inner>) -> String {
-    format!("{{{CAPABILITIES}{}}}", lock(&upstream.catalog).capabilities)
+/// The capabilities of a server.
+fn capabilities(upstream: &Inner) -> String {
+    let catalog = lock(&upstream.catalog);
+    let extensions = match &catalog.extensions {
+        Value::Null => String::new(),
+        extensions => format!(r#","extensions":{extensions}"#),
+    };
+    format!("{{{CAPABILITIES}{}{extensions}}}", catalog.capabilities)
 }
 
-fn discovered(upstream: &Arc<Inner>) -> String {
+fn discovered(upstream: &Inner) -> String {
     let capabilities = capabilities(upstream);
     format!(
         r#"{{"resultType":"complete","supportedVersions":["{MODERN}"],"capabilities":{capabilities},"ttlMs":60000,"cacheScope":"public"}}"#
