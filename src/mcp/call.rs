@@ -10,7 +10,7 @@ use std::{
 
 use crate::jsonrpc::Raw;
 
-use super::{Caller, Filter, ListKind};
+use super::{Caller, Filter, ListKind, TaskCall, TraceContext};
 
 /// One client request, whatever era and wire it came by.
 #[derive(Clone, Debug)]
@@ -32,11 +32,22 @@ pub struct Call {
 /// What is learned of a call on its way.
 #[derive(Debug, Default)]
 pub struct Trace {
+    context: Option<TraceContext>,
     server: OnceLock<Arc<str>>,
     upstream_us: AtomicU64,
 }
 
 impl Trace {
+    /// Of a call that came with a trace.
+    pub fn within(context: TraceContext) -> Self {
+        Self { context: Some(context), ..Self::default() }
+    }
+
+    /// The trace that the call came with.
+    pub const fn context(&self) -> Option<&TraceContext> {
+        self.context.as_ref()
+    }
+
     /// It goes to this server.
     pub fn goes_to(&self, server: &Arc<str>) {
         let _ = self.server.set(server.clone());
@@ -69,10 +80,21 @@ pub enum Op {
     Invoke(Invoke),
     /// Suggestions for an argument.
     Complete(Completion),
+    /// Something of a task.
+    Task(TaskCall),
+    /// One page of the caller's tasks (2025-11-25).
+    Tasks(Option<String>),
     /// A stream of change notices.
     Listen(Filter),
     /// The client's roots changed (legacy sessions only); there is nothing to answer.
     RootsChanged,
+    /// A notification that this gateway has no opinion of (legacy sessions only); there is nothing to answer.
+    Tell {
+        /// The method.
+        method: String,
+        /// The parameters as they came.
+        params: Option<Raw>,
+    },
     /// A method that this gateway has no opinion of.
     Extension {
         /// The method.
@@ -95,6 +117,8 @@ pub struct Invoke {
     pub answers: Option<Raw>,
     /// The state of the round before.
     pub state: Option<String>,
+    /// The wish that it become a task, an object (2025-11-25).
+    pub task: Option<Raw>,
 }
 
 /// The three methods that may need input (2026-07-28 basic/patterns/mrtr, Supported Requests).

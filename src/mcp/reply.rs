@@ -11,7 +11,7 @@ use std::{
 
 use crate::jsonrpc::{ErrorObject, Raw};
 
-use super::{CacheHint, Fault, Filter, Level, ListKind, Offer, Page};
+use super::{CacheHint, Fault, Filter, Level, ListKind, NewTask, Offer, Page, TaskNotice};
 
 /// The answer to a call while it is made: zero or more notices and questions, then exactly one outcome.
 ///
@@ -52,10 +52,15 @@ pub enum Notice {
     Changed(ListKind),
     /// A resource changed: its URI, and the parameters as they came.
     Updated(String, Raw),
+    /// How a task stands.
+    Task(TaskNotice),
     /// A subscription stands, for this part of what was asked.
     Acknowledged(Filter),
     /// The upstream closed its stream in mid-call and will take it up again (2025-11-25 polling); a legacy front passes the hint on.
     Interrupted,
+    /// A user visited the URL that a server asked for (2025-11-25): the parameters as they came, and the session that was asked, once
+    /// that is known.
+    Elicited(Raw, Option<Arc<str>>),
     /// A notification that this gateway has no opinion of.
     Extension(String, Option<Raw>),
 }
@@ -102,8 +107,19 @@ impl AskKind {
     }
 }
 
-/// A client's answer to a question: a bare result object, or an error.
-pub type Answer = Result<Raw, ErrorObject>;
+/// What comes of a question: a bare result object, or why there is none.
+pub type Answer = Result<Raw, Unanswered>;
+
+/// Why a question has no answer. Either way, its server gets the error.
+#[derive(Clone, Debug)]
+pub enum Unanswered {
+    /// The client refused it.
+    Refused(ErrorObject),
+    /// It was not put to the client: it cannot be, or it belongs to no call.
+    NotPut(ErrorObject),
+    /// Its client went away: its call is about to be cancelled.
+    GivenUp(ErrorObject),
+}
 
 /// How a call ends.
 #[derive(Debug)]
@@ -125,6 +141,8 @@ pub enum Outcome {
         /// The whole result as it came.
         result: Raw,
     },
+    /// Not yet: it goes on as a task.
+    Task(NewTask),
     /// Not at all.
     Failed(Fault),
 }

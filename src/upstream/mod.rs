@@ -18,14 +18,16 @@ mod listener;
 mod mailbox;
 mod mux;
 mod opening;
+mod overture;
 mod owners;
 mod peer;
 mod pool;
+mod signature;
 mod sse_wire;
 mod streamable;
 mod wishes;
 
 pub use catalog::Stock;
-pub use errand::{Dialect, Errand, Greeting};
-pub use group::{Group, Listening};
+pub use errand::{Dialect, Errand, Greeting, Tasking};
+pub use group::{Group, Listening, TaskListening};
 pub use pool::Upstream;

@@ -13,6 +13,7 @@
 #[allow(dead_code, reason = "the kit offers more than today's tests take")]
 mod kit;
 
+mod conversation;
 mod crosstalk;
 mod era;
 mod failure;
@@ -24,6 +25,7 @@ mod questions;
 mod sdk;
 mod session;
 mod subscriptions;
+mod tasks;
 mod tls;
 mod transport;
 mod vanish;

@@ -4,5 +4,7 @@ pub mod back;
 mod downgrade;
 mod fault;
 pub mod front;
+mod question;
+pub mod task;
 
 pub use fault::{Told, fault, session_unknown};
