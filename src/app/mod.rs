@@ -5,6 +5,7 @@
 
 mod door;
 mod endpoint;
+mod fetch;
 mod gateway;
 mod invoke;
 mod keep;

@@ -16,7 +16,7 @@ use crate::{
     dialogue::{DriveSettings, ParkSettings},
     downstream::{
         drain::{Drainer, drain},
-        exchange::{Exchange, Paths},
+        exchange::{Exchange, Gate, Paths},
         guard::Guard,
         listener::{self, BindError, Bound},
         settings::ListenerSettings,
@@ -29,6 +29,7 @@ use crate::{
 
 use super::{
     door::Door,
+    fetch,
     gateway::{BuildError, Gateway},
     keep::{self, Kept, Source},
     status::Health,
@@ -119,7 +120,7 @@ async fn serve(options: Options) -> Result<(), RunError> {
     let mut signals = Signals::new();
     let hangup = source.as_ref().and_then(|_| signals.hangup.take());
     let ring = KeyRing::new(settings.sealing_keys.iter().map(|key| key.expose().as_str()));
-    let ring = Arc::new(ring.map_err(|_| RunError::System(std::io::ErrorKind::Other.into()))?);
+    let ring = Arc::new(ring.map_err(|_| no_randomness())?);
     let gateway = Arc::new(Gateway::new(&settings, ring.clone())?);
     let bound = Bound::bind(&settings.listener).map_err(RunError::Listen)?;
     let admin_bound = settings.admin.map(|address| ListenerSettings { address, tls: None });
@@ -133,8 +134,10 @@ async fn serve(options: Options) -> Result<(), RunError> {
     keep::set_paths(&paths, &settings);
     let guard = Guard::new(&settings.http, bound.address());
     let sessions = settings.sessions.clone();
-    let exchange =
-        Arc::new(Exchange::new(door.clone(), settings.http.clone(), sessions, guard, paths.clone(), ring.clone()));
+    let scheme = if settings.listener.tls.is_some() { "https" } else { "http" };
+    let gate = Arc::new(Gate::new(guard, fetch::auth(&settings).map_err(|_| no_randomness())?, scheme));
+    let http = settings.http.clone();
+    let exchange = Arc::new(Exchange::new(door.clone(), http, sessions, gate.clone(), paths.clone(), ring.clone()));
 
     let health = Arc::new(Health::new(gateway.clone()));
     let (admin_drainer, admin_drain) = drain();
@@ -150,6 +153,7 @@ async fn serve(options: Options) -> Result<(), RunError> {
         door,
         exchange: exchange.clone(),
         paths,
+        gate,
         tls: bound.tls_files(),
         source,
         hangup,
@@ -181,6 +185,10 @@ async fn serve(options: Options) -> Result<(), RunError> {
     stop_admin(&admin_drainer, tasks).await;
     tracing::info!("stopped");
     Ok(())
+}
+
+fn no_randomness() -> RunError {
+    RunError::System(std::io::ErrorKind::Other.into())
 }
 
 fn report(served: listener::Served) {

@@ -149,6 +149,16 @@ pub enum ProblemKind {
     SameAddress,
     #[error("too short to seal anything: take at least {least} characters, `openssl rand -base64 32` makes them")]
     WeakSealingKey { least: usize },
+    #[error("{0}")]
+    KeyHash(crate::auth::KeyFault),
+    #[error("too short not to be guessed: take at least {least} characters, `myelin key new` makes a key")]
+    WeakToken { least: usize },
+    #[error("is there twice; a token stands for one principal")]
+    TokenTwice,
+    #[error("`hash` and `token` say the same; keep one of them")]
+    HashAndToken,
+    #[error("what comes over plain HTTP could come from anybody: take https, or an address of this machine")]
+    PlainHttp,
     #[error("needs `{needed}` beside it")]
     Incomplete { needed: &'static str },
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
-use super::{endpoint, server};
+use super::{auth, endpoint, server};
 use crate::{
     config::{
         ProcessEnvironment,
@@ -31,6 +31,7 @@ pub(in crate::config) fn settings(keys: FileKeys, reader: &mut Reader<'_>) -> Se
     let upstreams = server::all(&servers, &options, reader);
     let names: Vec<server::Listed<'_>> = servers.iter().map(server::Listed::of).collect();
     Settings {
+        auth: auth::settings(&keys, &listener, reader),
         admin: admin(&keys, &listener, reader),
         http: http(section(keys.http.clone())),
         sessions: sessions(&section(keys.sessions.clone())),
@@ -64,6 +65,7 @@ fn listener(keys: &FileKeys, reader: &mut Reader<'_>) -> ListenerSettings {
     let address = keys.listen();
     let open = !address.ip().to_canonical().is_loopback()
         && keys.anonymous.is_none()
+        && !auth::asks_somebody(keys)
         && !reader.reported(&Place::file(), "anonymous");
     if let (true, Some(listen)) = (open, &keys.listen) {
         reader.report(&listen.place, ProblemKind::OpenToAll);

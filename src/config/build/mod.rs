@@ -2,6 +2,7 @@
 //!
 //! Each value is right by itself already. What is checked here is what several values say together.
 
+mod auth;
 mod endpoint;
 mod file;
 mod server;
