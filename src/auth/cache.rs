@@ -93,7 +93,7 @@ mod tests {
         cache.insert(long, Principal::new("b"), None, now);
         assert!(cache.find(&short, now + Duration::from_secs(4)).is_some());
         assert!(cache.find(&short, now + Duration::from_secs(5)).is_none());
-        assert!(cache.find(&long, now + HOUR - Duration::from_secs(1)).is_some());
+        assert!(cache.find(&long, now + HOUR.saturating_sub(Duration::from_secs(1))).is_some());
         assert!(cache.find(&long, now + HOUR).is_none());
     }
 

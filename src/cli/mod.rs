@@ -19,6 +19,7 @@ mod failure;
 mod form;
 mod import;
 mod input;
+mod key;
 mod listen;
 mod live;
 mod offered;
