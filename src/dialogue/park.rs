@@ -182,6 +182,11 @@ impl Lot {
     /// The upstream's state goes out sealed, so that nobody else can bring it back through the gateway's own credential.
     fn seal(&self, outcome: Outcome) -> Outcome {
         match outcome {
+            Outcome::InputRequired { requests: Some(requests), .. }
+                if let Some(needed) = self.undeclared(&requests) =>
+            {
+                Outcome::Failed(Fault::MissingCapability(needed))
+            }
             Outcome::InputRequired { requests, state: Some(state), result } => {
                 let token = Token::new(&self.caller, &self.invoke, self.settings.lifetime, Place::State(state));
                 match token.seal(&self.ring) {
@@ -191,6 +196,16 @@ impl Lot {
             }
             outcome => outcome,
         }
+    }
+
+    /// What a round of a modern server asks for beyond what the client declared with this request.
+    fn undeclared(&self, requests: &Raw) -> Option<Raw> {
+        let requests = requests.object().ok()?;
+        let asks = requests.iter().filter_map(|(_, request)| {
+            let kind = request.member("method").as_ref().and_then(|method| AskKind::parse(&method.text()?))?;
+            Some(Ask { id: own_ask(0), kind, params: request.member("params") })
+        });
+        asks.filter(|ask| !declares(&self.caller.capabilities.profile, ask)).map(|ask| required(&ask)).next()
     }
 
     fn park(&self, talk: Talk) -> Outcome {

@@ -19,6 +19,7 @@ mod failure;
 mod fidelity;
 mod input;
 mod lists;
+mod matrix;
 mod process;
 mod questions;
 mod sdk;

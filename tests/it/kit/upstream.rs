@@ -164,6 +164,17 @@ impl Upstream {
         }
     }
 
+    /// Says a whole message to everybody who listens.
+    pub(crate) async fn tell_raw(&self, text: &str) {
+        let listeners = std::mem::take(&mut *lock(&self.0.listeners));
+        for (mut listener, subscription) in listeners {
+            if !*listener.out.gone.borrow() {
+                listener.say(text).await;
+                lock(&self.0.listeners).push((listener, subscription));
+            }
+        }
+    }
+
     /// Says something to everybody who listens; `members` are those of `params`, without braces.
     pub(crate) async fn tell(&self, method: &str, members: &str) {
         let listeners = std::mem::take(&mut *lock(&self.0.listeners));
