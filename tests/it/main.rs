@@ -26,5 +26,6 @@ mod sdk;
 mod session;
 mod subscriptions;
 mod tls;
+mod transparency;
 mod transport;
 mod vanish;

@@ -89,6 +89,11 @@ impl Upstream {
         Self(inner)
     }
 
+    /// Where it is, for a client that comes without a gateway.
+    pub(crate) fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.0.port)
+    }
+
     /// Its entry in `mcpServers`.
     pub(crate) fn entry(&self) -> Value {
         match self.0.wire {
