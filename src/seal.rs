@@ -142,6 +142,16 @@ fn random(bytes: &mut [u8]) -> Result<(), Unspecified> {
     getrandom::fill(bytes).map_err(|_| Unspecified)
 }
 
+/// Bits by which spans of a trace are told apart.
+///
+/// # Errors
+/// Only when the machine has no randomness.
+pub fn random_span() -> Result<[u8; 8], Unspecified> {
+    let mut bytes = [0; 8];
+    random(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// 128 random bits as text, for ids that must not be guessed.
 ///
 /// # Errors

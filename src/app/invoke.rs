@@ -31,7 +31,7 @@ impl Endpoint {
                 return Outcome::Failed(Fault::HeaderMismatch(reason));
             }
             call.trace.goes_to(destination.group.server());
-            let errand = errand(call, invoke, &destination);
+            let errand = Errand { asker: self.asker(&destination), ..errand(call, invoke, &destination) };
             let outcome = destination.group.carry(errand, stage.clone()).await;
             if attempt > 0 || !is_header_mismatch(&outcome) {
                 return outcome;
@@ -40,6 +40,11 @@ impl Endpoint {
             let _ = destination.group.list_again(ListKind::Tools).await;
         }
         Outcome::Failed(Fault::Internal)
+    }
+
+    /// Who asks when this server does: to be said only where there are several.
+    fn asker(&self, destination: &Destination) -> Option<Arc<str>> {
+        (self.members.len() > 1).then(|| destination.group.server().clone())
     }
 
     async fn destination(
@@ -203,5 +208,6 @@ fn plain_errand(call: &Call, method: &str, params: Option<Raw>, changes: Vec<(&'
         progress: call.progress,
         verb: None,
         trace: call.trace.clone(),
+        asker: None,
     }
 }

@@ -3,14 +3,14 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::{
     signal::unix::Signal,
     sync::mpsc,
-    time::{MissedTickBehavior, interval, sleep},
+    time::{MissedTickBehavior, interval, sleep, sleep_until},
 };
 
 use crate::{
@@ -60,7 +60,9 @@ pub(super) async fn keep(mut kept: Kept, mut settings: Settings) {
     let mut rounds = interval(ROUND);
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
+        let next_expiry = kept.door.parked().next_expiry();
         tokio::select! {
+            () = at(next_expiry) => kept.door.parked().expire(),
             _ = rounds.tick() => {
                 kept.tidy().await;
                 if watch.as_ref().is_some_and(Watch::changed) {
@@ -85,6 +87,14 @@ pub(super) fn set_paths(paths: &Paths, settings: &Settings) {
     paths.set(endpoints);
 }
 
+/// Ready at that time; never without one. A call that is parked while this waits is looked at with the next round.
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Ready when the signal came; never without one.
 pub(super) async fn received(signal: &mut Option<Signal>) {
     match signal {
@@ -97,7 +107,6 @@ impl Kept {
     async fn tidy(&self) {
         self.exchange.reap();
         self.door.parked().expire();
-        METRICS.parked.set(i64::try_from(self.door.parked().len()).unwrap_or(i64::MAX));
         for upstream in self.gateway.upstreams() {
             upstream.reap().await;
         }
@@ -172,6 +181,7 @@ fn warn_fixed(old: &Settings, new: &Settings) {
         ("admin", old.admin != new.admin),
         ("http", old.http != new.http),
         ("sessions", old.sessions != new.sessions),
+        ("questions", old.questions != new.questions),
         ("sealing", old.sealing_keys != new.sealing_keys),
         ("log", old.log != new.log),
         ("threads", old.threads != new.threads),

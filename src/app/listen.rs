@@ -167,6 +167,10 @@ async fn hear(upstream: Arc<Upstream>, caller: Arc<crate::mcp::Caller>, filter: 
         }
         loop {
             for notice in listening.next().await {
+                // Who visited a URL is nobody else's business, of the same principal or not.
+                if matches!(&notice, Notice::Elicited(_, of) if *of != caller.session) {
+                    continue;
+                }
                 if tell.send(Heard::Notice(notice)).await.is_err() {
                     return;
                 }

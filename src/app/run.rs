@@ -13,7 +13,7 @@ use tokio::{
 use crate::{
     admin,
     config::settings::{LogFormat, LogSettings, Settings},
-    dialogue::{DriveSettings, ParkSettings},
+    dialogue::DriveSettings,
     downstream::{
         drain::{Drainer, drain},
         exchange::{Exchange, Paths},
@@ -127,8 +127,9 @@ async fn serve(options: Options) -> Result<(), RunError> {
     let ready = ready(&settings, &bound, admin_bound.as_ref());
 
     let waist: Arc<dyn Waist> = gateway.clone();
-    let drive = DriveSettings { question_timeout: settings.sessions.question_timeout, ..DriveSettings::default() };
-    let door = Arc::new(Door::new(&waist, &ring, ParkSettings::default(), drive));
+    let (question_timeout, max_rounds) = (settings.sessions.question_timeout, settings.questions.max_rounds);
+    let drive = DriveSettings { max_rounds, question_timeout, ..DriveSettings::default() };
+    let door = Arc::new(Door::new(&waist, &ring, settings.questions.clone(), drive));
     let paths = Arc::new(Paths::default());
     keep::set_paths(&paths, &settings);
     let guard = Guard::new(&settings.http, bound.address());

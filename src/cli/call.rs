@@ -100,6 +100,7 @@ fn errand(tool: &Exposed, arguments: &Raw, caller: &Arc<Caller>) -> Errand {
         progress: ProgressInterest::Wanted,
         verb: Some(Verb::CallTool),
         trace: Arc::default(),
+        asker: None,
     }
 }
 

@@ -6,7 +6,7 @@ use std::io::{BufRead, Write, stderr, stdin};
 
 use myelin::{
     jsonrpc::{ErrorObject, Raw},
-    mcp::{Answer, AskKind},
+    mcp::{Answer, AskKind, Unanswered},
 };
 use serde_json::{Map, Value, json};
 
@@ -23,7 +23,7 @@ const TRIES: usize = 3;
 /// Answers a question.
 pub(super) async fn answer(kind: AskKind, params: Option<&Raw>) -> Answer {
     if kind != AskKind::Elicit {
-        return Err(ErrorObject::new(METHOD_NOT_FOUND, "a command line answers forms only"));
+        return Err(Unanswered::NotPut(ErrorObject::new(METHOD_NOT_FOUND, "a command line answers forms only")));
     }
     let params: Value = params.and_then(|params| serde_json::from_str(params.as_str()).ok()).unwrap_or_default();
     let is_form = params.get("mode").is_none_or(|mode| mode == "form");

@@ -53,6 +53,17 @@ pub(super) const MAX_QUESTIONS: usize = 32;
 /// How long a person may think before the upstream is told that nobody answered.
 pub(super) const QUESTION_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 
+/// Each holds a call open at its server: as many as requests in flight.
+pub(super) const MAX_PARKED: usize = 10_000;
+/// All of a person's agents at once, and a tenth of the whole: one principal cannot take every place.
+pub(super) const MAX_PARKED_PER_PRINCIPAL: usize = 1000;
+/// What a person may take to fill in a form, as in a session.
+pub(super) const PARKED_LIFETIME: Duration = QUESTION_TIMEOUT;
+/// Servers that ask twice do so in one go: the second question is there within milliseconds.
+pub(super) const QUESTION_GATHER: Duration = Duration::from_millis(30);
+/// The official SDKs stop at 8 to 10 rounds.
+pub(super) const MAX_ROUNDS: usize = 10;
+
 /// A list is asked for while a person waits: without the slow server it is still useful.
 pub(super) const LIST_DEADLINE: Duration = Duration::from_secs(5);
 /// All tools of nearly every deployment in one page: many clients never ask for the second.

@@ -33,6 +33,8 @@ section! {
         http "http": HttpKeys,
         /// Limits of the sessions of clients up to revision 2025-11-25.
         sessions "sessions": SessionKeys,
+        /// Calls that wait for their client's answers to a server's questions.
+        questions "questions": QuestionKeys,
         /// How the lists of several servers are joined.
         lists "lists": ListKeys,
         /// The keys that seal session ids, cursors and tokens.
@@ -121,6 +123,22 @@ section! {
         max_questions "maxQuestions": Count<0> = defaults::MAX_QUESTIONS,
         /// How long a client may take to answer a question.
         question_timeout "questionTimeout": Time = defaults::QUESTION_TIMEOUT,
+    }
+}
+
+section! {
+    /// Limits of calls that wait for their client's answers to a server's questions.
+    QuestionKeys {
+        /// Calls parked between two requests of clients of revision 2026-07-28, at the most.
+        max_parked "maxParked": Count<0> = defaults::MAX_PARKED,
+        /// Parked calls of one principal at the most.
+        max_parked_per_principal "maxParkedPerPrincipal": Count<0> = defaults::MAX_PARKED_PER_PRINCIPAL,
+        /// How long a client may take to come back with the answers; then its call is cancelled.
+        lifetime "lifetime": Time<1000> = defaults::PARKED_LIFETIME,
+        /// How long further questions of a server are waited for before its client is asked, so that it is asked once.
+        gather "gather": Time<0> = defaults::QUESTION_GATHER,
+        /// How often one call may ask, whatever the eras; one more fails it.
+        max_rounds "maxRounds": Count<1, 100> = defaults::MAX_ROUNDS,
     }
 }
 

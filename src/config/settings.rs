@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use crate::{
+    dialogue::ParkSettings,
     downstream::settings::{HttpSettings, ListenerSettings, SessionSettings},
     redact::Redacted,
     route::settings::EndpointSettings,
@@ -22,6 +23,8 @@ pub struct Settings {
     pub http: HttpSettings,
     /// Limits of legacy sessions.
     pub sessions: SessionSettings,
+    /// Limits of calls that wait for input.
+    pub questions: ParkSettings,
     /// How lists are gathered and served.
     pub lists: ListSettings,
     /// The servers, in file order.

@@ -6,11 +6,12 @@ use tokio::time::{sleep, timeout};
 
 use crate::{
     jsonrpc::{Object, Raw},
-    mcp::{Answer, Ask, AskId, AskKind, Call, Event, Fault, Invoke, Op, Outcome, Reply, Stage, Waist},
+    mcp::{
+        Answer, Ask, AskId, AskKind, Call, Event, Fault, Invoke, Op, Outcome, Profile, Reply, Stage, Unanswered, Waist,
+        is_url,
+    },
     seal,
 };
-
-use super::park::own_ask;
 
 /// Limits of driven calls.
 #[derive(Clone, Copy, Debug)]
@@ -70,14 +71,9 @@ async fn rounds(inner: Arc<dyn Waist>, call: Call, invoke: Invoke, settings: Dri
             }
             Outcome::InputRequired { requests: Some(requests), state: next, .. } => {
                 state = next;
-                match timeout(settings.question_timeout, put(&requests, &mut asked, &stage)).await {
-                    Ok(Ok(given)) => answers = Some(given),
-                    Ok(Err(fault)) => return Outcome::Failed(fault),
-                    Err(_) => {
-                        return Outcome::Failed(Fault::Unanswered(
-                            "The question of the server was not answered in time",
-                        ));
-                    }
+                match ask_all(&requests, &call.caller.capabilities.profile, &mut asked, settings, &stage).await {
+                    Ok(given) => answers = Some(given),
+                    Err(fault) => return Outcome::Failed(fault),
                 }
             }
             outcome => return outcome,
@@ -99,50 +95,87 @@ async fn round(mut reply: Reply, stage: &Stage) -> Outcome {
     }
 }
 
-/// Puts all questions of a round and gathers the answers, in whatever order they come.
-async fn put(requests: &Raw, asked: &mut u64, stage: &Stage) -> Result<Raw, Fault> {
+/// A question that was put and is not answered yet.
+struct Put {
+    id: AskId,
+    key: String,
+    kind: AskKind,
+}
+
+/// Puts all questions of a round and gathers the answers. Where that fails, what is still open is taken back.
+async fn ask_all(
+    requests: &Raw,
+    profile: &Profile,
+    asked: &mut u64,
+    settings: DriveSettings,
+    stage: &Stage,
+) -> Result<Raw, Fault> {
+    let questions = questions(requests, profile, asked)?;
+    let mut waiting = Vec::with_capacity(questions.len());
+    for (key, ask) in questions {
+        waiting.push(Put { id: ask.id, key, kind: ask.kind });
+        stage.say(Event::Ask(ask)).await;
+    }
+    let gathered = timeout(settings.question_timeout, gather(&mut waiting, stage)).await;
+    for put in waiting {
+        stage.say(Event::Retract(put.id)).await;
+    }
+    gathered.unwrap_or(Err(Fault::Unanswered("The question of the server was not answered in time")))
+}
+
+/// The questions of a round. None is put when one of them cannot be.
+fn questions(requests: &Raw, profile: &Profile, asked: &mut u64) -> Result<Vec<(String, Ask)>, Fault> {
     const GARBLED: Fault = Fault::Unanswered("The server asks in a form that is not MCP");
     let requests = requests.object().map_err(|_| GARBLED)?;
-    let mut waiting: Vec<(AskId, String, AskKind)> = Vec::with_capacity(requests.len());
-    for (key, request) in requests.iter() {
+    let question = |(key, request): (&str, Raw)| {
         let kind =
             request.member("method").as_ref().and_then(|method| AskKind::parse(&method.text()?)).ok_or(GARBLED)?;
+        let params = request.member("params");
+        if let Some(needed) = profile.lacks(kind, params.as_ref()) {
+            return Err(Fault::MissingCapability(needed));
+        }
         *asked += 1;
-        let id = own_ask(*asked);
-        waiting.push((id, key.to_owned(), kind));
-        stage.say(Event::Ask(Ask { id, kind, params: params(kind, request.member("params")) })).await;
-    }
-    gather(waiting, stage).await
+        Ok((key.to_owned(), Ask { id: own_ask(*asked), kind, params: with_id(kind, params) }))
+    };
+    requests.iter().map(question).collect()
+}
+
+/// The number of a question of the gateway's own making: none that a server's could have.
+const fn own_ask(number: u64) -> AskId {
+    AskId((1 << 63) | number)
 }
 
 /// URL mode needs an id in 2025-11-25, which 2026-07-28 has no more.
-fn params(kind: AskKind, params: Option<Raw>) -> Option<Raw> {
-    let object = params.as_ref()?.object().ok()?;
-    let is_url = kind == AskKind::Elicit && object.text("mode").as_deref() == Some("url");
-    if !is_url {
+fn with_id(kind: AskKind, params: Option<Raw>) -> Option<Raw> {
+    if !is_url(kind, params.as_ref()) {
         return params;
     }
+    let object = params?.object().ok()?;
     let id = seal::random_id().ok()?;
     Some(object.edit().set_default("elicitationId", Raw::string(&id)).finish())
 }
 
-async fn gather(mut waiting: Vec<(AskId, String, AskKind)>, stage: &Stage) -> Result<Raw, Fault> {
+/// Takes the answers in whatever order they come; what is answered leaves `waiting`.
+async fn gather(waiting: &mut Vec<Put>, stage: &Stage) -> Result<Raw, Fault> {
     let mut given: Vec<(String, Raw)> = Vec::with_capacity(waiting.len());
     while !waiting.is_empty() {
         let (id, answer) = stage.answered().await;
-        let Some(at) = waiting.iter().position(|(asked, _, _)| *asked == id) else { continue };
-        let (_, key, kind) = waiting.swap_remove(at);
-        given.push((key, judge(kind, answer)?));
+        let Some(at) = waiting.iter().position(|put| put.id == id) else { continue };
+        let put = waiting.swap_remove(at);
+        given.push((put.key, judge(put.kind, answer)?));
     }
     let object = Object::default();
     Ok(given.iter().fold(object.edit(), |edit, (key, answer)| edit.set(key, answer.clone())).finish())
 }
 
-/// There is no error among answers: a form that failed was cancelled; anything else ends the call.
+/// There is no error among answers: a form that the client refused was cancelled; anything else ends the call.
 fn judge(kind: AskKind, answer: Answer) -> Result<Raw, Fault> {
     match (kind, answer) {
         (_, Ok(answer)) => Ok(answer),
-        (AskKind::Elicit, Err(_)) => Ok(Raw::literal(r#"{"action":"cancel"}"#)),
+        (_, Err(Unanswered::NotPut(_))) => {
+            Err(Fault::Unanswered("The server asks for input in a form that this client cannot be asked in"))
+        }
+        (AskKind::Elicit, Err(Unanswered::Refused(_))) => Ok(Raw::literal(r#"{"action":"cancel"}"#)),
         (AskKind::Sample, Err(_)) => Err(Fault::Unanswered("The client refused to sample for the server")),
         (AskKind::Roots, Err(_)) => Err(Fault::Unanswered("The client did not tell its roots")),
     }

@@ -9,7 +9,11 @@
 
 mod drive;
 mod park;
+mod settings;
+mod table;
+mod talk;
 mod token;
 
 pub use drive::{Drive, DriveSettings};
-pub use park::{Park, ParkSettings};
+pub use park::Park;
+pub use settings::ParkSettings;

@@ -1,5 +1,7 @@
 //! The state of a round as it passes through a client's hands: sealed, and bound to who may bring it back with what.
 
+use std::time::Duration;
+
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
@@ -20,6 +22,8 @@ pub(super) struct Token {
     call: String,
     /// Until when, in seconds since 1970.
     expires: u64,
+    /// Which round of the call this one was, from one.
+    pub(super) round: u32,
     /// Where the call stands.
     pub(super) place: Place,
 }
@@ -31,12 +35,14 @@ pub(super) enum Place {
     State(String),
     /// Held open here, under this id.
     Parked(String),
+    /// Nowhere: URLs are to be visited, then the call is made again.
+    Urls,
 }
 
 impl Token {
-    pub(super) fn new(caller: &Caller, invoke: &Invoke, lifetime: std::time::Duration, place: Place) -> Self {
+    pub(super) fn new(caller: &Caller, invoke: &Invoke, lifetime: Duration, round: u32, place: Place) -> Self {
         let expires = (clock::unix_time() + lifetime).as_secs();
-        Self { principal: caller.principal.id().to_owned(), call: call_digest(invoke), expires, place }
+        Self { principal: caller.principal.id().to_owned(), call: call_digest(invoke), expires, round, place }
     }
 
     pub(super) fn seal(&self, ring: &KeyRing) -> Option<String> {
@@ -112,7 +118,6 @@ mod tests {
         jsonrpc::Raw,
         mcp::{Capabilities, LogInterest, Principal, Verb},
     };
-    use std::time::Duration;
 
     fn caller(id: &str) -> Caller {
         Caller {
@@ -130,7 +135,7 @@ mod tests {
 
     fn sealed(ring: &KeyRing, lifetime: Duration) -> String {
         let call = invoke(r#"{"name":"t","arguments":{"a":1,"b":[2.0]},"_meta":{"x":1}}"#);
-        Token::new(&caller("alice"), &call, lifetime, Place::State("s".into())).seal(ring).unwrap()
+        Token::new(&caller("alice"), &call, lifetime, 1, Place::State("s".into())).seal(ring).unwrap()
     }
 
     #[test]

@@ -11,7 +11,10 @@ use crate::jsonrpc::{self, ErrorObject, Id, Malformed, Message, MessageBody, Raw
 
 use super::{
     Refusal, Revision, code, meta,
-    modern::front::{self, Request, refusal, single, unsupported_version},
+    modern::{
+        front::{self, Request, refusal, unsupported_version},
+        header::single,
+    },
 };
 
 /// What a POST is.

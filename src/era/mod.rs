@@ -16,6 +16,7 @@ pub mod meta;
 pub mod modern;
 pub mod notice;
 mod revision;
+pub mod trace;
 
 pub use code::HEADER_MISMATCH;
 pub use revision::Revision;
@@ -61,7 +62,7 @@ pub struct Outgoing {
     pub method: String,
     /// The parameters.
     pub params: Option<Raw>,
-    /// What HTTP carries besides: empty towards a legacy server.
+    /// What HTTP carries besides.
     pub headers: Vec<(HeaderName, HeaderValue)>,
 }
 

@@ -23,6 +23,7 @@ pub(super) fn decode(method: &str, params: Option<Raw>) -> Option<Incoming> {
         "notifications/tools/list_changed" => Notice::Changed(ListKind::Tools),
         "notifications/prompts/list_changed" => Notice::Changed(ListKind::Prompts),
         "notifications/resources/list_changed" => Notice::Changed(ListKind::Resources),
+        "notifications/elicitation/complete" => Notice::Elicited(params?, None),
         "notifications/resources/updated" => Notice::Updated(object.text("uri")?, params?),
         "notifications/subscriptions/acknowledged" => {
             Notice::Acknowledged(Filter::parse(&object.get("notifications")?.object().ok()?)?)
@@ -41,6 +42,7 @@ pub(super) fn encode(notice: &Notice, progress_token: Option<&Raw>) -> Option<(S
         }
         Notice::Log(_, params) => ("notifications/message", Some(params.clone())),
         Notice::Changed(kind) => (changed_method(*kind), None),
+        Notice::Elicited(params, _) => ("notifications/elicitation/complete", Some(params.clone())),
         Notice::Updated(_, params) => ("notifications/resources/updated", Some(params.clone())),
         Notice::Acknowledged(filter) => {
             let notifications = filter.to_raw();

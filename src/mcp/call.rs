@@ -10,7 +10,7 @@ use std::{
 
 use crate::jsonrpc::Raw;
 
-use super::{Caller, Filter, ListKind};
+use super::{Caller, Filter, ListKind, TraceContext};
 
 /// One client request, whatever era and wire it came by.
 #[derive(Clone, Debug)]
@@ -32,11 +32,22 @@ pub struct Call {
 /// What is learned of a call on its way.
 #[derive(Debug, Default)]
 pub struct Trace {
+    context: Option<TraceContext>,
     server: OnceLock<Arc<str>>,
     upstream_us: AtomicU64,
 }
 
 impl Trace {
+    /// Of a call that came with a trace.
+    pub fn within(context: TraceContext) -> Self {
+        Self { context: Some(context), ..Self::default() }
+    }
+
+    /// The trace that the call came with.
+    pub const fn context(&self) -> Option<&TraceContext> {
+        self.context.as_ref()
+    }
+
     /// It goes to this server.
     pub fn goes_to(&self, server: &Arc<str>) {
         let _ = self.server.set(server.clone());

@@ -13,7 +13,9 @@ mod list;
 mod mirror;
 mod name;
 mod offer;
+mod question;
 mod reply;
+mod span;
 mod value;
 
 pub use call::{Call, Completion, Invoke, Mirrored, Op, ProgressInterest, Reference, Trace, Verb};
@@ -25,7 +27,9 @@ pub use list::ListKind;
 pub use mirror::{InvalidMirror, Mirror};
 pub use name::{MAX_NAME_LEN, exposed_name};
 pub use offer::Offer;
-pub use reply::{Answer, Ask, AskId, AskKind, Conversation, Event, Notice, Outcome, Reply, Stage};
+pub use question::{is_url, signed, wants_tools};
+pub use reply::{Answer, Ask, AskId, AskKind, Conversation, Event, Notice, Outcome, Reply, Stage, Unanswered};
+pub use span::{TRACE_MEMBERS, TraceContext};
 pub use value::{Undecodable, decode_value, encode_value};
 
 /// The waist itself: what turns a call into a reply.

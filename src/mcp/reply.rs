@@ -56,6 +56,9 @@ pub enum Notice {
     Acknowledged(Filter),
     /// The upstream closed its stream in mid-call and will take it up again (2025-11-25 polling); a legacy front passes the hint on.
     Interrupted,
+    /// A user visited the URL that a server asked for (2025-11-25): the parameters as they came, and the session that was asked, once
+    /// that is known.
+    Elicited(Raw, Option<Arc<str>>),
     /// A notification that this gateway has no opinion of.
     Extension(String, Option<Raw>),
 }
@@ -102,8 +105,17 @@ impl AskKind {
     }
 }
 
-/// A client's answer to a question: a bare result object, or an error.
-pub type Answer = Result<Raw, ErrorObject>;
+/// What comes of a question: a bare result object, or why there is none.
+pub type Answer = Result<Raw, Unanswered>;
+
+/// Why a question has no answer. Either way, its server gets the error.
+#[derive(Clone, Debug)]
+pub enum Unanswered {
+    /// The client refused it.
+    Refused(ErrorObject),
+    /// It was not put to the client: it cannot be, or it belongs to no call.
+    NotPut(ErrorObject),
+}
 
 /// How a call ends.
 #[derive(Debug)]

@@ -16,6 +16,8 @@ pub const TARGET: &str = "myelin::access";
 pub struct Access<'a> {
     /// The JSON-RPC method.
     pub method: &'a str,
+    /// The trace that it was part of.
+    pub trace_id: Option<&'a str>,
     /// The tool, prompt or resource.
     pub target: Option<&'a str>,
     /// The server that was asked.
@@ -61,6 +63,7 @@ impl Access<'_> {
             principal = self.principal,
             era = self.era,
             outcome = self.outcome,
+            trace_id = self.trace_id,
             status = self.status,
             bytes_in = self.bytes_in,
             bytes_out = self.bytes_out,
@@ -82,6 +85,7 @@ impl Access<'_> {
             ("principal", Some(self.principal)),
             ("era", Some(self.era)),
             ("outcome", Some(self.outcome)),
+            ("trace_id", self.trace_id),
         ];
         for (name, word) in words {
             let Some(word) = word else { continue };

@@ -53,6 +53,8 @@ pub struct Metrics {
     pub streams: Gauge,
     /// Calls parked while their client answers a question.
     pub parked: Gauge,
+    /// Parked calls that were cancelled because their client did not come back.
+    pub parked_expired: Counter,
     /// What was refused because of a limit.
     pub refused: PerLabel<Limit>,
     /// Bytes of bodies exchanged with clients.
@@ -77,6 +79,7 @@ impl Metrics {
             sessions: plain(r, "sessions", "Legacy sessions"),
             streams: plain(r, "streams", "Open subscription streams"),
             parked: plain(r, "parked_calls", "Calls parked while their client answers a question"),
+            parked_expired: plain(r, "parked_calls_expired", "Parked calls cancelled: their client did not come back"),
             refused: PerLabel::register(r, "refused_by_limit", "What was refused because of a limit", "limit", None),
             bytes: PerLabel::register(r, "http", "Bodies exchanged with clients", "direction", Some(Unit::Bytes)),
             config_reloads: PerLabel::register(r, "config_reloads", "Reloads of the configuration", "result", None),

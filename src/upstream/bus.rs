@@ -1,10 +1,17 @@
 //! What an upstream says to nobody in particular: changes, and messages that name no call.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use tokio::sync::broadcast;
 
 use crate::{
+    jsonrpc::Raw,
     mcp::{ListKind, Notice},
     telemetry::metrics::ServerMetrics,
 };
@@ -13,6 +20,8 @@ use super::mailbox::{Dropped, Item, Mailbox};
 
 /// Changes kept for a listener that is slow; one that falls further behind is told that everything changed.
 const CAPACITY: usize = 256;
+/// URLs that users were sent to and that no server said were visited; the oldest are forgotten. A person visits them one by one.
+const MAX_VISITS: usize = 256;
 
 /// Fan-out of an upstream's notices to all who listen, and the age of its lists.
 #[derive(Debug)]
@@ -20,20 +29,52 @@ pub(super) struct Bus {
     notices: broadcast::Sender<Notice>,
     generations: [AtomicU64; 4],
     metrics: ServerMetrics,
+    /// Whose users were sent to URLs, by the id under which the server will say that they were there.
+    visits: Mutex<VecDeque<(String, Arc<str>)>>,
 }
 
 impl Bus {
     pub(super) fn new(metrics: ServerMetrics) -> Self {
-        Self { notices: broadcast::Sender::new(CAPACITY), generations: Default::default(), metrics }
+        Self {
+            notices: broadcast::Sender::new(CAPACITY),
+            generations: Default::default(),
+            metrics,
+            visits: Mutex::default(),
+        }
     }
 
     /// Tells all listeners. A changed list is outdated before anybody hears of it, or clients would read the old one again.
     pub(super) fn publish(&self, notice: Notice) {
-        if let Notice::Changed(kind) = notice {
-            self.outdate(kind);
-        }
+        let notice = match notice {
+            Notice::Changed(kind) => {
+                self.outdate(kind);
+                notice
+            }
+            Notice::Elicited(params, _) => match self.visitor(&params) {
+                Some(session) => Notice::Elicited(params, Some(session)),
+                None => return,
+            },
+            notice => notice,
+        };
         // Nobody listening is no error.
         let _ = self.notices.send(notice);
+    }
+
+    /// A session's user is sent to a URL.
+    pub(super) fn expects_visit(&self, id: String, session: &Arc<str>) {
+        let mut visits = self.visits.lock().unwrap_or_else(PoisonError::into_inner);
+        if visits.len() >= MAX_VISITS {
+            visits.pop_front();
+        }
+        visits.push_back((id, session.clone()));
+    }
+
+    /// The session whose user was sent to a URL: only it is told that the user was there.
+    fn visitor(&self, params: &Raw) -> Option<Arc<str>> {
+        let id = params.member("elicitationId")?;
+        let mut visits = self.visits.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = visits.iter().position(|(known, _)| id.text().is_some_and(|id| *id == **known))?;
+        visits.remove(place).map(|(_, session)| session)
     }
 
     /// Tells one call, and counts what it was too slow to read.

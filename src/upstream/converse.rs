@@ -7,13 +7,17 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::{
     clock,
+    era::legacy::back::elicitation_ids,
     jsonrpc::{Id, Raw},
     mcp::{Answer, Ask, AskId, AskKind, Event, Fault, Notice, Outcome, ProgressInterest, Stage, UpstreamFault},
 };
 
 use super::{
+    bus::Bus,
     errand::{Dialect, Errand},
     mailbox::Item,
+    owners::visit,
+    signature,
 };
 
 /// How long a call may take.
@@ -35,15 +39,22 @@ pub(super) trait Exchange: Send {
     fn dialect(&self) -> Dialect;
 }
 
+/// Where a call is carried.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) server: &'a Arc<str>,
+    pub(super) bus: &'a Bus,
+}
+
 /// Carries a call to its end.
 pub(super) async fn converse(
     mut exchange: impl Exchange,
     stage: Stage,
     errand: Errand,
-    server: Arc<str>,
+    Place { server, bus }: Place<'_>,
     patience: Patience,
 ) -> Outcome {
-    let mut talk = Talk { stage: &stage, errand: &errand, asks: SmallVec::new(), asked: 0, progress: None };
+    let mut talk = Talk { stage: &stage, errand: &errand, bus, asks: SmallVec::new(), asked: 0, progress: None };
     let start = Instant::from_std(clock::now());
     let end = start + patience.total;
     let silence = sleep_until((start + patience.silence).min(end));
@@ -66,12 +77,23 @@ pub(super) async fn converse(
                     silence.as_mut().reset(end);
                     continue;
                 }
-                return Outcome::Failed(Fault::Broken(server, UpstreamFault::Timeout));
+                return Outcome::Failed(Fault::Broken(server.clone(), UpstreamFault::Timeout));
             }
         };
         match item {
-            Item::Answer(answer) => return exchange.dialect().outcome(&errand, &server, answer),
-            Item::Broken(fault) => return Outcome::Failed(Fault::Broken(server, fault)),
+            Item::Answer(answer) => {
+                if let Err(error) = &answer {
+                    for id in elicitation_ids(error) {
+                        talk.expect_visit(id);
+                    }
+                }
+                let outcome = exchange.dialect().outcome(&errand, server, answer);
+                return match &errand.asker {
+                    Some(asker) => signature::outcome(outcome, asker),
+                    None => outcome,
+                };
+            }
+            Item::Broken(fault) => return Outcome::Failed(Fault::Broken(server.clone(), fault)),
             item => {
                 if talk.tell(item).await {
                     silence.as_mut().reset((Instant::from_std(clock::now()) + patience.silence).min(end));
@@ -84,6 +106,7 @@ pub(super) async fn converse(
 struct Talk<'a> {
     stage: &'a Stage,
     errand: &'a Errand,
+    bus: &'a Bus,
     asks: SmallVec<[(AskId, Id); 2]>,
     asked: u64,
     progress: Option<f64>,
@@ -129,8 +152,22 @@ impl Talk<'_> {
         self.asked += 1;
         let ask = AskId(self.asked);
         self.asks.push((ask, id));
+        if let Some(id) = visit(kind, params.as_ref()) {
+            self.expect_visit(id);
+        }
+        let params = match &self.errand.asker {
+            Some(asker) => signature::question(kind, params, asker),
+            None => params,
+        };
         self.stage.say(Event::Ask(Ask { id: ask, kind, params })).await;
         true
+    }
+
+    /// That the user visited a URL may be said when the call has long ended: only to the session whose call it was.
+    fn expect_visit(&self, id: String) {
+        if let Some(session) = &self.errand.caller.session {
+            self.bus.expects_visit(id, session);
+        }
     }
 
     async fn retract(&mut self, id: &Id) -> bool {

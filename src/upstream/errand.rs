@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    era::{Incoming, Outgoing, Revision, legacy, modern},
+    era::{Incoming, Outgoing, Revision, legacy, modern, trace},
     jsonrpc::{ErrorObject, Message, Raw},
     mcp::{Caller, Fault, Mirror, Offer, Outcome, Profile, ProgressInterest, Trace, UpstreamFault, Verb},
 };
@@ -47,21 +47,31 @@ pub struct Errand {
     pub verb: Option<Verb>,
     /// What is learned on the way.
     pub trace: Arc<Trace>,
+    /// Who asks, where a user could not tell: said in the server's questions.
+    pub asker: Option<Arc<str>>,
 }
 
 impl Dialect {
     /// Writes the request; `token` is its id on the wire.
     pub(super) fn encode(&self, errand: &Errand, token: u64) -> Outgoing {
+        let Some(context) = errand.trace.context() else { return self.write(errand, errand.params.as_ref(), token) };
+        let params = trace::into_params(errand.params.as_ref(), context);
+        let mut outgoing = self.write(errand, Some(&params), token);
+        outgoing.headers.extend(trace::headers(context));
+        outgoing
+    }
+
+    fn write(&self, errand: &Errand, params: Option<&Raw>, token: u64) -> Outgoing {
         match self {
             Self::Modern => {
                 let encode = modern::back::Encode { caller: &errand.caller, progress: errand.progress, token };
-                encode.request(&errand.method, errand.params.as_ref(), &errand.changes, &errand.mirror)
+                encode.request(&errand.method, params, &errand.changes, &errand.mirror)
             }
             Self::Legacy(revision) => {
                 let drops_context = errand.method == "completion/complete" && *revision < Revision::V2025_06_18;
                 let mut changes = errand.changes.clone();
                 changes.extend(drops_context.then_some(("context", None)));
-                legacy::back::request(&errand.method, errand.params.as_ref(), &changes, errand.progress, token)
+                legacy::back::request(&errand.method, params, &changes, errand.progress, token)
             }
         }
     }
@@ -77,6 +87,7 @@ impl Dialect {
             progress: ProgressInterest::Unwanted,
             verb: None,
             trace: Arc::default(),
+            asker: None,
         };
         self.encode(&errand, token)
     }

@@ -21,6 +21,7 @@ mod opening;
 mod owners;
 mod peer;
 mod pool;
+mod signature;
 mod sse_wire;
 mod streamable;
 mod wishes;

@@ -213,6 +213,10 @@ impl Mux {
     fn notice(&self, notice: Notice) {
         match (&notice, self.owners.owner()) {
             (Notice::Log(..), Some(mailbox)) => self.bus.tell(&mailbox, Item::Notice(notice)),
+            (Notice::Elicited(params, _), _) => match self.owners.visitor(params) {
+                Some(mailbox) => self.bus.tell(&mailbox, Item::Notice(notice)),
+                None => self.bus.publish(notice),
+            },
             (Notice::Log(..), None) if !self.owners.is_private() => (),
             _ => self.bus.publish(notice),
         }

@@ -11,7 +11,7 @@ use std::{
 
 use crate::{
     jsonrpc::{Id, Raw},
-    mcp::AskKind,
+    mcp::{AskKind, is_url},
 };
 
 use super::mailbox::{Item, Mailbox};
@@ -41,6 +41,8 @@ pub(super) struct Owners {
 struct State {
     calls: BTreeMap<u64, Arc<Mailbox>>,
     asked: Vec<(Id, u64)>,
+    /// URLs that users were sent to by calls in flight.
+    visits: Vec<(String, u64)>,
     early: VecDeque<Item>,
 }
 
@@ -70,12 +72,21 @@ impl Owners {
         let mut state = self.lock();
         state.calls.remove(&token);
         state.asked.retain(|(_, owner)| *owner != token);
+        state.visits.retain(|(_, owner)| *owner != token);
     }
 
     /// The call to which a message belongs now.
     pub(super) fn owner(&self) -> Option<Arc<Mailbox>> {
         let state = self.lock();
         self.token(&state).and_then(|token| state.calls.get(&token).cloned())
+    }
+
+    /// The call in flight that sent its user to the URL which these parameters say was visited.
+    pub(super) fn visitor(&self, params: &Raw) -> Option<Arc<Mailbox>> {
+        let id = params.member("elicitationId")?;
+        let state = self.lock();
+        let (_, token) = state.visits.iter().find(|(known, _)| id.text().is_some_and(|id| *id == **known))?;
+        state.calls.get(token).cloned()
     }
 
     /// Whether messages without a name may be told on the session's own stream: it is then not shared.
@@ -100,6 +111,7 @@ impl Owners {
         let mut state = self.lock();
         if let Some(token) = self.token(&state) {
             state.asked.push((id.clone(), token));
+            state.visits.extend(visit(kind, params.as_ref()).map(|visit| (visit, token)));
             if let Some(mailbox) = state.calls.get(&token) {
                 let _ = mailbox.put(Item::Ask(id, kind, params));
             }
@@ -123,6 +135,12 @@ impl Owners {
         }
         owner.is_some() || state.early.len() < before
     }
+}
+
+/// The id under which the server will say that the URL of a question was visited.
+pub(super) fn visit(kind: AskKind, params: Option<&Raw>) -> Option<String> {
+    let id = params.filter(|_| is_url(kind, params))?.member("elicitationId")?;
+    id.text().map(std::borrow::Cow::into_owned)
 }
 
 /// A question that belongs to no single call.

@@ -8,13 +8,14 @@ use super::{endpoint, server};
 use crate::{
     config::{
         ProcessEnvironment,
-        keys::{FileKeys, HttpKeys, ListKeys, LogKeys, SealingKeys, SessionKeys, TlsKeys},
+        keys::{FileKeys, HttpKeys, ListKeys, LogKeys, QuestionKeys, SealingKeys, SessionKeys, TlsKeys},
         place::{Found, Place},
         problem::{ProblemKind, Remark},
         settings::{ListSettings, LogFormat, LogSettings, Settings},
         shape::Reader,
         shapes::LogWord,
     },
+    dialogue::ParkSettings,
     downstream::settings::{HttpSettings, ListenerSettings, SessionSettings, TlsSettings},
     redact::Redacted,
     upstream::settings::UpstreamSettings,
@@ -34,6 +35,7 @@ pub(in crate::config) fn settings(keys: FileKeys, reader: &mut Reader<'_>) -> Se
         admin: admin(&keys, &listener, reader),
         http: http(section(keys.http.clone())),
         sessions: sessions(&section(keys.sessions.clone())),
+        questions: questions(&section(keys.questions.clone())),
         lists: lists(&section(keys.lists.clone())),
         endpoints: endpoint::all(keys.endpoints.clone(), &names, reader),
         upstreams,
@@ -126,6 +128,16 @@ fn sessions(keys: &SessionKeys) -> SessionSettings {
         max_subscriptions: keys.max_subscriptions(),
         max_questions: keys.max_questions(),
         question_timeout: keys.question_timeout(),
+    }
+}
+
+fn questions(keys: &QuestionKeys) -> ParkSettings {
+    ParkSettings {
+        lifetime: keys.lifetime(),
+        max: keys.max_parked(),
+        max_per_principal: keys.max_parked_per_principal(),
+        gather: keys.gather(),
+        max_rounds: u32::try_from(keys.max_rounds()).unwrap_or(u32::MAX),
     }
 }
 

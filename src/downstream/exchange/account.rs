@@ -8,7 +8,8 @@ use std::{
 use crate::{
     clock,
     era::Era,
-    mcp::{Call, Fault, Limit, Op, Outcome, Trace},
+    mcp::{Call, Fault, Limit, Op, Outcome, Trace, TraceContext},
+    seal,
     telemetry::{
         access::Access,
         label,
@@ -94,6 +95,7 @@ impl Account {
     fn log(&self, outcome: &'static str, status: u16, gateway: Duration, upstream: Duration) {
         Access {
             method: &self.method,
+            trace_id: self.trace.context().and_then(TraceContext::trace_id),
             target: self.target.as_deref(),
             server: self.trace.server(),
             principal: &self.principal,
@@ -113,6 +115,25 @@ impl Drop for Account {
     fn drop(&mut self) {
         self.close("cancelled", 0, 0);
     }
+}
+
+/// What is learned of a call that came with a trace, or without: the gateway takes the place of the parent in it.
+pub(super) fn trace(context: Option<TraceContext>) -> Arc<Trace> {
+    let Some(context) = context else { return Arc::default() };
+    let span = context.has_trace().then(seal::random_span);
+    // Without randomness the trace goes on as if there were no gateway.
+    Arc::new(Trace::within(match span {
+        Some(Ok(span)) => context.under(span),
+        _ => context,
+    }))
+}
+
+/// A session's call with the trace that it came with.
+pub(super) fn within(mut call: Call, context: Option<TraceContext>) -> Call {
+    if context.is_some() {
+        call.trace = trace(context);
+    }
+    call
 }
 
 /// Something was refused because of a limit.

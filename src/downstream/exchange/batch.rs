@@ -12,12 +12,13 @@ use crate::{
     era::{
         Era, Revision,
         legacy::front::{self, Inbound},
+        trace,
     },
     jsonrpc::{self, ErrorObject, Id, Malformed, Message, Raw},
 };
 
 use super::{
-    account::Account,
+    account::{self, Account},
     answer,
     body::Body,
     legacy::{self, Post},
@@ -101,7 +102,8 @@ async fn start(
     for element in inbound {
         match element {
             Inbound::Request(request) => {
-                let call = session.call(request.op, request.progress);
+                let context = trace::read(request.trace, post.headers);
+                let call = account::within(session.call(request.op, request.progress), context);
                 let account = Account::open(&call, Era::Legacy, post.bytes_in);
                 let reply = post.exchange.waist.call(call);
                 let pump = Pump::new(session.clone(), request.ticket, reply, account);

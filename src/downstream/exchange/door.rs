@@ -69,7 +69,7 @@ impl Exchange {
             },
             (Serves::Sse(endpoint), &Method::GET) => http_sse::open(&self, principal, endpoint),
             (Serves::Messages(endpoint), &Method::POST) => match self.read(body).await {
-                Ok(content) => http_sse::message(&self, &principal, &endpoint, parts.uri.query(), content).await,
+                Ok(content) => http_sse::message(&self, &principal, &endpoint, &parts, content).await,
                 Err(response) => response,
             },
             (Serves::Endpoint(_), _) => answer::method_not_allowed("POST, GET, DELETE"),

@@ -10,12 +10,13 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode, request::Parts};
 
 use crate::{
     era::{
         Era,
         legacy::front::{self, Inbound},
+        trace,
     },
     jsonrpc::Message,
     mcp::Principal,
@@ -23,7 +24,7 @@ use crate::{
 };
 
 use super::{
-    account::{Account, count_refusal},
+    account::{self, Account, count_refusal},
     answer,
     body::{Body, Events},
     connections::Connection,
@@ -78,10 +79,10 @@ pub(super) async fn message(
     exchange: &Arc<Exchange>,
     principal: &Principal,
     endpoint: &str,
-    query: Option<&str>,
+    parts: &Parts,
     body: Bytes,
 ) -> Response<Body> {
-    let id = query.unwrap_or_default().split('&').find_map(|pair| pair.strip_prefix("session_id="));
+    let id = parts.uri.query().unwrap_or_default().split('&').find_map(|pair| pair.strip_prefix("session_id="));
     let connection = id.and_then(|id| exchange.connections.find(id));
     let is_theirs =
         |connection: &Arc<Connection>| connection.principal == *principal && *connection.endpoint == *endpoint;
@@ -90,7 +91,7 @@ pub(super) async fn message(
     };
     match Message::parse(body.clone(), exchange.http.max_depth) {
         Ok(message) => {
-            receive(exchange, &connection, front::decode(message), body.len()).await;
+            receive(exchange, &connection, front::decode(message), &parts.headers, body.len()).await;
             let mut accepted = Response::new(Body::full(Bytes::from_static(b"Accepted")));
             *accepted.status_mut() = StatusCode::ACCEPTED;
             accepted
@@ -99,7 +100,13 @@ pub(super) async fn message(
     }
 }
 
-async fn receive(exchange: &Arc<Exchange>, connection: &Arc<Connection>, inbound: Inbound, bytes_in: usize) {
+async fn receive(
+    exchange: &Arc<Exchange>,
+    connection: &Arc<Connection>,
+    inbound: Inbound,
+    headers: &HeaderMap,
+    bytes_in: usize,
+) {
     let stream = connection.stream.clone();
     match (connection.session.get(), inbound) {
         (None, Inbound::Initialize(initialize)) => {
@@ -116,7 +123,8 @@ async fn receive(exchange: &Arc<Exchange>, connection: &Arc<Connection>, inbound
         }
         (Some(session), Inbound::Request(request)) => {
             session.touch();
-            let call = session.call(request.op, request.progress);
+            let context = trace::read(request.trace, headers);
+            let call = account::within(session.call(request.op, request.progress), context);
             let account = Account::open(&call, Era::Legacy, bytes_in);
             let reply = exchange.waist.call(call);
             session.spawn(Pump::new(session.clone(), request.ticket, reply, account).run_shared(stream));

@@ -15,13 +15,14 @@ use crate::{
             self,
             front::{self, Inbound, Initialize, Local, Request},
         },
+        trace,
     },
     jsonrpc::{ErrorObject, Id, Message, MessageBody},
     mcp::{Caller, Event, Fault, Filter, Limit, LogInterest, Notice, Op, Outcome, Principal, ProgressInterest},
 };
 
 use super::{
-    account::{Account, count_refusal},
+    account::{self, Account, count_refusal},
     answer,
     body::Body,
     core::Exchange,
@@ -234,8 +235,8 @@ async fn subscribe(exchange: &Exchange, session: &Arc<Session>, id: &Id, uri: St
 
 /// A request that goes to the waist.
 async fn carry(post: Post<'_>, session: Arc<Session>, request: Request) -> Response<Body> {
-    let Request { ticket, op, progress } = request;
-    let call = session.call(op, progress);
+    let Request { ticket, op, progress, trace } = request;
+    let call = account::within(session.call(op, progress), trace::read(trace, post.headers));
     let account = Account::open(&call, Era::Legacy, post.bytes_in);
     let reply = post.exchange.waist.call(call);
     let mut pump = Pump::new(session.clone(), ticket, reply, account);

@@ -21,7 +21,7 @@ use crate::{
 };
 
 use super::{
-    account::Account,
+    account::{self, Account},
     answer,
     body::{Body, Events},
     core::Exchange,
@@ -60,9 +60,9 @@ pub(super) async fn answer(
 }
 
 fn call(request: Request, principal: Principal, endpoint: Arc<str>) -> Call {
-    let Request { op, progress, client_info, capabilities, log, mirrored, .. } = request;
+    let Request { op, progress, client_info, capabilities, log, mirrored, trace, .. } = request;
     let caller = Arc::new(Caller { principal, session: None, client_info, capabilities, log });
-    Call { caller, endpoint, op, progress, mirrored, trace: Arc::default() }
+    Call { caller, endpoint, op, progress, mirrored, trace: account::trace(trace) }
 }
 
 fn end(ticket: &Ticket, outcome: &Outcome, account: &mut Account) -> Response<Body> {

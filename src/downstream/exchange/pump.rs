@@ -8,9 +8,12 @@ use std::sync::Arc;
 use tokio::sync::{Notify, mpsc};
 
 use crate::{
-    era::legacy::{
-        back::undeclared,
-        front::{self, Ticket},
+    era::{
+        Revision,
+        legacy::{
+            back::undeclared,
+            front::{self, Ticket},
+        },
     },
     jsonrpc::Id,
     mcp::{Ask, Event, Notice, Outcome, Reply},
@@ -113,6 +116,9 @@ impl Pump {
     }
 
     async fn notice(&mut self, notice: &Notice, stream: &Stream) {
+        if matches!(notice, Notice::Elicited(..)) && self.session.codec.revision < Revision::V2025_11_25 {
+            return;
+        }
         if let Some(message) = front::notice(Some(&self.ticket), notice) {
             self.account.sent(message.len());
             stream.room().await;

@@ -6,8 +6,10 @@ use bytes::Bytes;
 
 use crate::{
     era::{IMPLEMENTATION, Incoming, Outgoing, Revision, code, meta, notice},
-    jsonrpc::{self, ErrorObject, Id, Message, MessageBody, Raw},
-    mcp::{Answer, AskKind, CacheHint, Fault, Level, Offer, Outcome, Profile, ProgressInterest, Verb},
+    jsonrpc::{self, ErrorObject, Id, Kind, Message, MessageBody, Object, Raw},
+    mcp::{
+        Answer, AskKind, CacheHint, Fault, Level, Offer, Outcome, Profile, ProgressInterest, Unanswered, Verb, signed,
+    },
 };
 
 /// What the handshake settled.
@@ -117,7 +119,7 @@ pub fn outcome(verb: Option<Verb>, answer: Result<Raw, ErrorObject>) -> Outcome 
 pub fn answer(id: &Id, answer: &Answer) -> Bytes {
     match answer {
         Ok(result) => jsonrpc::result_response(id, result),
-        Err(error) => jsonrpc::error_response(Some(id.raw()), error),
+        Err(Unanswered::Refused(error) | Unanswered::NotPut(error)) => jsonrpc::error_response(Some(id.raw()), error),
     }
 }
 
@@ -139,7 +141,8 @@ pub fn unattributable(kind: AskKind) -> Answer {
     match kind {
         AskKind::Elicit => Ok(Raw::literal(r#"{"action":"cancel"}"#)),
         AskKind::Sample | AskKind::Roots => {
-            Err(ErrorObject::new(code::INTERNAL_ERROR, "No client request to attach this question to"))
+            let error = ErrorObject::new(code::INTERNAL_ERROR, "No client request to attach this question to");
+            Err(Unanswered::NotPut(error))
         }
     }
 }
@@ -150,7 +153,59 @@ pub fn unattributable(kind: AskKind) -> Answer {
 /// Always: it is the answer.
 pub fn undeclared(kind: AskKind) -> Answer {
     let code = if kind == AskKind::Elicit { code::INVALID_PARAMS } else { code::METHOD_NOT_FOUND };
-    Err(ErrorObject::new(code, "The client did not declare the capability for this question"))
+    Err(Unanswered::NotPut(ErrorObject::new(code, "This question cannot be put to the client")))
+}
+
+/// The answer to a question whose client went away without one.
+///
+/// # Errors
+/// The answer itself, where the question has no form of declining; -1 is what the specification's example says of a user who refused
+/// to sample.
+pub fn given_up(kind: AskKind) -> Answer {
+    let code = match kind {
+        AskKind::Elicit => return Ok(Raw::literal(r#"{"action":"cancel"}"#)),
+        AskKind::Sample => -1,
+        AskKind::Roots => code::INTERNAL_ERROR,
+    };
+    Err(Unanswered::NotPut(ErrorObject::new(code, "The client did not answer in time")))
+}
+
+/// The questions in a server's error that a URL must be visited first (2025-11-25, `-32042`), as `inputRequests`: the call is to be
+/// made again when the user has been there. `None` for any other error.
+pub fn urls_first(error: &ErrorObject) -> Option<Raw> {
+    let elicitations = urls(error)?;
+    let object = Object::default();
+    let keys: Vec<String> = (1..=elicitations.len()).map(|number| format!("url{number}")).collect();
+    let mut edit = object.edit();
+    for (key, params) in keys.iter().zip(&elicitations) {
+        let params = params.object().ok()?.edit().set("mode", Raw::literal("\"url\"")).remove("elicitationId").finish();
+        edit =
+            edit.set(key, meta::of_gateway(&[("method", Raw::literal("\"elicitation/create\"")), ("params", params)]));
+    }
+    Some(edit.finish())
+}
+
+/// Such an error with messages that say which server asks.
+pub fn signed_urls(error: ErrorObject, asker: &str) -> ErrorObject {
+    let (Some(elicitations), Some(data)) = (urls(&error), error.data.as_ref().and_then(|data| data.object().ok()))
+    else {
+        return error;
+    };
+    let elicitations = jsonrpc::array(elicitations.iter().map(|params| signed(params, asker)));
+    error.with_data(data.edit().set("elicitations", elicitations).finish())
+}
+
+/// The ids by which a server will tell that the URLs of such an error were visited.
+pub fn elicitation_ids(error: &ErrorObject) -> Vec<String> {
+    let ids = urls(error).unwrap_or_default();
+    ids.iter().filter_map(|params| params.member("elicitationId")?.text().map(std::borrow::Cow::into_owned)).collect()
+}
+
+fn urls(error: &ErrorObject) -> Option<Vec<Raw>> {
+    let elicitations = error.data.as_ref().filter(|_| error.code == code::URL_ELICITATION_REQUIRED)?;
+    let elicitations = elicitations.member("elicitations")?.elements()?;
+    let is_url = |params: &Raw| params.member("url").is_some_and(|url| url.kind() == Kind::String);
+    (!elicitations.is_empty() && elicitations.iter().all(is_url)).then_some(elicitations)
 }
 
 /// `notifications/cancelled` for a request of ours.

@@ -54,6 +54,7 @@ fn relayed(upstream: &ErrorObject, verb: Option<Verb>, revision: Revision, capab
         code::URL_ELICITATION_REQUIRED if revision >= Revision::V2025_11_25 && capabilities.profile.url => {
             Told::Error(upstream.clone())
         }
+        code::URL_ELICITATION_REQUIRED => incapable(verb, r#"{"elicitation":{"url":{}}}"#),
         _ => Told::Error(code::fit_for_relay(upstream)),
     }
 }

@@ -9,17 +9,18 @@ use std::str::FromStr;
 use bytes::Bytes;
 
 use crate::{
-    era::{IMPLEMENTATION, Revision, code, meta, modern, notice as notices},
+    era::{IMPLEMENTATION, Revision, code, meta, modern, notice as notices, trace},
     jsonrpc::{self, ErrorObject, Id, Kind, Message, MessageBody, Object, Raw},
     mcp::{
-        Answer, Ask, AskKind, Capabilities, Fault, Invoke, Level, ListKind, Notice, Offer, Op, Outcome, Page,
-        ProgressInterest, Verb,
+        Answer, Ask, Capabilities, Fault, Invoke, Level, ListKind, Notice, Offer, Op, Outcome, Page, ProgressInterest,
+        TraceContext, Unanswered, Verb,
     },
 };
 
 use super::{
     downgrade,
     fault::{Told, fault},
+    question,
 };
 
 /// What of a session the codec needs: settled by `initialize`.
@@ -76,6 +77,8 @@ pub struct Request {
     pub op: Op,
     /// Whether progress is wanted.
     pub progress: ProgressInterest,
+    /// What `_meta` says of the trace that it is part of.
+    pub trace: Option<TraceContext>,
 }
 
 /// What is kept of a request until it is answered.
@@ -111,7 +114,7 @@ pub fn decode(message: Message) -> Inbound {
         },
         MessageBody::Notification { method, params } => notification(&method, params.as_ref()),
         MessageBody::Response { id, result } => Inbound::Answer(id, Ok(result)),
-        MessageBody::Error { id: Some(id), error } => Inbound::Answer(id, Err(error)),
+        MessageBody::Error { id: Some(id), error } => Inbound::Answer(id, Err(Unanswered::Refused(error))),
         MessageBody::Error { id: None, .. } => Inbound::Ignored,
     }
 }
@@ -160,19 +163,22 @@ fn initialize(id: Id, params: &Object) -> Inbound {
         return refused(id, "`capabilities` must be an object");
     };
     let client_info = params.get("clientInfo").filter(|info| info.kind() == Kind::Object);
+    let capabilities = question::meant(capabilities, revision);
     Inbound::Initialize(Initialize { id, revision, capabilities, client_info })
 }
 
 fn call(id: Id, method: &str, params: Option<Raw>, object: &Object) -> Inbound {
     let own_meta = object.get("_meta").and_then(|own| own.object().ok());
     let progress_token = own_meta
+        .as_ref()
         .and_then(|own| own.get(meta::PROGRESS_TOKEN))
         .filter(|token| matches!(token.kind(), Kind::String | Kind::Number));
     let progress = if progress_token.is_some() { ProgressInterest::Wanted } else { ProgressInterest::Unwanted };
+    let trace = own_meta.as_ref().and_then(trace::of_meta);
     match operation(method, params, object) {
         Ok(op) => {
             let verb = if let Op::Invoke(invoke) = &op { Some(invoke.verb) } else { None };
-            Inbound::Request(Box::new(Request { ticket: Ticket { id, progress_token, verb }, op, progress }))
+            Inbound::Request(Box::new(Request { ticket: Ticket { id, progress_token, verb }, op, progress, trace }))
         }
         Err(Fault::InvalidParams(reason)) => refused(id, reason),
         Err(Fault::BadCursor) => refused(id, "`cursor` must be a string"),
@@ -281,25 +287,11 @@ pub enum Inexpressible {
 /// # Errors
 /// [`Inexpressible`]; the asker is told.
 pub fn ask(id: &Id, ask: &Ask, session: &Session) -> Result<Bytes, Inexpressible> {
-    let profile = &session.capabilities.profile;
-    let params = ask.params.as_ref();
-    let is_url = ask.kind == AskKind::Elicit
-        && params.and_then(|params| params.member("mode")).is_some_and(|mode| mode.as_str() == "\"url\"");
-    let declared = match ask.kind {
-        AskKind::Elicit if is_url => profile.url,
-        AskKind::Elicit => profile.form,
-        AskKind::Sample => profile.sampling,
-        AskKind::Roots => profile.roots,
-    };
-    if !declared {
+    if session.capabilities.profile.lacks(ask.kind, ask.params.as_ref()).is_some() {
         return Err(Inexpressible::Undeclared);
     }
-    if (is_url && session.revision < Revision::V2025_11_25)
-        || (ask.kind == AskKind::Elicit && session.revision < Revision::V2025_06_18)
-    {
-        return Err(Inexpressible::TooNew);
-    }
-    Ok(jsonrpc::request(id, ask.kind.method(), params))
+    let params = question::params(ask, session.revision).ok_or(Inexpressible::TooNew)?;
+    Ok(jsonrpc::request(id, ask.kind.method(), params.as_ref()))
 }
 
 /// The gateway withdraws a question.

@@ -4,5 +4,6 @@ pub mod back;
 mod downgrade;
 mod fault;
 pub mod front;
+mod question;
 
 pub use fault::{Told, fault, session_unknown};

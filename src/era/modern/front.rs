@@ -12,13 +12,15 @@ use http::HeaderMap;
 
 use crate::{
     clock,
-    era::{IMPLEMENTATION, Refusal, Revision, code, meta, notice as notices},
+    era::{IMPLEMENTATION, Refusal, Revision, code, meta, notice as notices, trace},
     jsonrpc::{self, ErrorObject, Id, Kind, Object, Raw},
     mcp::{
         CacheHint, CacheScope, Capabilities, Completion, Fault, Filter, Invoke, Level, ListKind, LogInterest, Mirrored,
-        Notice, Offer, Op, Outcome, Page, ProgressInterest, Reference, Verb, decode_value,
+        Notice, Offer, Op, Outcome, Page, ProgressInterest, Reference, TraceContext, Verb, decode_value,
     },
 };
+
+use super::header::{mirrored, mismatch, single, single_bytes};
 
 /// What a request asks, and what its answer needs.
 #[derive(Debug)]
@@ -37,6 +39,8 @@ pub struct Request {
     pub log: LogInterest,
     /// Arguments mirrored into headers.
     pub mirrored: Mirrored,
+    /// The trace that it is part of.
+    pub trace: Option<TraceContext>,
 }
 
 /// What is kept of a request until it is answered.
@@ -113,6 +117,7 @@ pub fn decode(headers: &HeaderMap, id: Id, method: String, params: Option<Raw>) 
         capabilities,
         log,
         mirrored,
+        trace: trace::read(trace::of_meta(&own_meta), headers),
     })
 }
 
@@ -195,34 +200,10 @@ fn check_name(headers: &HeaderMap, method: &str, params: &Object) -> Result<(), 
     }
 }
 
-fn mismatch(reason: &str) -> ErrorObject {
-    ErrorObject::new(code::HEADER_MISMATCH, reason)
-}
-
-fn single_bytes<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a [u8]>, ErrorObject> {
-    let mut values = headers.get_all(name).iter();
-    let value = values.next().map(http::HeaderValue::as_bytes);
-    if values.next().is_some() { Err(mismatch(&format!("{name} is given more than once"))) } else { Ok(value) }
-}
-
-/// The only value of a header, as text without white space around it.
-pub(in crate::era) fn single<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a str>, ErrorObject> {
-    let Some(value) = single_bytes(headers, name)? else { return Ok(None) };
-    let text = std::str::from_utf8(value).map_err(|_| mismatch(&format!("{name} is not text")))?;
-    Ok(Some(text.trim_matches([' ', '\t'])))
-}
-
 fn log_interest(own_meta: &Object) -> Result<LogInterest, ErrorObject> {
     let Some(level) = own_meta.get(meta::LOG_LEVEL) else { return Ok(LogInterest::Off) };
     let level = level.text().and_then(|name| Level::from_str(&name).ok());
     level.map(LogInterest::AtLeast).ok_or_else(|| ErrorObject::new(code::INVALID_PARAMS, "Unknown log level"))
-}
-
-fn mirrored(headers: &HeaderMap) -> Mirrored {
-    let named = headers.iter().filter_map(|(name, value)| {
-        Some((name.as_str().strip_prefix("mcp-param-")?.to_owned(), value.as_bytes().to_vec()))
-    });
-    Mirrored::Headers(named.collect())
 }
 
 fn operation(method: &str, params: Option<Raw>, object: &Object) -> Result<Op, Fault> {
@@ -388,6 +369,10 @@ fn input_required(state: Option<&str>, result: &Raw) -> Raw {
 
 /// A notice on the stream of this request. `None` for what this era does not tell.
 pub fn notice(ticket: &Ticket, notice: &Notice) -> Option<Bytes> {
+    // Taken out of this revision: a client finds out by calling again.
+    if matches!(notice, Notice::Elicited(..)) {
+        return None;
+    }
     let (method, params) = notices::encode(notice, ticket.progress_token.as_ref())?;
     let params = match ticket.shape {
         Shape::Subscription => Some(meta::with(params.as_ref(), meta::SUBSCRIPTION_ID, ticket.id.raw().clone())),

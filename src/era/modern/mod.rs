@@ -3,5 +3,6 @@
 pub mod back;
 mod fault;
 pub mod front;
+pub(in crate::era) mod header;
 
 pub use fault::fault;

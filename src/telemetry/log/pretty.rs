@@ -133,6 +133,7 @@ mod tests {
     fn access() -> Access<'static> {
         Access {
             method: "tools/call",
+            trace_id: None,
             target: Some("files__read"),
             server: Some("files"),
             principal: "anonymous",

@@ -7,7 +7,7 @@ use crate::{
     era::legacy,
     mcp::{Fault, Outcome, Stage},
     upstream::{
-        converse::{Patience, converse},
+        converse::{Patience, Place, converse},
         errand::{Errand, Greeting},
     },
 };
@@ -30,7 +30,9 @@ impl Group {
         let started = clock::now();
         let trace = errand.trace.clone();
         let outcome = match lease.peer.start(&errand) {
-            Ok(exchange) => converse(exchange, stage, errand, self.server().clone(), patience).await,
+            Ok(exchange) => {
+                converse(exchange, stage, errand, Place { server: self.server(), bus: &self.bus }, patience).await
+            }
             Err(fault) => Outcome::Failed(Fault::Broken(self.server().clone(), fault)),
         };
         let taken = clock::now().saturating_duration_since(started);

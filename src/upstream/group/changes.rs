@@ -157,7 +157,7 @@ impl Listening {
         match notice {
             Notice::Changed(kind) => self.granted.wants(*kind),
             Notice::Updated(uri, _) => self.granted.wants_resource(uri),
-            Notice::Log(..) | Notice::Extension(..) => true,
+            Notice::Log(..) | Notice::Extension(..) | Notice::Elicited(..) => true,
             _ => false,
         }
     }

@@ -1,0 +1,69 @@
+//! A call's trace in its two places: the members of `_meta` that both eras have, and the headers of HTTP.
+//!
+//! `_meta` comes first: it was written by whoever made the call, while headers may be of anybody on the way.
+//!
+//! Source: 2026-07-28 basic/index (`_meta`); W3C Trace Context, section 3.2.1; W3C Baggage, section 3.3.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::{
+    jsonrpc::{Object, Raw},
+    mcp::{TRACE_MEMBERS, TraceContext},
+};
+
+use super::meta;
+
+/// What `_meta` says; `None` when it says nothing, so that nothing needs to be taken out either.
+pub(super) fn of_meta(own: &Object) -> Option<TraceContext> {
+    let found = TRACE_MEMBERS.map(|name| own.get(name));
+    if found.iter().all(Option::is_none) {
+        return None;
+    }
+    let [parent, state, baggage] = found.each_ref().map(|value| value.as_ref().and_then(Raw::text));
+    Some(TraceContext::read(parent.as_deref(), state.as_deref(), baggage.as_deref()))
+}
+
+/// What the headers say; `None` when they say nothing.
+fn of_headers(headers: &HeaderMap) -> Option<TraceContext> {
+    let [parent, state, baggage] = TRACE_MEMBERS;
+    if !TRACE_MEMBERS.iter().any(|name| headers.contains_key(*name)) {
+        return None;
+    }
+    // Two parents cannot both be right; lists may be spread over several headers.
+    let mut parents = headers.get_all(parent).iter().map(HeaderValue::to_str);
+    let only = parents.next().and_then(Result::ok).filter(|_| parents.next().is_none());
+    let (state, baggage) = (list(headers, state), list(headers, baggage));
+    Some(TraceContext::read(only, state.as_deref(), baggage.as_deref()))
+}
+
+fn list(headers: &HeaderMap, name: &str) -> Option<String> {
+    let values: Option<Vec<&str>> = headers.get_all(name).iter().map(|value| value.to_str().ok()).collect();
+    values.filter(|values| !values.is_empty()).map(|values| values.join(","))
+}
+
+/// What a request says of its trace, in either place.
+pub fn read(of_meta: Option<TraceContext>, headers: &HeaderMap) -> Option<TraceContext> {
+    match (of_meta, of_headers(headers)) {
+        (None, of_headers) => of_headers,
+        (Some(of_meta), of_headers) => Some(of_meta.or(of_headers)),
+    }
+}
+
+/// The parameters with a trace in `_meta`, in the place of whatever stands there.
+pub fn into_params(params: Option<&Raw>, context: &TraceContext) -> Raw {
+    let params = meta::object_or_empty(params);
+    let own = meta::object_or_empty(params.get("_meta").as_ref());
+    let edit = context.members().into_iter().fold(own.edit(), |edit, (name, value)| match value {
+        Some(value) => edit.set(name, Raw::string(&value)),
+        None => edit.remove(name),
+    });
+    params.edit().set("_meta", edit.finish()).finish()
+}
+
+/// The headers that carry a trace.
+pub fn headers(context: &TraceContext) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+    context
+        .members()
+        .into_iter()
+        .filter_map(|(name, value)| Some((HeaderName::from_static(name), HeaderValue::from_str(&value?).ok()?)))
+}
