@@ -118,26 +118,17 @@ pub(super) async fn undeclared(ground: &Ground) -> Seen {
     let call = client.begin(1, "tools/call", &members).await;
     let mut arrived = ground.server.take("tools/call").await;
     let (method, params, _) = KINDS[0];
-    if ground.cell.client == Era::Modern {
-        match ground.cell.server {
-            Era::Modern => ground.need(&mut arrived, method, params).await,
-            Era::Legacy => {
-                arrived.ask(&json!("q"), method, params).await;
-                let cancelled = ground.server.take("notifications/cancelled").await;
-                assert_eq!(cancelled.params()["requestId"], *arrived.id(), "nobody can answer the call any more");
-            }
-        }
+    if ground.cell.server == Era::Modern {
+        ground.need(&mut arrived, method, params).await;
         return told(call.answer().await).await;
     }
-    let refusal = match ground.cell.server {
-        Era::Legacy => {
-            arrived.ask(&json!("q"), method, params).await;
-            told_to_the_server(&ground.server.answer(&json!("q")).await.json)
-        }
-        Era::Modern => told_to_the_server(
-            &json!({ "result": serde_json::from_str::<Value>(&ground.ask(&mut arrived, method, params).await).unwrap() }),
-        ),
-    };
+    arrived.ask(&json!("q"), method, params).await;
+    if ground.cell.client == Era::Modern {
+        let cancelled = ground.server.take("notifications/cancelled").await;
+        assert_eq!(cancelled.params()["requestId"], *arrived.id(), "nobody can answer the call any more");
+        return told(call.answer().await).await;
+    }
+    let refusal = told_to_the_server(&ground.server.answer(&json!("q")).await.json);
     arrived.result(&ground.result(r#""content":[]"#)).await;
     let messages = call.answer().await.all().await;
     assert_eq!(messages.len(), 1, "the call goes on and the client is asked nothing: {messages:?}");

@@ -57,16 +57,22 @@ const REFUSALS: &[Refusal] = &[
     of(
         "undeclared_question",
         MODERN,
-        None,
+        MODERN,
+        r#"the client: HTTP 200, `-32603` "The server asks for what this request did not declare""#,
+    ),
+    of(
+        "undeclared_question",
+        MODERN,
+        LEGACY,
         r#"the client: HTTP 400, `-32021` "This call needs a client capability that was not declared", data `{"requiredCapabilities":{"elicitation":{}}}`"#,
     ),
-    of("undeclared_question", LEGACY, MODERN, r#"the server: `{"action":"cancel"}`"#),
     of(
         "undeclared_question",
         LEGACY,
-        LEGACY,
-        r#"the server: `-32602` "The client did not declare the capability for this question""#,
+        MODERN,
+        r#"the client: a failed tool, "This call needs something that your client cannot do; the server wants these client capabilities: {"elicitation":{}}""#,
     ),
+    of("undeclared_question", LEGACY, LEGACY, r#"the server: `-32602` "This question cannot be put to the client""#),
     of(
         "missing_capability",
         MODERN,
