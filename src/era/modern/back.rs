@@ -40,8 +40,11 @@ impl Encode<'_> {
             None => edit.remove(name),
         });
         let params = edit.set("_meta", own_meta).finish();
-        let headers = headers(method, &params, mirror);
-        Outgoing { method: method.to_owned(), params: Some(params), headers }
+        let sent = |name: &str| match changes.iter().rev().find(|(changed, _)| *changed == name) {
+            Some((_, value)) => value.clone(),
+            None => object.get(name),
+        };
+        Outgoing { method: method.to_owned(), params: Some(params), headers: headers(method, sent, mirror) }
     }
 
     /// `subscriptions/listen`.
@@ -55,19 +58,20 @@ impl Encode<'_> {
     }
 }
 
-/// What HTTP carries besides the body.
-fn headers(method: &str, params: &Raw, mirror: &Mirror) -> Vec<(HeaderName, HeaderValue)> {
-    let mut headers = vec![(
+/// What HTTP carries besides the body; `sent` finds a parameter as it is sent.
+fn headers(method: &str, sent: impl Fn(&str) -> Option<Raw>, mirror: &Mirror) -> Vec<(HeaderName, HeaderValue)> {
+    let mut headers = Vec::with_capacity(3);
+    headers.push((
         HeaderName::from_static("mcp-protocol-version"),
         HeaderValue::from_static(Revision::NEWEST_MODERN.name()),
-    )];
+    ));
     headers.extend(HeaderValue::from_str(method).ok().map(|method| (HeaderName::from_static("mcp-method"), method)));
     let Some(key) = named_by(method) else { return headers };
-    let Ok(object) = params.object() else { return headers };
-    let name = object.text(key).and_then(|name| HeaderValue::from_str(&encode_value(&name)).ok());
+    let name = sent(key);
+    let name = name.as_ref().and_then(Raw::text).and_then(|name| HeaderValue::from_str(&encode_value(&name)).ok());
     headers.extend(name.map(|name| (HeaderName::from_static("mcp-name"), name)));
     if !mirror.is_empty() {
-        let mirrored = mirror.headers(object.get("arguments").as_ref());
+        let mirrored = mirror.headers(sent("arguments").as_ref());
         headers.extend(mirrored.iter().filter_map(|(name, value)| {
             Some((HeaderName::try_from(format!("mcp-param-{name}")).ok()?, HeaderValue::from_str(value).ok()?))
         }));
