@@ -15,6 +15,7 @@ mod kit;
 
 mod conversation;
 mod crosstalk;
+mod crowd;
 mod era;
 mod failure;
 mod fidelity;
