@@ -3,10 +3,14 @@
 #   docker build -t myelin .                        on an empty base: for servers that are reached over HTTP
 #   docker build -t myelin:tools --target tools .   with Node and Python: for servers started by npx and uvx
 #
-# Both run as an unprivileged user and read /etc/myelin/myelin.yaml, which must say where to listen:
-# `listen: 0.0.0.0:8808`, and `anonymous: allow` for as long as nothing authenticates clients. Publish the port accordingly.
+# Both run as an unprivileged user, write nothing outside a home that only the second one has, and so run with
+# `--read-only --cap-drop all`. They read /etc/myelin/myelin.yaml, which must say where to listen: `listen: 0.0.0.0:8808`, and
+# `anonymous: allow` for as long as nothing authenticates clients. Publish the port accordingly.
 
-FROM rust:1.95-slim-bookworm AS build
+ARG RUST=rust:1.95-slim-bookworm
+ARG NODE=node:24-bookworm-slim
+
+FROM ${RUST} AS build
 WORKDIR /build
 COPY . .
 # Linked against a static glibc, so that it runs where there is nothing else. Name lookup needs only /etc/resolv.conf then.
@@ -16,31 +20,43 @@ RUN target=$(rustc -vV | sed -n 's/^host: //p') \
     && install -D "target/$target/release/myelin" /out/usr/local/bin/myelin \
     && install -D -m 644 LICENSE /out/usr/local/share/doc/myelin/LICENSE
 
-FROM node:24-bookworm-slim AS tools
-LABEL org.opencontainers.image.title="Myelin with Node and Python" \
-      org.opencontainers.image.description="An MCP gateway: one front door between AI agents and their tool servers" \
-      org.opencontainers.image.licenses="Apache-2.0"
+FROM ${NODE} AS tools
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates git python3 python3-pip python3-venv \
     && pip install --no-cache-dir --break-system-packages "uv==0.13.9" \
     && rm -rf /var/lib/apt/lists/*
-COPY --from=build /out/ /
 # npx and uvx keep what they download below the home directory; mount a volume there to keep it.
 RUN useradd --uid 65532 --create-home myelin
+COPY --from=build /out/ /
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="Myelin with Node and Python" \
+      org.opencontainers.image.description="An MCP gateway: one front door between AI agents and their tool servers" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+ENV HOME=/home/myelin
 USER 65532:65532
 WORKDIR /home/myelin
 EXPOSE 8808
+# Of the image format of Docker; Kubernetes has probes of its own.
+HEALTHCHECK --interval=10s --timeout=10s --start-period=30s --retries=3 CMD ["/usr/local/bin/myelin", "health"]
 ENTRYPOINT ["/usr/local/bin/myelin"]
 CMD ["run", "/etc/myelin/myelin.yaml"]
 
 FROM scratch AS gateway
-LABEL org.opencontainers.image.title="Myelin" \
-      org.opencontainers.image.description="An MCP gateway: one front door between AI agents and their tool servers" \
-      org.opencontainers.image.licenses="Apache-2.0"
 # The authorities that HTTPS servers are verified with.
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /out/ /
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="Myelin" \
+      org.opencontainers.image.description="An MCP gateway: one front door between AI agents and their tool servers" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
 USER 65532:65532
 EXPOSE 8808
+HEALTHCHECK --interval=10s --timeout=10s --start-period=30s --retries=3 CMD ["/usr/local/bin/myelin", "health"]
 ENTRYPOINT ["/usr/local/bin/myelin"]
 CMD ["run", "/etc/myelin/myelin.yaml"]

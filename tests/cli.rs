@@ -14,7 +14,7 @@ use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
 const MYELIN: &str = env!("CARGO_BIN_EXE_myelin");
-const COMMANDS: [&str; 7] = ["run", "check", "import", "tools", "call", "schema", "completions"];
+const COMMANDS: [&str; 8] = ["run", "check", "import", "tools", "call", "health", "schema", "completions"];
 
 /// What the program did.
 struct Ran {
@@ -275,6 +275,22 @@ fn the_schema_is_json() {
     let schema = json(&Bench::new().run(&["schema"]).out);
     assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
     assert!(schema["properties"]["mcpServers"].is_object());
+}
+
+#[test]
+fn health_says_whether_a_gateway_takes_calls() {
+    let bench = Bench::with_demo();
+    let mut demo = json(&fs::read_to_string(bench.0.path().join("demo.json")).unwrap());
+    demo["admin"] = json!({ "listen": "127.0.0.1:0" });
+    bench.write("admin.json", &demo.to_string());
+    let running = Running::start(&bench, &["run", "admin.json", "--listen", "127.0.0.1:0"]);
+    let admin = running.ready["admin"].as_str().unwrap().trim_start_matches("http://").trim_end_matches('/').to_owned();
+    let ran = bench.run(&["health", &admin]);
+    assert_eq!((ran.code, &json(&ran.out)["phase"]), (0, &json!("serving")), "{}", ran.err);
+    assert_eq!(running.stop().0, Some(0));
+    let ran = bench.run(&["health", &admin]);
+    assert_eq!((ran.code, ran.out.as_str()), (69, ""));
+    assert!(ran.err.contains("no gateway answers"), "{}", ran.err);
 }
 
 #[test]

@@ -209,6 +209,17 @@ fn the_schema_in_the_repository_is_the_programs() {
 }
 
 #[test]
+fn the_chart_takes_the_configuration_that_the_program_takes() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("helm/values.schema.json");
+    let mut values: serde_json::Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    let mut config = config::schema();
+    // The draft is said at the root; Helm 3 knows no later one than the chart's, and no keyword here is younger.
+    config.as_object_mut().unwrap().shift_remove("$schema").unwrap();
+    values["properties"]["config"] = config;
+    assert_expected(&path, &format!("{}\n", serde_json::to_string_pretty(&values).unwrap()));
+}
+
+#[test]
 fn a_loaded_file_knows_the_files_it_came_from() {
     let folder = tempfile::tempdir().unwrap();
     let [path, secret] = ["myelin.yaml", "token"].map(|name| folder.path().join(name));

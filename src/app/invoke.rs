@@ -5,18 +5,25 @@ use std::sync::Arc;
 use crate::{
     era::HEADER_MISMATCH,
     jsonrpc::Raw,
-    mcp::{Call, Caller, Completion, Fault, Invoke, ListKind, Mirror, Mirrored, Outcome, Reference, Stage, Verb},
+    mcp::{
+        Call, Caller, Completion, Fault, Invoke, ListKind, Mirror, Mirrored, Outcome, Reference, Stage, TaskForm,
+        TaskSupport, Verb,
+    },
     policy::{self, Permitted},
-    upstream::{Errand, Group},
+    upstream::{Errand, Group, Tasking},
 };
 
-use super::endpoint::{Endpoint, Member};
+use super::{
+    endpoint::{Endpoint, Member},
+    plain::plain_errand,
+};
 
 /// Where a call goes.
 struct Destination {
     group: Arc<Group>,
     own: Box<str>,
     mirror: Mirror,
+    support: TaskSupport,
 }
 
 impl Endpoint {
@@ -31,8 +38,15 @@ impl Endpoint {
                 return Outcome::Failed(Fault::HeaderMismatch(reason));
             }
             call.trace.goes_to(destination.group.server());
-            let errand = Errand { asker: self.asker(&destination), ..errand(call, invoke, &destination) };
-            let outcome = destination.group.carry(errand, stage.clone()).await;
+            let (errand, support) = match errand(call, invoke, &destination).await {
+                Ok(errand) => errand,
+                Err(fault) => return Outcome::Failed(fault),
+            };
+            let errand = Errand { asker: self.asker(destination.group.server()), ..errand };
+            let outcome = destination.group.carry_tool(errand, support, stage.clone()).await;
+            if let Outcome::Task(task) = outcome {
+                return self.adopt(call, destination.group.server(), &invoke.params, task);
+            }
             if attempt > 0 || !is_header_mismatch(&outcome) {
                 return outcome;
             }
@@ -43,8 +57,8 @@ impl Endpoint {
     }
 
     /// Who asks when this server does: to be said only where there are several.
-    fn asker(&self, destination: &Destination) -> Option<Arc<str>> {
-        (self.members.len() > 1).then(|| destination.group.server().clone())
+    pub(super) fn asker(&self, server: &Arc<str>) -> Option<Arc<str>> {
+        (self.members.len() > 1).then(|| server.clone())
     }
 
     async fn destination(
@@ -93,7 +107,8 @@ impl Endpoint {
         let entry = joined.index.find(name)?;
         let member = self.members.get(entry.part)?;
         let group = member.upstream.group_now(caller)?;
-        let destination = Destination { group, own: entry.own.clone(), mirror: entry.mirror.clone() };
+        let destination =
+            Destination { group, own: entry.own.clone(), mirror: entry.mirror.clone(), support: entry.support };
         Some(match kind {
             ListKind::Tools => policy::permit_tool(&member.filter, &entry.own, name, destination),
             _ => Ok(policy::permit(destination)),
@@ -112,11 +127,20 @@ impl Endpoint {
             let resources = self.join(ListKind::Resources, &self.stocks_now(caller, ListKind::Resources));
             let templates = self.join(ListKind::Templates, &self.stocks_now(caller, ListKind::Templates));
             let owner = resources.index.find(uri).or_else(|| templates.index.find_template(uri));
-            if let Some(member) = owner.and_then(|entry| self.members.get(entry.part)) {
+            let owner = owner.map(|entry| entry.part).or_else(|| self.owner_of_ui(caller, uri));
+            if let Some(member) = owner.and_then(|part| self.members.get(part)) {
                 return reach(member, caller, uri).await;
             }
         }
         Err(Fault::ResourceNotFound(uri.to_owned()))
+    }
+
+    /// The server whose tool shows itself by this URI (MCP Apps): such resources need not be listed.
+    fn owner_of_ui(&self, caller: &Caller, uri: &str) -> Option<usize> {
+        if !uri.starts_with("ui://") {
+            return None;
+        }
+        self.join(ListKind::Tools, &self.stocks_now(caller, ListKind::Tools)).index.find_ui(uri)
     }
 
     /// The place of the server that has a resource, for subscriptions.
@@ -145,25 +169,11 @@ impl Endpoint {
         let errand = plain_errand(call, "completion/complete", params, vec![("ref", Some(reference))]);
         destination.group.carry(errand, stage).await
     }
-
-    /// Carries a method that nobody here knows: to the only server there is.
-    pub(super) async fn extend(&self, call: &Call, method: &str, params: Option<Raw>, stage: Stage) -> Outcome {
-        let [only] = self.members.as_slice() else {
-            return Outcome::Failed(Fault::UnknownMethod(method.to_owned()));
-        };
-        match only.upstream.group(&call.caller).await {
-            Ok(group) => {
-                call.trace.goes_to(group.server());
-                group.carry(plain_errand(call, method, params, Vec::new()), stage).await
-            }
-            Err(fault) => Outcome::Failed(fault),
-        }
-    }
 }
 
 async fn reach(member: &Member, caller: &Caller, uri: &str) -> Result<Destination, Fault> {
     let group = member.upstream.group(caller).await?;
-    Ok(Destination { group, own: uri.into(), mirror: Mirror::default() })
+    Ok(Destination { group, own: uri.into(), mirror: Mirror::default(), support: TaskSupport::default() })
 }
 
 fn unknown(verb: Verb, name: &str) -> Fault {
@@ -187,27 +197,28 @@ fn is_header_mismatch(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Failed(Fault::Upstream(error)) if error.code == HEADER_MISMATCH)
 }
 
-fn errand(call: &Call, invoke: &Invoke, destination: &Destination) -> Errand {
+/// The request, and whether it must become a task without its client's doing.
+async fn errand(call: &Call, invoke: &Invoke, destination: &Destination) -> Result<(Errand, TaskSupport), Fault> {
     let mut changes = Vec::new();
     if *destination.own != *invoke.target {
         changes.push((invoke.verb.key(), Some(Raw::string(&destination.own))));
     }
     changes.push(("inputResponses", invoke.answers.clone()));
     changes.push(("requestState", invoke.state.as_deref().map(Raw::string)));
-    let errand = plain_errand(call, invoke.verb.method(), Some(invoke.params.clone()), changes);
-    Errand { verb: Some(invoke.verb), mirror: destination.mirror.clone(), ..errand }
-}
-
-fn plain_errand(call: &Call, method: &str, params: Option<Raw>, changes: Vec<(&'static str, Option<Raw>)>) -> Errand {
-    Errand {
-        caller: call.caller.clone(),
-        method: method.to_owned(),
-        params,
-        changes,
-        mirror: Mirror::default(),
-        progress: call.progress,
-        verb: None,
-        trace: call.trace.clone(),
-        asker: None,
+    let mut tasking = Tasking::Nothing;
+    // A server without the capability does not get to see the wish (2025-11-25 basic/utilities/tasks, Task Support and Handling).
+    if let Some(task) = &invoke.task
+        && call.caller.capabilities.tasks == TaskForm::Core
+        && destination.group.greeting().await?.offer.tasks
+    {
+        changes.push(("task", Some(task.clone())));
+        tasking = Tasking::Wished;
     }
+    // Whoever knows that form of tasks is told by the server that the tool needs one; for the others the gateway waits.
+    let support = match call.caller.capabilities.tasks {
+        TaskForm::Core => TaskSupport::NotRequired,
+        TaskForm::Unspoken | TaskForm::Extension => destination.support,
+    };
+    let errand = plain_errand(call, invoke.verb.method(), Some(invoke.params.clone()), changes);
+    Ok((Errand { verb: Some(invoke.verb), mirror: destination.mirror.clone(), tasking, ..errand }, support))
 }

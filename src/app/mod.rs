@@ -5,13 +5,16 @@
 
 mod door;
 mod endpoint;
+mod extend;
 mod gateway;
 mod invoke;
 mod keep;
 mod list;
 mod listen;
+mod plain;
 mod run;
 mod status;
+mod tasks;
 
 pub use door::Door;
 pub use endpoint::{Endpoint, Member};

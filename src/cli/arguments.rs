@@ -4,7 +4,7 @@ use std::{ffi::OsString, process::ExitCode};
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use super::{call, check, completions, exit::Code, failure::Failure, import, run as serve, schema, tools};
+use super::{call, check, completions, exit::Code, failure::Failure, health, import, run as serve, schema, tools};
 
 const ABOUT: &str = "An MCP gateway: one front door between AI agents and their tool servers";
 const EXAMPLES: &str = "\
@@ -31,6 +31,7 @@ enum Command {
     Import(import::Import),
     Tools(tools::Tools),
     Call(call::CallTool),
+    Health(health::Health),
     Schema(schema::PrintSchema),
     Completions(completions::Completions),
 }
@@ -57,6 +58,7 @@ impl Command {
             Self::Import(import) => import.run(),
             Self::Tools(tools) => tools.run(),
             Self::Call(call) => call.run(),
+            Self::Health(health) => health.run(),
             Self::Schema(schema) => schema.run(),
             Self::Completions(completions) => completions.run(&mut Arguments::command()),
         }

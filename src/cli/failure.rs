@@ -1,6 +1,6 @@
 //! Why a command failed, and what to do next.
 
-use std::{error::Error, io, iter, path::PathBuf, process::ExitCode};
+use std::{error::Error, io, iter, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use http::Uri;
 use myelin::{
@@ -40,7 +40,7 @@ pub(super) enum Failure {
     #[error("{} cannot be written: {source}", path.display())]
     Unwritable { path: PathBuf, source: io::Error },
     #[error("{0} is not a loopback address, and nothing authenticates clients")]
-    OpenToAll(std::net::SocketAddr),
+    OpenToAll(SocketAddr),
     #[error("there is no tool `{name}`")]
     NoSuchTool { name: String, near: Option<String> },
     #[error("{url}: {}", told(.fault))]
@@ -49,6 +49,10 @@ pub(super) enum Failure {
     Client { server: String, fault: ClientFault },
     #[error("no gateway answers at {0}")]
     NoGateway(Box<Uri>),
+    #[error("no gateway answers at {admin}: {source}")]
+    NoHealth { admin: SocketAddr, source: io::Error },
+    #[error("the gateway at {0} takes no calls")]
+    NotServing(SocketAddr),
     #[error("{server} {fault}")]
     Broken { server: String, fault: UpstreamFault },
     #[error("{} (error {})", plain(&.0.message), .0.code)]
@@ -95,7 +99,7 @@ impl Failure {
             | Self::NoSuchTool { .. }
             | Self::Address { .. }
             | Self::Log(LogError::Filter(_)) => Code::Usage,
-            Self::NoGateway(_) | Self::Broken { .. } => Code::Unreachable,
+            Self::NoGateway(_) | Self::NoHealth { .. } | Self::NotServing(_) | Self::Broken { .. } => Code::Unreachable,
             Self::Refused(_) | Self::Failed(_) | Self::Unanswerable | Self::EndlessQuestions => Code::ToolFailed,
             Self::Run(error) => run_code(error),
             Self::Log(LogError::Taken) | Self::System(_) | Self::Unwritable { .. } => Code::Software,
@@ -116,6 +120,7 @@ impl Failure {
             Self::NoSuchTool { near: None, .. } => "see what there is with `myelin tools`".to_owned(),
             Self::NoGateway(url) if is_loopback(url) => "start one with `myelin run`, or name another address with --url".to_owned(),
             Self::NoGateway(_) => "check the address, or start a gateway with `myelin run`".to_owned(),
+            Self::NoHealth { .. } => "name the address that `admin` has in the gateway's configuration".to_owned(),
             Self::Broken { fault: UpstreamFault::Unauthorized, .. } => {
                 "give a credential with --header 'Authorization: Bearer …'".to_owned()
             }

@@ -17,6 +17,7 @@ mod demo;
 mod exit;
 mod failure;
 mod form;
+mod health;
 mod import;
 mod input;
 mod listen;

@@ -175,7 +175,9 @@ fn judge(kind: AskKind, answer: Answer) -> Result<Raw, Fault> {
         (_, Err(Unanswered::NotPut(_))) => {
             Err(Fault::Unanswered("The server asks for input in a form that this client cannot be asked in"))
         }
-        (AskKind::Elicit, Err(Unanswered::Refused(_))) => Ok(Raw::literal(r#"{"action":"cancel"}"#)),
+        (AskKind::Elicit, Err(Unanswered::Refused(_) | Unanswered::GivenUp(_))) => {
+            Ok(Raw::literal(r#"{"action":"cancel"}"#))
+        }
         (AskKind::Sample, Err(_)) => Err(Fault::Unanswered("The client refused to sample for the server")),
         (AskKind::Roots, Err(_)) => Err(Fault::Unanswered("The client did not tell its roots")),
     }

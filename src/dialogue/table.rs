@@ -4,7 +4,7 @@
 //! call upstream.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
@@ -23,7 +23,8 @@ pub(super) struct Table(Mutex<Inner>);
 
 #[derive(Default)]
 struct Inner {
-    calls: HashMap<String, Parked>,
+    calls: HashMap<Arc<str>, Parked>,
+    by_expiry: BTreeSet<(Instant, Arc<str>)>,
     of_principal: HashMap<Arc<str>, usize>,
 }
 
@@ -57,6 +58,8 @@ impl Table {
         }
         inner.of_principal.insert(principal.clone(), own + 1);
         let expires = clock::now() + settings.lifetime;
+        let id: Arc<str> = id.into();
+        inner.by_expiry.insert((expires, id.clone()));
         inner.calls.insert(id, Parked { talk, principal, expires, _counted: InUse::of(&METRICS.parked) });
         Ok(())
     }
@@ -72,8 +75,8 @@ impl Table {
         let now = clock::now();
         let expired: Vec<Parked> = {
             let mut inner = self.lock();
-            let ids: Vec<String> =
-                inner.calls.iter().filter(|(_, parked)| parked.expires <= now).map(|(id, _)| id.clone()).collect();
+            let due = inner.by_expiry.iter().take_while(|(expires, _)| *expires <= now);
+            let ids: Vec<Arc<str>> = due.map(|(_, id)| id.clone()).collect();
             ids.iter().filter_map(|id| inner.remove(id)).collect()
         };
         if expired.is_empty() {
@@ -88,13 +91,14 @@ impl Table {
 
     /// When the next call expires.
     pub(super) fn next_expiry(&self) -> Option<Instant> {
-        self.lock().calls.values().map(|parked| parked.expires).min()
+        self.lock().by_expiry.first().map(|(expires, _)| *expires)
     }
 }
 
 impl Inner {
     fn remove(&mut self, id: &str) -> Option<Parked> {
-        let parked = self.calls.remove(id)?;
+        let (id, parked) = self.calls.remove_entry(id)?;
+        self.by_expiry.remove(&(parked.expires, id));
         if let Some(own) = self.of_principal.get_mut(&parked.principal) {
             *own -= 1;
             if *own == 0 {
@@ -138,5 +142,6 @@ mod tests {
         assert!(table.take("a2").is_none());
         assert_eq!(put(&table, "a3", "a", Duration::from_secs(60)), Ok(()));
         assert!(table.lock().calls.len() == 1 && table.lock().of_principal.len() == 1);
+        assert!(table.lock().by_expiry.len() == 1);
     }
 }

@@ -10,7 +10,7 @@ use std::{
 
 use crate::jsonrpc::Raw;
 
-use super::{Caller, Filter, ListKind, TraceContext};
+use super::{Caller, Filter, ListKind, TaskCall, TraceContext};
 
 /// One client request, whatever era and wire it came by.
 #[derive(Clone, Debug)]
@@ -80,10 +80,21 @@ pub enum Op {
     Invoke(Invoke),
     /// Suggestions for an argument.
     Complete(Completion),
+    /// Something of a task.
+    Task(TaskCall),
+    /// One page of the caller's tasks (2025-11-25).
+    Tasks(Option<String>),
     /// A stream of change notices.
     Listen(Filter),
     /// The client's roots changed (legacy sessions only); there is nothing to answer.
     RootsChanged,
+    /// A notification that this gateway has no opinion of (legacy sessions only); there is nothing to answer.
+    Tell {
+        /// The method.
+        method: String,
+        /// The parameters as they came.
+        params: Option<Raw>,
+    },
     /// A method that this gateway has no opinion of.
     Extension {
         /// The method.
@@ -106,6 +117,8 @@ pub struct Invoke {
     pub answers: Option<Raw>,
     /// The state of the round before.
     pub state: Option<String>,
+    /// The wish that it become a task, an object (2025-11-25).
+    pub task: Option<Raw>,
 }
 
 /// The three methods that may need input (2026-07-28 basic/patterns/mrtr, Supported Requests).

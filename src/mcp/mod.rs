@@ -16,6 +16,7 @@ mod offer;
 mod question;
 mod reply;
 mod span;
+mod task;
 mod value;
 
 pub use call::{Call, Completion, Invoke, Mirrored, Op, ProgressInterest, Reference, Trace, Verb};
@@ -30,6 +31,9 @@ pub use offer::Offer;
 pub use question::{is_url, signed, wants_tools};
 pub use reply::{Answer, Ask, AskId, AskKind, Conversation, Event, Notice, Outcome, Reply, Stage, Unanswered};
 pub use span::{TRACE_MEMBERS, TraceContext};
+pub use task::{
+    NewTask, TASKS_EXTENSION, TaskAct, TaskCall, TaskForm, TaskNotice, TaskSupport, tasks_required, without_tasks,
+};
 pub use value::{Undecodable, decode_value, encode_value};
 
 /// The waist itself: what turns a call into a reply.

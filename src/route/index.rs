@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     jsonrpc::Raw,
-    mcp::{Catalog, Entry, ListKind, Mirror, exposed_name},
+    mcp::{Catalog, Entry, ListKind, Mirror, TaskSupport, exposed_name},
     policy::ToolFilter,
 };
 
@@ -34,6 +34,8 @@ pub struct Exposed {
     pub raw: Raw,
     /// For a tool: the arguments that are mirrored into headers.
     pub mirror: Mirror,
+    /// For a tool: whether it runs as a task only.
+    pub support: TaskSupport,
 }
 
 /// The joined list.
@@ -41,6 +43,8 @@ pub struct Exposed {
 pub struct Index {
     entries: Vec<Exposed>,
     by_name: HashMap<Box<str>, usize>,
+    /// Parts by the URIs by which their tools show themselves (MCP Apps).
+    by_ui: HashMap<Box<str>, usize>,
     /// Names that two servers wanted, and the server that did not get it.
     pub collisions: Vec<(Box<str>, Arc<str>)>,
 }
@@ -64,6 +68,9 @@ impl Index {
             self.collisions.push((exposed.name, part.server.clone()));
             return;
         }
+        if let Some(uri) = ui(&exposed.raw) {
+            self.by_ui.entry(uri).or_insert(exposed.part);
+        }
         self.by_name.insert(exposed.name.clone(), self.entries.len());
         self.entries.push(exposed);
     }
@@ -76,6 +83,11 @@ impl Index {
     /// What is offered under that name.
     pub fn find(&self, name: &str) -> Option<&Exposed> {
         self.entries.get(*self.by_name.get(name)?)
+    }
+
+    /// The part whose tool shows itself by this URI.
+    pub fn find_ui(&self, uri: &str) -> Option<usize> {
+        self.by_ui.get(uri).copied()
     }
 
     /// In a list of templates: the one that makes this URI, or is it.
@@ -92,7 +104,22 @@ fn expose(kind: ListKind, place: usize, part: &Part, entry: &Entry, prefixed: bo
         ListKind::Prompts => exposed_name(prefixed.then_some(&part.server), &entry.key),
     };
     let raw = if *name == *entry.key { entry.raw.clone() } else { renamed(&entry.raw, kind, &name) };
-    Exposed { part: place, own: entry.key.clone(), name: name.into(), raw, mirror: entry.mirror.clone() }
+    Exposed {
+        part: place,
+        own: entry.key.clone(),
+        name: name.into(),
+        raw,
+        mirror: entry.mirror.clone(),
+        support: entry.support,
+    }
+}
+
+/// The URI by which a tool shows itself: `_meta.ui.resourceUri`, or the older spelling of it.
+fn ui(raw: &Raw) -> Option<Box<str>> {
+    memchr::memmem::find(raw.bytes(), b"esourceUri\"")?;
+    let own = raw.member("_meta")?;
+    let uri = own.member("ui").and_then(|ui| ui.member("resourceUri")).or_else(|| own.member("ui/resourceUri"))?;
+    uri.text().map(|uri| (&*uri).into())
 }
 
 fn renamed(raw: &Raw, kind: ListKind, name: &str) -> Raw {
@@ -118,6 +145,7 @@ mod tests {
             key: (*name).into(),
             raw: Raw::from_value(&serde_json::json!({ "name": name, "n": 1 })),
             mirror: Mirror::default(),
+            support: TaskSupport::default(),
         });
         Part { server: server.into(), catalog: Some(Arc::new(Catalog::new(entries))), filter: Arc::default() }
     }

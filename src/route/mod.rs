@@ -3,8 +3,11 @@
 //! Pure: built from catalogs, asked with names. It never tries servers one after the other to find out who owns a name: that would
 //! show each what is asked of another.
 
+mod extension;
 mod index;
 pub mod settings;
+pub mod task;
 mod template;
 
+pub use extension::owner as extension_owner;
 pub use index::{Exposed, Index, Part, owner_by_prefix};

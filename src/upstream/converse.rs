@@ -9,7 +9,7 @@ use crate::{
     clock,
     era::legacy::back::elicitation_ids,
     jsonrpc::{Id, Raw},
-    mcp::{Answer, Ask, AskId, AskKind, Event, Fault, Notice, Outcome, ProgressInterest, Stage, UpstreamFault},
+    mcp::{Answer, Ask, AskId, AskKind, Caller, Event, Fault, Notice, Outcome, ProgressInterest, Stage, UpstreamFault},
 };
 
 use super::{
@@ -54,7 +54,15 @@ pub(super) async fn converse(
     Place { server, bus }: Place<'_>,
     patience: Patience,
 ) -> Outcome {
-    let mut talk = Talk { stage: &stage, errand: &errand, bus, asks: SmallVec::new(), asked: 0, progress: None };
+    let mut talk = Talk {
+        stage: &stage,
+        errand: &errand,
+        bus,
+        is_legacy: exchange.dialect().is_legacy(),
+        asks: SmallVec::new(),
+        asked: 0,
+        progress: None,
+    };
     let start = Instant::from_std(clock::now());
     let end = start + patience.total;
     let silence = sleep_until((start + patience.silence).min(end));
@@ -103,10 +111,20 @@ pub(super) async fn converse(
     }
 }
 
+/// Whether a notification in no words of MCP is for a caller: one era's mean nothing to the other's clients, and modern clients say
+/// with each request whether they know extensions.
+pub(super) fn knows_unknown(is_legacy_server: bool, caller: &Caller) -> bool {
+    match caller.session {
+        Some(_) => is_legacy_server,
+        None => caller.capabilities.profile.extensions.is_some(),
+    }
+}
+
 struct Talk<'a> {
     stage: &'a Stage,
     errand: &'a Errand,
     bus: &'a Bus,
+    is_legacy: bool,
     asks: SmallVec<[(AskId, Id); 2]>,
     asked: u64,
     progress: Option<f64>,
@@ -123,6 +141,7 @@ impl Talk<'_> {
                 }
                 false
             }
+            Item::Notice(Notice::Extension(..)) if !knows_unknown(self.is_legacy, &self.errand.caller) => false,
             Item::Notice(notice) => {
                 self.stage.say(Event::Notice(notice)).await;
                 false

@@ -69,6 +69,11 @@ impl Mailbox {
         Ok(())
     }
 
+    /// Takes the next item if there is one.
+    pub(super) fn take_now(&self) -> Option<Item> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).items.pop_front()
+    }
+
     /// Takes the next item.
     ///
     /// # Cancel safety

@@ -18,6 +18,7 @@ mod listener;
 mod mailbox;
 mod mux;
 mod opening;
+mod overture;
 mod owners;
 mod peer;
 mod pool;
@@ -27,6 +28,6 @@ mod streamable;
 mod wishes;
 
 pub use catalog::Stock;
-pub use errand::{Dialect, Errand, Greeting};
-pub use group::{Group, Listening};
+pub use errand::{Dialect, Errand, Greeting, Tasking};
+pub use group::{Group, Listening, TaskListening};
 pub use pool::Upstream;

@@ -15,16 +15,16 @@ use bytes::Bytes;
 
 use crate::{
     era::{Incoming, Outgoing, Revision, legacy, modern},
-    jsonrpc::{self, Id, MAX_DEPTH, Malformed, Message, one_line},
+    jsonrpc::{self, Id, MAX_DEPTH, Malformed, Message, Raw, one_line},
     mcp::{Answer, Notice, UpstreamFault},
 };
 
 use super::{
     bus::Bus,
     converse::Exchange,
-    errand::{Dialect, Errand},
+    errand::{Dialect, Errand, Tasking},
     mailbox::{Item, Mailbox},
-    owners::{Attribution, Owners, Unattributable},
+    owners::{Owners, Place},
 };
 
 /// Carries messages to the other side without waiting.
@@ -59,15 +59,18 @@ struct Waiting {
 
 impl Mux {
     /// A wire whose first request gets the number `first`: those before it were used by a probe.
-    pub(super) fn new(
-        server: Arc<str>,
-        post: Box<dyn Post>,
-        attribution: Attribution,
-        bus: Arc<Bus>,
-        first: u64,
-    ) -> Self {
-        let (owners, next) = (Owners::new(attribution), AtomicU64::new(first));
+    pub(super) fn new(server: Arc<str>, post: Box<dyn Post>, owners: Owners, bus: Arc<Bus>, first: u64) -> Self {
+        let next = AtomicU64::new(first);
         Self { server, post, dialect: OnceLock::new(), bus, owners, next, calls: Mutex::default() }
+    }
+
+    pub(super) const fn owners(&self) -> &Owners {
+        &self.owners
+    }
+
+    /// The next number of this wire.
+    pub(super) fn next_token(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Settles what the other side speaks: once per wire, since a process keeps its era.
@@ -86,7 +89,14 @@ impl Mux {
 
     /// Sends a client's request.
     pub(super) fn start(self: &Arc<Self>, errand: &Errand) -> Result<MuxExchange, UpstreamFault> {
-        self.send(Standing::Clients, |token| self.dialect().encode(errand, token))
+        let standing = match errand.tasking.is_short() {
+            true => Standing::Gateways,
+            false => Standing::Clients(errand.tasking.awaited()),
+        };
+        let mut exchange = self.send(standing, |token| self.dialect().encode(errand, token))?;
+        // What becomes a task is not cancelled so (2025-11-25 basic/utilities/tasks).
+        exchange.cancellable &= errand.tasking != Tasking::Wished;
+        Ok(exchange)
     }
 
     /// Sends a request of the gateway's own.
@@ -99,10 +109,10 @@ impl Mux {
 
     fn send(
         self: &Arc<Self>,
-        standing: Standing,
+        standing: Standing<'_>,
         encode: impl FnOnce(u64) -> Outgoing,
     ) -> Result<MuxExchange, UpstreamFault> {
-        let token = self.next.fetch_add(1, Ordering::Relaxed);
+        let token = self.next_token();
         let outgoing = encode(token);
         let mailbox = Arc::new(Mailbox::default());
         {
@@ -113,8 +123,8 @@ impl Mux {
             let is_subscription = outgoing.method == "subscriptions/listen";
             calls.by_id.insert(token, Waiting { mailbox: mailbox.clone(), is_subscription });
         }
-        if standing == Standing::Clients {
-            self.owners.enter(token, &mailbox);
+        if let Standing::Clients(task) = standing {
+            self.owners.enter(token, &mailbox, task);
         }
         // `initialize` is never cancelled (2025-11-25 basic/utilities/cancellation).
         let cancellable = outgoing.method != "initialize";
@@ -177,12 +187,13 @@ impl Mux {
             Some(Incoming::Complaint(error)) => {
                 tracing::warn!(server = &*self.server, code = error.code, "upstream complains of a message unnamed");
             }
-            Some(Incoming::Progress(token, params)) => self.deliver(token.unsigned(), Item::Progress(params)),
+            Some(Incoming::Progress(token, params)) => self.progress(token.unsigned(), params),
             Some(Incoming::Notice(notice, Some(id))) => self.deliver(id.unsigned(), Item::Notice(notice)),
             Some(Incoming::Notice(notice, None)) => self.notice(notice),
             Some(Incoming::Ask(id, kind, params)) => {
-                if let Err(Unattributable(id, kind)) = self.owners.ask(id, kind, params) {
-                    self.reply(legacy::back::answer(&id, &legacy::back::unattributable(kind)));
+                if let Err(refused) = self.owners.ask(id, kind, params) {
+                    let (id, unanswered) = *refused;
+                    self.reply(legacy::back::answer(&id, &unanswered));
                 }
             }
             Some(Incoming::Ping(id)) => self.reply(legacy::back::pong(&id)),
@@ -203,21 +214,36 @@ impl Mux {
         }
     }
 
+    fn mailbox(&self, token: Option<u64>) -> Option<Arc<Mailbox>> {
+        token.and_then(|token| self.lock().by_id.get(&token).map(|call| call.mailbox.clone()))
+    }
+
     fn deliver(&self, token: Option<u64>, item: Item) {
-        let mailbox = token.and_then(|token| self.lock().by_id.get(&token).map(|call| call.mailbox.clone()));
-        if let Some(mailbox) = mailbox {
+        if let Some(mailbox) = self.mailbox(token) {
             self.bus.tell(&mailbox, item);
         }
     }
 
+    /// A task goes on reporting after the call that made it was answered.
+    fn progress(&self, token: Option<u64>, params: Raw) {
+        match self.mailbox(token) {
+            Some(mailbox) => self.bus.tell(&mailbox, Item::Progress(params)),
+            None if legacy::task::related(&params).is_some() => self.bus.publish(Notice::Progress(params)),
+            None => (),
+        }
+    }
+
     fn notice(&self, notice: Notice) {
-        match (&notice, self.owners.owner()) {
-            (Notice::Log(..), Some(mailbox)) => self.bus.tell(&mailbox, Item::Notice(notice)),
-            (Notice::Elicited(params, _), _) => match self.owners.visitor(params) {
+        match &notice {
+            Notice::Log(_, params) => match self.owners.place(params) {
+                Place::Call(mailbox) => self.bus.tell(&mailbox, Item::Notice(notice)),
+                Place::Everybody => self.bus.publish(notice),
+                Place::Nobody => (),
+            },
+            Notice::Elicited(params, _) => match self.owners.visitor(params) {
                 Some(mailbox) => self.bus.tell(&mailbox, Item::Notice(notice)),
                 None => self.bus.publish(notice),
             },
-            (Notice::Log(..), None) if !self.owners.is_private() => (),
             _ => self.bus.publish(notice),
         }
     }
@@ -231,9 +257,9 @@ impl Mux {
 
 /// Whose request it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
-    /// A client's: questions and log messages may belong to it.
-    Clients,
+enum Standing<'a> {
+    /// A client's: questions and log messages may belong to it, and so do those of the task whose end it waits for.
+    Clients(Option<&'a str>),
     /// The gateway's own.
     Gateways,
 }
@@ -255,6 +281,7 @@ impl Exchange for MuxExchange {
     }
 
     fn answer(&mut self, id: Id, answer: Answer) {
+        self.mux.owners.answered(&id);
         self.mux.reply(legacy::back::answer(&id, &answer));
     }
 
@@ -265,7 +292,9 @@ impl Exchange for MuxExchange {
 
 impl Drop for MuxExchange {
     fn drop(&mut self) {
-        self.mux.owners.leave(self.token);
+        for (id, unanswered) in self.mux.owners.leave(self.token) {
+            self.mux.reply(legacy::back::answer(&id, &unanswered));
+        }
         if self.finished {
             return;
         }

@@ -28,7 +28,7 @@ use super::{
     bus::Bus,
     errand::{Dialect, Greeting},
     mux::{Mux, Post},
-    owners::Attribution,
+    owners::{Attribution, Owners},
     peer::{Link, Peer, answer},
     settings::{EraHint, HttpTransport, StdioSettings, UpstreamSettings, WireSettings},
     sse_wire,
@@ -75,6 +75,12 @@ pub(super) struct Terms {
     pub(super) attribution: Attribution,
     pub(super) bus: Arc<Bus>,
     pub(super) place: Option<OwnedSemaphorePermit>,
+}
+
+impl Terms {
+    pub(super) fn owners(&self) -> Owners {
+        Owners::new(self.attribution, self.profile.clone())
+    }
 }
 
 /// A server whose era is known and that was not greeted yet.
@@ -259,7 +265,7 @@ async fn greet_stdio(
     (child, lines, token): (Child, Lines, u64),
 ) -> Result<(Verdict, Peer), UpstreamFault> {
     let post = Box::new(ToChild(child.clone()));
-    let mux = Arc::new(Mux::new(site.server.clone(), post, terms.attribution, terms.bus.clone(), token));
+    let mux = Arc::new(Mux::new(site.server.clone(), post, terms.owners(), terms.bus.clone(), token));
     let mut tasks = JoinSet::new();
     tasks.spawn(read_lines(mux.clone(), lines, site.server.clone()));
     let (verdict, greeting) = match (verdict, offer) {

@@ -139,7 +139,7 @@ impl Upstream {
     /// The group of a caller, when the server's era is known.
     pub fn group_now(self: &Arc<Self>, caller: &Caller) -> Option<Arc<Group>> {
         let verdict = self.known()?;
-        let key = key(self.settings.pool.isolation, verdict, caller);
+        let key = key(&self.settings, verdict, caller);
         let mut groups = self.lock_groups();
         if let Some(group) = groups.get(&key) {
             return Some(group.clone());
@@ -244,7 +244,8 @@ impl Upstream {
     /// Ends groups that nobody used for long.
     pub async fn reap(&self) {
         let limit = self.settings.pool.idle_timeout;
-        self.close_groups(|_, group| group.idle_for().is_some_and(|idle| idle >= limit)).await;
+        let is_idle = |group: &Group| group.idle_for().is_some_and(|idle| idle >= limit) && !group.may_have_tasks();
+        self.close_groups(|_, group| is_idle(group)).await;
         self.rest().await;
     }
 

@@ -57,7 +57,7 @@ pub(super) async fn greet(site: &Site<'_>, client: &Arc<Client>, terms: Terms) -
     let endpoint = endpoint(client, &mut body).await?;
     let server = site.server.clone();
     let post = ToEndpoint { client: client.clone(), endpoint, posts: Mutex::default(), server: server.clone() };
-    let mux = Arc::new(Mux::new(server, Box::new(post), terms.attribution, terms.bus.clone(), 1));
+    let mux = Arc::new(Mux::new(server, Box::new(post), terms.owners(), terms.bus.clone(), 1));
     let mut tasks = JoinSet::new();
     tasks.spawn(read_events(mux.clone(), body));
     let greeting = shake_hands(&mux, &terms.profile).await?;

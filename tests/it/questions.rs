@@ -347,12 +347,11 @@ async fn roots_asked_for_right_after_the_handshake_reach_the_client_with_its_fir
     };
     let (client, ()) = tokio::join!(opening, starting);
     let call = client.begin_call(1, "echo", "{}").await;
-    let mut arrived = upstream.take("tools/call").await;
     let mut stream = call.answer().await;
     let asked = question(&mut stream).await;
     assert_eq!(asked["method"], "roots/list");
     client.reply(&asked["id"], r#"{"roots":[{"uri":"file:///mine"}]}"#).await;
     assert_eq!(upstream.answer(&json!("early")).await.json["result"]["roots"][0]["uri"], "file:///mine");
-    arrived.text_result("rooted").await;
+    upstream.take("tools/call").await.text_result("rooted").await;
     assert_eq!(stream.message().await["result"]["content"][0]["text"], "rooted");
 }

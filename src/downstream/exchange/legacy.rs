@@ -164,6 +164,9 @@ pub(super) fn notified(exchange: &Exchange, session: &Arc<Session>, inbound: Inb
             // The waist acts when it is called; there is nothing to wait for.
             drop(exchange.waist.call(session.call(Op::RootsChanged, ProgressInterest::Unwanted)));
         }
+        Inbound::Told(method, params) => {
+            drop(exchange.waist.call(session.call(Op::Tell { method, params }, ProgressInterest::Unwanted)));
+        }
         _ => (),
     }
 }

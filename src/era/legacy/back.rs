@@ -23,9 +23,14 @@ pub struct Handshake {
 
 /// `initialize`, asking for the newest legacy revision.
 pub fn initialize(profile: &Profile) -> Outgoing {
+    let mut capabilities = profile.declaration();
+    // Only this era tells that roots changed, so that other declarations leave it out.
+    if let (true, Ok(declared)) = (profile.roots_changed, capabilities.object()) {
+        capabilities = declared.edit().set("roots", Raw::literal(r#"{"listChanged":true}"#)).finish();
+    }
     let params = meta::of_gateway(&[
         ("protocolVersion", Raw::string(Revision::NEWEST_LEGACY.name())),
-        ("capabilities", profile.declaration()),
+        ("capabilities", capabilities),
         ("clientInfo", IMPLEMENTATION),
     ]);
     Outgoing { method: "initialize".to_owned(), params: Some(params), headers: Vec::new() }
@@ -37,7 +42,8 @@ pub fn handshake(result: &Raw) -> Option<Handshake> {
     let revision =
         Revision::parse(&object.text("protocolVersion")?).filter(|revision| *revision <= Revision::NEWEST_LEGACY)?;
     let capabilities = object.get("capabilities")?.object().ok()?;
-    Some(Handshake { revision, offer: Offer::read(&capabilities, object.text("instructions")) })
+    let spoken = super::front::spoken(revision);
+    Some(Handshake { revision, offer: Offer::read(&capabilities, object.text("instructions")).speaking(spoken) })
 }
 
 /// `notifications/initialized`
@@ -119,7 +125,9 @@ pub fn outcome(verb: Option<Verb>, answer: Result<Raw, ErrorObject>) -> Outcome 
 pub fn answer(id: &Id, answer: &Answer) -> Bytes {
     match answer {
         Ok(result) => jsonrpc::result_response(id, result),
-        Err(Unanswered::Refused(error) | Unanswered::NotPut(error)) => jsonrpc::error_response(Some(id.raw()), error),
+        Err(Unanswered::Refused(error) | Unanswered::NotPut(error) | Unanswered::GivenUp(error)) => {
+            jsonrpc::error_response(Some(id.raw()), error)
+        }
     }
 }
 
@@ -167,7 +175,7 @@ pub fn given_up(kind: AskKind) -> Answer {
         AskKind::Sample => -1,
         AskKind::Roots => code::INTERNAL_ERROR,
     };
-    Err(Unanswered::NotPut(ErrorObject::new(code, "The client did not answer in time")))
+    Err(Unanswered::GivenUp(ErrorObject::new(code, "The client did not answer in time")))
 }
 
 /// The questions in a server's error that a URL must be visited first (2025-11-25, `-32042`), as `inputRequests`: the call is to be

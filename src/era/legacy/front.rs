@@ -13,7 +13,7 @@ use crate::{
     jsonrpc::{self, ErrorObject, Id, Kind, Message, MessageBody, Object, Raw},
     mcp::{
         Answer, Ask, Capabilities, Fault, Invoke, Level, ListKind, Notice, Offer, Op, Outcome, Page, ProgressInterest,
-        TraceContext, Unanswered, Verb,
+        TaskAct, TaskCall, TaskForm, TraceContext, Unanswered, Verb,
     },
 };
 
@@ -49,6 +49,8 @@ pub enum Inbound {
     Cancelled(Id),
     /// The answer to a question.
     Answer(Id, Answer),
+    /// A notification that this gateway has no opinion of.
+    Told(String, Option<Raw>),
     /// Nothing that anybody acts on.
     Ignored,
     /// Not acceptable.
@@ -112,22 +114,26 @@ pub fn decode(message: Message) -> Inbound {
             Ok(object) => request(id, &method, params, &object),
             Err(error) => Inbound::Refused(Some(id), ErrorObject::new(code::INVALID_PARAMS, error.to_string())),
         },
-        MessageBody::Notification { method, params } => notification(&method, params.as_ref()),
+        MessageBody::Notification { method, params } => notification(method, params),
         MessageBody::Response { id, result } => Inbound::Answer(id, Ok(result)),
         MessageBody::Error { id: Some(id), error } => Inbound::Answer(id, Err(Unanswered::Refused(error))),
         MessageBody::Error { id: None, .. } => Inbound::Ignored,
     }
 }
 
-fn notification(method: &str, params: Option<&Raw>) -> Inbound {
-    match method {
+/// MCP's own notifications that mean nothing here: each leg has its own.
+const OWN: [&str; 3] = ["notifications/progress", "notifications/message", "notifications/tasks/status"];
+
+fn notification(method: String, params: Option<Raw>) -> Inbound {
+    match &*method {
         "notifications/initialized" => Inbound::Initialized,
         "notifications/roots/list_changed" => Inbound::RootsChanged,
         "notifications/cancelled" => {
-            let id = params.and_then(|params| params.member("requestId"));
+            let id = params.as_ref().and_then(|params| params.member("requestId"));
             id.as_ref().and_then(Id::parse).map_or(Inbound::Ignored, Inbound::Cancelled)
         }
-        _ => Inbound::Ignored,
+        own if OWN.contains(&own) => Inbound::Ignored,
+        _ => Inbound::Told(method, params),
     }
 }
 
@@ -162,9 +168,15 @@ fn initialize(id: Id, params: &Object) -> Inbound {
     else {
         return refused(id, "`capabilities` must be an object");
     };
+    let capabilities = Capabilities { tasks: spoken(revision), ..capabilities };
     let client_info = params.get("clientInfo").filter(|info| info.kind() == Kind::Object);
     let capabilities = question::meant(capabilities, revision);
     Inbound::Initialize(Initialize { id, revision, capabilities, client_info })
+}
+
+/// In which form a client of that revision speaks of tasks; whatever extension it declares is none of this era.
+pub(super) fn spoken(revision: Revision) -> TaskForm {
+    if revision == Revision::V2025_11_25 { TaskForm::Core } else { TaskForm::Unspoken }
 }
 
 fn call(id: Id, method: &str, params: Option<Raw>, object: &Object) -> Inbound {
@@ -189,7 +201,7 @@ fn call(id: Id, method: &str, params: Option<Raw>, object: &Object) -> Inbound {
 }
 
 fn operation(method: &str, params: Option<Raw>, object: &Object) -> Result<Op, Fault> {
-    let list = |kind| modern::front::cursor(object).map(|cursor| Op::List(kind, cursor));
+    let list = |kind| modern::operation::cursor(object).map(|cursor| Op::List(kind, cursor));
     match method {
         "tools/list" => list(ListKind::Tools),
         "prompts/list" => list(ListKind::Prompts),
@@ -198,8 +210,10 @@ fn operation(method: &str, params: Option<Raw>, object: &Object) -> Result<Op, F
         "tools/call" => invoke(Verb::CallTool, object),
         "prompts/get" => invoke(Verb::GetPrompt, object),
         "resources/read" => invoke(Verb::ReadResource, object),
-        "completion/complete" => modern::front::completion(object).map(Op::Complete),
-        "server/discover" | "subscriptions/listen" => Err(Fault::UnknownMethod(method.to_owned())),
+        "completion/complete" => modern::operation::completion(object).map(Op::Complete),
+        "tasks/list" => modern::operation::cursor(object).map(Op::Tasks),
+        "tasks/get" | "tasks/result" | "tasks/cancel" => task(method, object),
+        "server/discover" | "subscriptions/listen" | "tasks/update" => Err(Fault::UnknownMethod(method.to_owned())),
         _ => Ok(Op::Extension { method: method.to_owned(), params }),
     }
 }
@@ -207,13 +221,20 @@ fn operation(method: &str, params: Option<Raw>, object: &Object) -> Result<Op, F
 /// A legacy client has no rounds: members of that name are not its business.
 fn invoke(verb: Verb, params: &Object) -> Result<Op, Fault> {
     let target = params.text(verb.key()).ok_or(Fault::InvalidParams("the name or uri must be a string"))?;
-    let params = params.edit().remove_all(&["inputResponses", "requestState"]).finish();
-    Ok(Op::Invoke(Invoke { verb, target, params, answers: None, state: None }))
+    let task = params.get("task").filter(|task| verb == Verb::CallTool && task.kind() == Kind::Object);
+    let params = params.edit().remove_all(&["inputResponses", "requestState", "task"]).finish();
+    Ok(Op::Invoke(Invoke { verb, target, params, answers: None, state: None, task }))
+}
+
+/// What is asked of a task (2025-11-25 basic/utilities/tasks).
+fn task(method: &str, params: &Object) -> Result<Op, Fault> {
+    let act = TaskAct::parse(TaskForm::Core, method).ok_or_else(|| Fault::UnknownMethod(method.to_owned()))?;
+    Ok(Op::Task(TaskCall { act, id: modern::operation::task_id(params)?, params: params.raw().clone() }))
 }
 
 /// The answer to the handshake.
 pub fn initialized(id: &Id, revision: Revision, offer: &Offer) -> Bytes {
-    let capabilities = offer.capabilities();
+    let capabilities = offer.clone().speaking(spoken(revision)).capabilities();
     let mut members = vec![
         ("protocolVersion", Raw::string(revision.name())),
         ("capabilities", capabilities),
@@ -236,7 +257,8 @@ pub fn outcome(ticket: &Ticket, session: &Session, outcome: &Outcome) -> Bytes {
             Told::ToolError(sentence) => tool_error(&sentence),
         },
         Outcome::Complete(result) | Outcome::Cacheable(result, _) => downgrade::result(result, session.revision),
-        Outcome::Discovered(offer) => offer.capabilities(),
+        Outcome::Discovered(offer) => Offer::clone(offer).speaking(spoken(session.revision)).capabilities(),
+        Outcome::Task(task) => task.result.clone(),
         Outcome::Listed(page) => listed(page, session.revision),
         // Questions are put to the client before an answer is due; nothing else can come here.
         Outcome::InputRequired { .. } => tool_error("The server asks for input in a way that cannot be carried here"),
@@ -264,7 +286,8 @@ fn listed(page: &Page, revision: Revision) -> Raw {
 
 /// A notice on the stream of this request, or (without a ticket) on the session's own. `None` for what this era does not tell.
 pub fn notice(ticket: Option<&Ticket>, notice: &Notice) -> Option<Bytes> {
-    if matches!(notice, Notice::Acknowledged(_)) {
+    if matches!(notice, Notice::Acknowledged(_)) || matches!(notice, Notice::Task(task) if task.form != TaskForm::Core)
+    {
         return None;
     }
     let (method, params) = notices::encode(notice, ticket.and_then(|ticket| ticket.progress_token.as_ref()))?;

@@ -5,5 +5,6 @@ mod downgrade;
 mod fault;
 pub mod front;
 mod question;
+pub mod task;
 
 pub use fault::{Told, fault, session_unknown};

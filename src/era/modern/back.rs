@@ -7,7 +7,10 @@ use http::{HeaderName, HeaderValue};
 use crate::{
     era::{Incoming, Outgoing, Revision, code, meta, notice},
     jsonrpc::{ErrorObject, Id, Message, MessageBody, Object, Raw},
-    mcp::{CacheHint, Caller, Fault, Filter, Mirror, Offer, Outcome, ProgressInterest, Verb, encode_value},
+    mcp::{
+        CacheHint, Caller, Fault, Filter, Mirror, Offer, Outcome, ProgressInterest, TaskForm, Verb, encode_value,
+        tasks_required,
+    },
 };
 
 use super::front::named_by;
@@ -106,9 +109,20 @@ pub fn outcome(verb: Option<Verb>, caller: &Caller, answer: Result<Raw, ErrorObj
         (None | Some("complete"), Some(Verb::ReadResource)) => Ok(Outcome::Cacheable(result, CacheHint::read(&object))),
         (None | Some("complete"), _) => Ok(Outcome::Complete(result)),
         (Some("input_required"), Some(_)) => input_required(&object),
-        (Some("task"), Some(Verb::CallTool)) if declares_tasks(caller) => Ok(Outcome::Complete(result)),
+        (Some("task"), Some(Verb::CallTool)) => task(&object, caller),
+        // A value of an extension that this request declared is the client's to understand.
+        (Some(kind), _) if !matches!(kind, "input_required" | "task") && declares_extensions(caller) => {
+            Ok(Outcome::Complete(result))
+        }
         _ => Err(NotAResult),
     }
+}
+
+/// Whether a modern client declared extensions other than the official ones, whose kinds of results are known.
+fn declares_extensions(caller: &Caller) -> bool {
+    let declared = caller.capabilities.profile.extensions.as_ref().and_then(|declared| declared.object().ok());
+    let is_unknown = |(id, _): (&str, Raw)| !id.starts_with("io.modelcontextprotocol/");
+    caller.session.is_none() && declared.is_some_and(|declared| declared.iter().any(is_unknown))
 }
 
 /// A server answered with what is no result of this revision.
@@ -127,9 +141,12 @@ fn input_required(object: &Object) -> Result<Outcome, NotAResult> {
     Ok(Outcome::InputRequired { requests, state, result: object.raw().clone() })
 }
 
-fn declares_tasks(caller: &Caller) -> bool {
-    let extensions = caller.capabilities.profile.extensions.as_ref();
-    extensions.is_some_and(|extensions| extensions.member("io.modelcontextprotocol/tasks").is_some())
+/// A task that the client did not say it can follow is of no use to it (the extension's Capability Negotiation).
+fn task(object: &Object, caller: &Caller) -> Result<Outcome, NotAResult> {
+    match caller.capabilities.tasks {
+        TaskForm::Extension => super::task::created(object).map(Outcome::Task).ok_or(NotAResult),
+        TaskForm::Core | TaskForm::Unspoken => Ok(Outcome::Failed(Fault::MissingCapability(tasks_required()))),
+    }
 }
 
 /// What a probe learned.
@@ -164,7 +181,7 @@ fn discovered(result: &Raw) -> Option<Probe> {
         return Some(Probe::Legacy);
     }
     let capabilities = object.get("capabilities")?.object().ok()?;
-    Some(Probe::Modern(Offer::read(&capabilities, object.text("instructions"))))
+    Some(Probe::Modern(Offer::read(&capabilities, object.text("instructions")).speaking(TaskForm::Extension)))
 }
 
 fn is_spoken(version: &Raw) -> bool {

@@ -4,5 +4,7 @@ pub mod back;
 mod fault;
 pub mod front;
 pub(in crate::era) mod header;
+pub(super) mod operation;
+pub mod task;
 
 pub use fault::fault;

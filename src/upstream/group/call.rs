@@ -2,17 +2,21 @@
 
 use std::sync::{Arc, PoisonError};
 
+use tokio::time::Instant;
+
 use crate::{
     clock,
     era::legacy,
-    mcp::{Fault, Outcome, Stage},
+    jsonrpc::{self, Raw},
+    mcp::{Caller, Fault, Outcome, Stage},
     upstream::{
-        converse::{Patience, Place, converse},
-        errand::{Errand, Greeting},
+        converse::{Patience, Place, converse, knows_unknown},
+        errand::{Errand, Greeting, Tasking},
+        overture::Overture,
     },
 };
 
-use super::core::Group;
+use super::{core::Group, key::Owner};
 
 impl Group {
     /// Carries a call: what the server says on the way goes to `stage`.
@@ -21,20 +25,40 @@ impl Group {
     /// Dropped, it cancels the call upstream.
     pub async fn carry(self: &Arc<Self>, errand: Errand, stage: Stage) -> Outcome {
         let settings = self.upstream.settings();
-        let patience = Patience { silence: settings.timeout, total: settings.total_timeout };
-        let lease = match self.lease().await {
+        // Who waits for a task's end waits in silence.
+        let silence = if errand.tasking.awaited().is_some() { settings.total_timeout } else { settings.timeout };
+        let patience = Patience { silence, total: settings.total_timeout };
+        let known = match &errand.tasking {
+            Tasking::About(_, _, Some(mark)) => self.lease_of(mark),
+            _ => None,
+        };
+        let leased = match known {
+            Some(lease) => Ok(lease),
+            None => self.lease().await,
+        };
+        let lease = match leased {
             Ok(lease) => lease,
             Err(fault) => return Outcome::Failed(fault),
         };
         lease.peer.raise_log_level(errand.caller.log).await;
+        if let Some(overture) = Overture::of(&lease.peer) {
+            let deadline = Instant::from_std(clock::now() + patience.silence);
+            if let Err(fault) = overture.play(&stage, errand.asker.as_deref(), deadline).await {
+                return Outcome::Failed(fault);
+            }
+        }
         let started = clock::now();
         let trace = errand.trace.clone();
-        let outcome = match lease.peer.start(&errand) {
+        let mut outcome = match lease.peer.start(&errand) {
             Ok(exchange) => {
                 converse(exchange, stage, errand, Place { server: self.server(), bus: &self.bus }, patience).await
             }
             Err(fault) => Outcome::Failed(Fault::Broken(self.server().clone(), fault)),
         };
+        if let Outcome::Task(task) = &mut outcome {
+            task.peer.clone_from(&lease.peer.mark);
+            self.keep_for_task(task.ttl);
+        }
         let taken = clock::now().saturating_duration_since(started);
         trace.spend(taken);
         self.upstream.metrics().answered(taken);
@@ -53,8 +77,36 @@ impl Group {
         self.greeting.load_full().ok_or(Fault::Internal)
     }
 
-    /// The client's roots changed: legacy peers of its session are told.
+    /// What the server offers, if it was reached.
+    pub fn greeting_now(&self) -> Option<Arc<Greeting>> {
+        self.greeting.load_full()
+    }
+
+    /// A client's notification that nobody here knows: legacy peers of its own hear of it. A modern server hears nothing of clients
+    /// between their requests, and what everybody shares nothing of one of them.
+    pub fn pass_on(&self, method: &str, params: Option<&Raw>) {
+        if self.key.owner == Owner::Everybody {
+            return;
+        }
+        let peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        for peer in peers.iter().filter(|peer| peer.greeting.dialect.is_legacy()) {
+            peer.post(jsonrpc::notification(method, params));
+        }
+    }
+
+    /// Whether a caller is told what the server says to nobody in particular and in no words of MCP: not across the eras, not where
+    /// principals share, and of modern clients only those that declared extensions.
+    pub fn tells_unknown(&self, caller: &Caller) -> bool {
+        let is_legacy = self.greeting_now().is_some_and(|greeting| greeting.dialect.is_legacy());
+        let is_same_era = is_legacy == caller.session.is_some();
+        self.key.owner != Owner::Everybody && is_same_era && knows_unknown(is_legacy, caller)
+    }
+
+    /// The client's roots changed: legacy peers of its own are told, those that were told of roots at all.
     pub fn roots_changed(&self) {
+        if self.key.owner == Owner::Everybody {
+            return;
+        }
         let peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
         for peer in peers.iter().filter(|peer| peer.greeting.dialect.is_legacy() && self.key.profile.roots) {
             peer.post(legacy::back::roots_changed());

@@ -6,7 +6,7 @@ use tokio::{sync::broadcast, time::timeout};
 
 use crate::{
     era::legacy,
-    mcp::{Fault, Filter, ListKind, Notice},
+    mcp::{Caller, Fault, Filter, ListKind, Notice},
     upstream::{errand::Greeting, peer::Peer, wishes::Wishes},
 };
 
@@ -26,6 +26,8 @@ impl Group {
             prompts: filter.prompts && offer.prompts_changed,
             resources: filter.resources && offer.resources_changed,
             uris: Vec::new(),
+            // Each listener follows its tasks on its own, in `group::tasks`.
+            task_ids: Vec::new(),
         };
         let _ = timeout(SUBSCRIBE_PATIENCE, self.hears(&greeting)).await;
         if offer.subscribe {
@@ -134,6 +136,11 @@ impl Listening {
         Self { group, notices, granted: Filter::default() }
     }
 
+    /// Whether a caller is told what the server says in no words of MCP.
+    pub fn tells_unknown(&self, caller: &Caller) -> bool {
+        self.group.tells_unknown(caller)
+    }
+
     /// The next notice. A listener that fell behind is told that everything it listens for changed.
     ///
     /// # Cancel safety
@@ -157,7 +164,9 @@ impl Listening {
         match notice {
             Notice::Changed(kind) => self.granted.wants(*kind),
             Notice::Updated(uri, _) => self.granted.wants_resource(uri),
-            Notice::Log(..) | Notice::Extension(..) | Notice::Elicited(..) => true,
+            Notice::Log(..) | Notice::Extension(..) | Notice::Elicited(..) | Notice::Task(_) | Notice::Progress(_) => {
+                true
+            }
             _ => false,
         }
     }

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use crate::{
     mcp::{Caller, Profile},
-    upstream::{opening::Verdict, settings::Isolation},
+    upstream::{
+        opening::Verdict,
+        settings::{Isolation, UpstreamSettings, WireSettings},
+    },
 };
 
 /// Who shares the peers of a group.
@@ -28,8 +31,12 @@ pub(in crate::upstream) enum Owner {
 }
 
 /// The key of a caller's group on a server of that era.
-pub(in crate::upstream) fn key(isolation: Isolation, verdict: Verdict, caller: &Caller) -> GroupKey {
+pub(in crate::upstream) fn key(settings: &UpstreamSettings, verdict: Verdict, caller: &Caller) -> GroupKey {
+    let isolation = settings.pool.isolation;
+    // On these wires a question names no call: where all share, nobody can be asked, and a server is not told otherwise.
+    let names_no_call = verdict == Verdict::LegacySse || matches!(settings.wire, WireSettings::Stdio(_));
     let profile = match verdict {
+        _ if isolation == Isolation::Shared && names_no_call => Profile::default(),
         // A modern server is told with each call what can be asked; all callers share.
         Verdict::Modern => Profile::default(),
         Verdict::Legacy | Verdict::LegacySse => caller.capabilities.profile.clone(),

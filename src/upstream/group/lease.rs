@@ -9,7 +9,7 @@ use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 
 use crate::{
     clock,
-    mcp::{Fault, Limit, ListKind, Profile, UpstreamFault},
+    mcp::{Fault, Limit, ListKind, UpstreamFault},
     telemetry::metrics::InUse,
     upstream::{
         listener,
@@ -83,6 +83,14 @@ impl Group {
         let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
         peers.retain(|peer| peer.is_alive());
         let peer = peers.iter().find(|peer| peer.leased() < self.room(peer))?;
+        peer.leases.fetch_add(1, Ordering::AcqRel);
+        Some(Lease { peer: peer.clone(), group: self.clone() })
+    }
+
+    /// The peer with that mark, whatever its room: what is asked of it no other can answer.
+    pub(super) fn lease_of(self: &Arc<Self>, mark: &str) -> Option<Lease> {
+        let peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        let peer = peers.iter().find(|peer| peer.mark.as_deref() == Some(mark) && peer.is_alive())?;
         peer.leases.fetch_add(1, Ordering::AcqRel);
         Some(Lease { peer: peer.clone(), group: self.clone() })
     }
@@ -175,15 +183,12 @@ impl Group {
     }
 
     fn terms(&self, place: Option<OwnedSemaphorePermit>) -> Terms {
-        let is_shared = self.key.owner == Owner::Everybody;
         let attribution = match self.key.owner {
             Owner::Everybody => Attribution::Nobody,
             Owner::Principal(_) => Attribution::OnlyCall,
             Owner::Session(_) => Attribution::NewestCall,
         };
-        // A shared legacy child could not say whom it asks; over HTTP the question comes on the call's own stream.
-        let is_stdio = self.upstream.is_stdio();
-        let profile = if is_shared && is_stdio { Profile::default() } else { self.key.profile.clone() };
+        let profile = self.key.profile.clone();
         Terms { profile, attribution, bus: self.bus.clone(), place }
     }
 
