@@ -15,6 +15,8 @@ use crate::{
     upstream::{Group, Stock, Upstream, settings::ListSettings},
 };
 
+use super::tasks::book::Book;
+
 /// Joined lists kept at the most: one for each state of the servers' lists that callers see at a time.
 const MAX_INDEXES: usize = 32;
 
@@ -27,6 +29,15 @@ pub struct Member {
     pub filter: Arc<ToolFilter>,
 }
 
+/// What outlives the settings.
+#[derive(Clone)]
+pub(super) struct Memory {
+    /// The keys under which tokens are sealed.
+    pub(super) ring: Arc<KeyRing>,
+    /// Whose tasks they are.
+    pub(super) book: Arc<Book>,
+}
+
 /// One endpoint.
 pub struct Endpoint {
     /// Its path.
@@ -37,6 +48,7 @@ pub struct Endpoint {
     pub prefixed: bool,
     pub(super) lists: ListSettings,
     pub(super) ring: Arc<KeyRing>,
+    pub(super) book: Arc<Book>,
     joined: Mutex<VecDeque<Arc<Joined>>>,
 }
 
@@ -57,8 +69,9 @@ pub(super) type Stocks = SmallVec<[Option<Arc<Stock>>; 8]>;
 
 impl Endpoint {
     /// An endpoint over these servers.
-    pub fn new(path: &str, members: Vec<Member>, prefixed: bool, lists: ListSettings, ring: Arc<KeyRing>) -> Self {
-        Self { path: path.into(), members, prefixed, lists, ring, joined: Mutex::default() }
+    pub(super) fn new(path: &str, members: Vec<Member>, prefixed: bool, lists: ListSettings, memory: Memory) -> Self {
+        let Memory { ring, book } = memory;
+        Self { path: path.into(), members, prefixed, lists, ring, book, joined: Mutex::default() }
     }
 
     /// The lists that are there for a caller now, fresh or not.

@@ -16,7 +16,7 @@ use crate::{
 };
 
 use super::{
-    endpoint::{Endpoint, Member},
+    endpoint::{Endpoint, Member, Memory},
     listen::listen,
 };
 
@@ -30,7 +30,7 @@ pub(super) struct Shared {
     snapshot: ArcSwap<Snapshot>,
     reloads: watch::Sender<u64>,
     draining: watch::Sender<bool>,
-    ring: Arc<KeyRing>,
+    memory: Memory,
 }
 
 #[derive(Default)]
@@ -56,9 +56,10 @@ impl Gateway {
     /// # Errors
     /// [`BuildError`].
     pub fn new(settings: &Settings, ring: Arc<KeyRing>) -> Result<Self, BuildError> {
-        let snapshot = Snapshot::build(settings, &ring, &Snapshot::default())?;
+        let memory = Memory { ring, book: Arc::default() };
+        let snapshot = Snapshot::build(settings, &memory, &Snapshot::default())?;
         let (reloads, draining) = (watch::Sender::new(0), watch::Sender::new(false));
-        Ok(Self { shared: Arc::new(Shared { snapshot: ArcSwap::from_pointee(snapshot), reloads, draining, ring }) })
+        Ok(Self { shared: Arc::new(Shared { snapshot: ArcSwap::from_pointee(snapshot), reloads, draining, memory }) })
     }
 
     /// Goes over to other settings. Servers whose settings are the same go on; calls in flight finish where they are; live sessions
@@ -68,7 +69,7 @@ impl Gateway {
     /// [`BuildError`]; the old settings stay.
     pub fn reload(&self, settings: &Settings) -> Result<Vec<Arc<Upstream>>, BuildError> {
         let old = self.shared.snapshot.load_full();
-        let new = Snapshot::build(settings, &self.shared.ring, &old)?;
+        let new = Snapshot::build(settings, &self.shared.memory, &old)?;
         let kept = |upstream: &&Arc<Upstream>| !new.upstreams.iter().any(|new| Arc::ptr_eq(new, upstream));
         let removed = old.upstreams.iter().filter(kept).cloned().collect();
         self.shared.snapshot.store(Arc::new(new));
@@ -107,7 +108,7 @@ impl Shared {
 }
 
 impl Snapshot {
-    fn build(settings: &Settings, ring: &Arc<KeyRing>, old: &Self) -> Result<Self, BuildError> {
+    fn build(settings: &Settings, memory: &Memory, old: &Self) -> Result<Self, BuildError> {
         let mut members = HashMap::new();
         let mut upstreams = Vec::with_capacity(settings.upstreams.len());
         for own in &settings.upstreams {
@@ -130,7 +131,7 @@ impl Snapshot {
                 Names::Prefixed => true,
                 Names::Bare => false,
             };
-            let built = Endpoint::new(&endpoint.path, own, prefixed, settings.lists.clone(), ring.clone());
+            let built = Endpoint::new(&endpoint.path, own, prefixed, settings.lists.clone(), memory.clone());
             (built.path.clone(), Arc::new(built))
         });
         Ok(Self { endpoints: endpoints.collect(), upstreams })
@@ -159,6 +160,10 @@ impl Waist for Gateway {
             }
             Op::Extension { method, params } => {
                 Reply::script(move |stage| async move { endpoint.extend(&call, &method, params, stage).await })
+            }
+            Op::Task(task) => Reply::script(move |stage| async move { endpoint.task(&call, &task, stage).await }),
+            Op::Tasks(cursor) => {
+                Reply::script(move |_| async move { endpoint.list_tasks(&call, cursor.as_deref()).await })
             }
             Op::Listen(filter) => {
                 let shared = self.shared.clone();

@@ -5,18 +5,25 @@ use std::sync::Arc;
 use crate::{
     era::HEADER_MISMATCH,
     jsonrpc::Raw,
-    mcp::{Call, Caller, Completion, Fault, Invoke, ListKind, Mirror, Mirrored, Outcome, Reference, Stage, Verb},
+    mcp::{
+        Call, Caller, Completion, Fault, Invoke, ListKind, Mirror, Mirrored, Outcome, Reference, Stage, TaskForm,
+        TaskSupport, Verb,
+    },
     policy::{self, Permitted},
-    upstream::{Errand, Group},
+    upstream::{Errand, Group, Tasking},
 };
 
-use super::endpoint::{Endpoint, Member};
+use super::{
+    endpoint::{Endpoint, Member},
+    plain::plain_errand,
+};
 
 /// Where a call goes.
 struct Destination {
     group: Arc<Group>,
     own: Box<str>,
     mirror: Mirror,
+    support: TaskSupport,
 }
 
 impl Endpoint {
@@ -31,8 +38,14 @@ impl Endpoint {
                 return Outcome::Failed(Fault::HeaderMismatch(reason));
             }
             call.trace.goes_to(destination.group.server());
-            let errand = errand(call, invoke, &destination);
-            let outcome = destination.group.carry(errand, stage.clone()).await;
+            let (errand, support) = match errand(call, invoke, &destination).await {
+                Ok(errand) => errand,
+                Err(fault) => return Outcome::Failed(fault),
+            };
+            let outcome = destination.group.carry_tool(errand, support, stage.clone()).await;
+            if let Outcome::Task(task) = outcome {
+                return self.adopt(call, destination.group.server(), &invoke.params, task);
+            }
             if attempt > 0 || !is_header_mismatch(&outcome) {
                 return outcome;
             }
@@ -88,7 +101,8 @@ impl Endpoint {
         let entry = joined.index.find(name)?;
         let member = self.members.get(entry.part)?;
         let group = member.upstream.group_now(caller)?;
-        let destination = Destination { group, own: entry.own.clone(), mirror: entry.mirror.clone() };
+        let destination =
+            Destination { group, own: entry.own.clone(), mirror: entry.mirror.clone(), support: entry.support };
         Some(match kind {
             ListKind::Tools => policy::permit_tool(&member.filter, &entry.own, name, destination),
             _ => Ok(policy::permit(destination)),
@@ -158,7 +172,7 @@ impl Endpoint {
 
 async fn reach(member: &Member, caller: &Caller, uri: &str) -> Result<Destination, Fault> {
     let group = member.upstream.group(caller).await?;
-    Ok(Destination { group, own: uri.into(), mirror: Mirror::default() })
+    Ok(Destination { group, own: uri.into(), mirror: Mirror::default(), support: TaskSupport::default() })
 }
 
 fn unknown(verb: Verb, name: &str) -> Fault {
@@ -182,26 +196,28 @@ fn is_header_mismatch(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Failed(Fault::Upstream(error)) if error.code == HEADER_MISMATCH)
 }
 
-fn errand(call: &Call, invoke: &Invoke, destination: &Destination) -> Errand {
+/// The request, and whether it must become a task without its client's doing.
+async fn errand(call: &Call, invoke: &Invoke, destination: &Destination) -> Result<(Errand, TaskSupport), Fault> {
     let mut changes = Vec::new();
     if *destination.own != *invoke.target {
         changes.push((invoke.verb.key(), Some(Raw::string(&destination.own))));
     }
     changes.push(("inputResponses", invoke.answers.clone()));
     changes.push(("requestState", invoke.state.as_deref().map(Raw::string)));
-    let errand = plain_errand(call, invoke.verb.method(), Some(invoke.params.clone()), changes);
-    Errand { verb: Some(invoke.verb), mirror: destination.mirror.clone(), ..errand }
-}
-
-fn plain_errand(call: &Call, method: &str, params: Option<Raw>, changes: Vec<(&'static str, Option<Raw>)>) -> Errand {
-    Errand {
-        caller: call.caller.clone(),
-        method: method.to_owned(),
-        params,
-        changes,
-        mirror: Mirror::default(),
-        progress: call.progress,
-        verb: None,
-        trace: call.trace.clone(),
+    let mut tasking = Tasking::Nothing;
+    // A server without the capability does not get to see the wish (2025-11-25 basic/utilities/tasks, Task Support and Handling).
+    if let Some(task) = &invoke.task
+        && call.caller.capabilities.tasks == TaskForm::Core
+        && destination.group.greeting().await?.offer.tasks
+    {
+        changes.push(("task", Some(task.clone())));
+        tasking = Tasking::Wished;
     }
+    // Whoever knows that form of tasks is told by the server that the tool needs one; for the others the gateway waits.
+    let support = match call.caller.capabilities.tasks {
+        TaskForm::Core => TaskSupport::NotRequired,
+        TaskForm::Unspoken | TaskForm::Extension => destination.support,
+    };
+    let errand = plain_errand(call, invoke.verb.method(), Some(invoke.params.clone()), changes);
+    Ok((Errand { verb: Some(invoke.verb), mirror: destination.mirror.clone(), tasking, ..errand }, support))
 }

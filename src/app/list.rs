@@ -62,7 +62,7 @@ impl Endpoint {
     }
 
     /// Does something with the caller's group on each server at once, until the deadline.
-    async fn each<F, T>(
+    pub(super) async fn each<F, T>(
         &self,
         caller: &Arc<Caller>,
         act: impl Fn(Arc<Group>) -> F + Copy + Send + 'static,

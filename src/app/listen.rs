@@ -15,11 +15,18 @@ use tokio::{
 use crate::{
     clock,
     jsonrpc::Raw,
-    mcp::{Call, Event, Filter, ListKind, Notice, Outcome, Stage},
+    mcp::{Call, Caller, Event, Filter, ListKind, Notice, Outcome, Stage},
     upstream::Upstream,
 };
 
-use super::{endpoint::Endpoint, gateway::Shared};
+use super::{
+    endpoint::Endpoint,
+    gateway::Shared,
+    tasks::{
+        book::Book,
+        follow::{Followed, Following, heard},
+    },
+};
 
 /// How long servers may take to grant a subscription before it is acknowledged without them.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -44,7 +51,7 @@ pub(super) async fn listen(shared: Arc<Shared>, call: Call, filter: Filter, stag
         reloads.borrow_and_update();
         let Some(endpoint) = shared.endpoint(&call.endpoint) else { break };
         let mut ears = Ears::open(&endpoint, &call, &filter).await;
-        let granted = ears.granted(endpoint.members.len()).await;
+        let granted = ears.granted().await;
         let notice =
             if std::mem::replace(&mut is_first, false) { Notice::Acknowledged(granted) } else { changed_set() };
         match notice {
@@ -79,6 +86,8 @@ struct Ears {
     early: VecDeque<Notice>,
     _tasks: JoinSet<()>,
     asked: Filter,
+    /// How many answer for their part.
+    count: usize,
 }
 
 impl Ears {
@@ -92,22 +101,28 @@ impl Ears {
         for member in &endpoint.members {
             let name = member.upstream.name();
             let owned = owners.iter().filter(|(owner, _)| owner.as_ref() == Some(name)).map(|(_, uri)| uri.clone());
-            let own = Filter { uris: owned.collect(), ..filter.clone() };
-            tasks.spawn(hear(member.upstream.clone(), call.caller.clone(), own, tell.clone()));
+            let own = Filter { uris: owned.collect(), task_ids: Vec::new(), ..filter.clone() };
+            let book = endpoint.book.clone();
+            tasks.spawn(hear(member.upstream.clone(), call.caller.clone(), own, book, tell.clone()));
         }
-        Self { heard, early: VecDeque::new(), _tasks: tasks, asked: filter.clone() }
+        for followed in endpoint.followed(&call.caller, &filter.task_ids) {
+            tasks.spawn(follow(followed, call.caller.clone(), tell.clone()));
+        }
+        let count = tasks.len();
+        Self { heard, early: VecDeque::new(), _tasks: tasks, asked: filter.clone(), count }
     }
 
     /// What stands: lists always, since the gateway itself changes them; resources as their servers granted them.
-    async fn granted(&mut self, servers: usize) -> Filter {
+    async fn granted(&mut self) -> Filter {
         let deadline = Instant::from_std(clock::now() + PATIENCE);
-        let mut granted = Filter { uris: Vec::new(), ..self.asked.clone() };
+        let mut granted = Filter { uris: Vec::new(), task_ids: Vec::new(), ..self.asked.clone() };
         let mut answered = 0;
-        while answered < servers {
+        while answered < self.count {
             match timeout_at(deadline, self.heard.recv()).await {
                 Ok(Some(Heard::Granted(filter))) => {
                     answered += 1;
                     granted.uris.extend(filter.uris);
+                    granted.task_ids.extend(filter.task_ids);
                 }
                 Ok(Some(Heard::Notice(notice))) if self.early.len() < QUEUE => self.early.push_back(notice),
                 Ok(Some(Heard::Notice(_))) => self.early = everything().map(Notice::Changed).into(),
@@ -145,7 +160,13 @@ impl Ears {
 }
 
 /// Listens to one server for as long as somebody wants to hear; one that cannot be listened to is tried again.
-async fn hear(upstream: Arc<Upstream>, caller: Arc<crate::mcp::Caller>, filter: Filter, tell: mpsc::Sender<Heard>) {
+async fn hear(
+    upstream: Arc<Upstream>,
+    caller: Arc<Caller>,
+    filter: Filter,
+    book: Arc<Book>,
+    tell: mpsc::Sender<Heard>,
+) {
     let mut is_late = false;
     loop {
         let listening = match upstream.group(&caller).await {
@@ -166,12 +187,35 @@ async fn hear(upstream: Arc<Upstream>, caller: Arc<crate::mcp::Caller>, filter: 
             }
         }
         loop {
-            for notice in listening.next().await {
+            let notices = listening.next().await.into_iter();
+            for notice in notices.filter_map(|notice| heard(&book, &caller, upstream.name(), notice)) {
                 if tell.send(Heard::Notice(notice)).await.is_err() {
                     return;
                 }
             }
         }
+    }
+}
+
+/// Listens to one server's tasks for as long as somebody wants to hear.
+async fn follow(followed: Followed, caller: Arc<Caller>, tell: mpsc::Sender<Heard>) {
+    let mut is_late = false;
+    loop {
+        let listening = followed.listen(&caller).await;
+        if !std::mem::replace(&mut is_late, true) {
+            let task_ids = listening.as_ref().map(Following::granted).unwrap_or_default();
+            if tell.send(Heard::Granted(Filter { task_ids, ..Filter::default() })).await.is_err() {
+                return;
+            }
+        }
+        if let Ok(mut listening) = listening {
+            while let Some(notice) = listening.next().await {
+                if tell.send(Heard::Notice(notice)).await.is_err() {
+                    return;
+                }
+            }
+        }
+        sleep(RETRY).await;
     }
 }
 

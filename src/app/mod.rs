@@ -10,8 +10,10 @@ mod invoke;
 mod keep;
 mod list;
 mod listen;
+mod plain;
 mod run;
 mod status;
+mod tasks;
 
 pub use door::Door;
 pub use endpoint::{Endpoint, Member};

@@ -7,9 +7,9 @@ use std::{
 
 use myelin::{
     jsonrpc::Raw,
-    mcp::{Caller, ProgressInterest, Verb},
+    mcp::{Caller, ProgressInterest, TaskSupport, Verb},
     route::{Exposed, Index},
-    upstream::{Errand, Group},
+    upstream::{Errand, Group, Tasking},
 };
 use serde_json::json;
 
@@ -68,7 +68,7 @@ impl CallTool {
         let member = reach.member(tool.part).ok_or_else(|| unknown(&self.tool, &Index::default()))?;
         let server = member.upstream.name();
         let group = member.upstream.group(&caller).await.map_err(|fault| reach.failure(server, fault))?;
-        converse(&group, errand(&tool, &arguments, &caller)).await.map_err(|failure| match failure {
+        converse(&group, errand(&tool, &arguments, &caller), tool.support).await.map_err(|failure| match failure {
             Failure::Failed(fault) => reach.failure(server, fault),
             other => other,
         })
@@ -86,8 +86,8 @@ impl CallTool {
     }
 }
 
-async fn converse(group: &Arc<Group>, errand: Errand) -> Result<Raw, Failure> {
-    Conversation::new(group.clone(), errand).hold().await
+async fn converse(group: &Arc<Group>, errand: Errand, support: TaskSupport) -> Result<Raw, Failure> {
+    Conversation::new(group.clone(), errand, support).hold().await
 }
 
 fn errand(tool: &Exposed, arguments: &Raw, caller: &Arc<Caller>) -> Errand {
@@ -99,6 +99,7 @@ fn errand(tool: &Exposed, arguments: &Raw, caller: &Arc<Caller>) -> Errand {
         mirror: tool.mirror.clone(),
         progress: ProgressInterest::Wanted,
         verb: Some(Verb::CallTool),
+        tasking: Tasking::Nothing,
         trace: Arc::default(),
     }
 }

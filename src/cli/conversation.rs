@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use myelin::{
     jsonrpc::Raw,
-    mcp::{AskKind, Event, Fault, Notice, Outcome, Reply},
+    mcp::{AskKind, Event, Fault, Notice, Outcome, Reply, TaskSupport},
     upstream::{Errand, Group},
 };
 use serde_json::Value;
@@ -28,12 +28,13 @@ const PAUSE: Duration = Duration::from_millis(250);
 pub(super) struct Conversation {
     group: Arc<Group>,
     errand: Errand,
+    support: TaskSupport,
 }
 
 impl Conversation {
     /// Prepares a call.
-    pub(super) const fn new(group: Arc<Group>, errand: Errand) -> Self {
-        Self { group, errand }
+    pub(super) const fn new(group: Arc<Group>, errand: Errand, support: TaskSupport) -> Self {
+        Self { group, errand, support }
     }
 
     /// Holds it to its end.
@@ -52,15 +53,17 @@ impl Conversation {
                 }
                 Outcome::Failed(Fault::Upstream(error)) => return Err(Failure::Refused(Box::new(error))),
                 Outcome::Failed(fault) => return Err(Failure::Failed(fault)),
-                Outcome::Discovered(_) | Outcome::Listed(_) => return Err(Failure::Failed(Fault::Internal)),
+                Outcome::Discovered(_) | Outcome::Listed(_) | Outcome::Task(_) => {
+                    return Err(Failure::Failed(Fault::Internal));
+                }
             }
         }
         Err(Failure::EndlessQuestions)
     }
 
     async fn round(&self) -> Outcome {
-        let (group, errand) = (self.group.clone(), self.errand.clone());
-        let mut reply = Reply::script(move |stage| async move { group.carry(errand, stage).await });
+        let (group, errand, support) = (self.group.clone(), self.errand.clone(), self.support);
+        let mut reply = Reply::script(move |stage| async move { group.carry_tool(errand, support, stage).await });
         loop {
             match reply.next().await {
                 Event::Notice(notice) => tell(&notice),

@@ -72,13 +72,23 @@ fn call(tool: &Exposed) -> String {
 
 #[cfg(test)]
 mod tests {
-    use myelin::{jsonrpc::Raw, mcp::Mirror};
+    use myelin::{
+        jsonrpc::Raw,
+        mcp::{Mirror, TaskSupport},
+    };
 
     use super::*;
 
     fn tool(name: &str) -> Exposed {
         let raw = Raw::literal(r#"{"inputSchema":{"properties":{"query":{},"limit":{}},"required":["query"]}}"#);
-        Exposed { part: 0, own: name.into(), name: name.into(), raw, mirror: Mirror::default() }
+        Exposed {
+            part: 0,
+            own: name.into(),
+            name: name.into(),
+            raw,
+            mirror: Mirror::default(),
+            support: TaskSupport::default(),
+        }
     }
 
     fn told(names: &[&str]) -> String {

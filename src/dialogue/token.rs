@@ -125,7 +125,14 @@ mod tests {
     }
 
     fn invoke(params: &'static str) -> Invoke {
-        Invoke { verb: Verb::CallTool, target: "t".into(), params: Raw::literal(params), answers: None, state: None }
+        Invoke {
+            verb: Verb::CallTool,
+            target: "t".into(),
+            params: Raw::literal(params),
+            answers: None,
+            state: None,
+            task: None,
+        }
     }
 
     fn sealed(ring: &KeyRing, lifetime: Duration) -> String {

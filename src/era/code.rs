@@ -14,7 +14,7 @@ pub(super) const INVALID_REQUEST: i64 = -32600;
 /// JSON-RPC: no such method, or one behind a capability that is not offered.
 pub(super) const METHOD_NOT_FOUND: i64 = -32601;
 /// JSON-RPC: parameters that make no sense.
-pub(super) const INVALID_PARAMS: i64 = -32602;
+pub const INVALID_PARAMS: i64 = -32602;
 /// JSON-RPC: a mistake inside.
 pub(super) const INTERNAL_ERROR: i64 = -32603;
 /// 2026-07-28: a header contradicts the body.

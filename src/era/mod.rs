@@ -17,7 +17,7 @@ pub mod modern;
 pub mod notice;
 mod revision;
 
-pub use code::HEADER_MISMATCH;
+pub use code::{HEADER_MISMATCH, INVALID_PARAMS};
 pub use revision::Revision;
 
 use bytes::Bytes;

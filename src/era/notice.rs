@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use crate::{
     jsonrpc::{Id, Raw},
-    mcp::{Filter, Level, ListKind, Notice},
+    mcp::{Filter, Level, ListKind, Notice, TaskForm, TaskNotice},
 };
 
 use super::{Incoming, meta};
@@ -27,9 +27,15 @@ pub(super) fn decode(method: &str, params: Option<Raw>) -> Option<Incoming> {
         "notifications/subscriptions/acknowledged" => {
             Notice::Acknowledged(Filter::parse(&object.get("notifications")?.object().ok()?)?)
         }
+        "notifications/tasks" => task(TaskForm::Extension, object.text("taskId")?, params?),
+        "notifications/tasks/status" => task(TaskForm::Core, object.text("taskId")?, params?),
         _ => Notice::Extension(method.to_owned(), params),
     };
     Some(Incoming::Notice(notice, subscription))
+}
+
+const fn task(form: TaskForm, id: String, params: Raw) -> Notice {
+    Notice::Task(TaskNotice { form, id, params })
 }
 
 /// The method and parameters of a notice for a client; progress gets the client's own token. `None` for what is not told.
@@ -42,6 +48,10 @@ pub(super) fn encode(notice: &Notice, progress_token: Option<&Raw>) -> Option<(S
         Notice::Log(_, params) => ("notifications/message", Some(params.clone())),
         Notice::Changed(kind) => (changed_method(*kind), None),
         Notice::Updated(_, params) => ("notifications/resources/updated", Some(params.clone())),
+        Notice::Task(TaskNotice { form: TaskForm::Extension, params, .. }) => {
+            ("notifications/tasks", Some(params.clone()))
+        }
+        Notice::Task(TaskNotice { params, .. }) => ("notifications/tasks/status", Some(params.clone())),
         Notice::Acknowledged(filter) => {
             let notifications = filter.to_raw();
             ("notifications/subscriptions/acknowledged", Some(meta::of_gateway(&[("notifications", notifications)])))

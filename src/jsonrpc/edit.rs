@@ -67,8 +67,8 @@ impl<'a> Edit<'a> {
     }
 
     /// The last change to a name counts.
-    fn change(&self, name: &str) -> Option<&Option<Raw>> {
-        self.changes.iter().rev().find(|(changed, _)| *changed == name).map(|(_, value)| value)
+    fn change(&self, name: &[u8]) -> Option<&Option<Raw>> {
+        self.changes.iter().rev().find(|(changed, _)| changed.as_bytes() == name).map(|(_, value)| value)
     }
 
     fn write_existing(&self, out: &mut Vec<u8>) {

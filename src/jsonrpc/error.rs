@@ -43,6 +43,18 @@ impl ErrorObject {
         self
     }
 
+    /// The same with another message.
+    #[must_use]
+    pub fn with_message(mut self, message: String) -> Self {
+        if self.message != message {
+            self.source = self
+                .source
+                .and_then(|source| Some(source.object().ok()?.edit().set("message", Raw::string(&message)).finish()));
+            self.message = message;
+        }
+        self
+    }
+
     /// Reads an error object. `None` when `code` is no 32-bit integer or `message` no string: the peer broke the protocol.
     pub fn parse(raw: &Raw) -> Option<Self> {
         let object = raw.object().ok()?;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use smallvec::SmallVec;
 
 use super::{
-    Raw,
+    Raw, raw,
     scan::{Scanner, SyntaxError},
 };
 
@@ -77,21 +77,32 @@ impl Object {
         if self.members.len() > 32 {
             let mut seen = std::collections::HashSet::with_capacity(self.members.len());
             return self.members.iter().try_for_each(|member| {
-                if seen.insert(self.name_of(member)) { Ok(()) } else { Err(SyntaxError::Duplicate(member.name.start)) }
+                if seen.insert(self.name_bytes(member)) {
+                    Ok(())
+                } else {
+                    Err(SyntaxError::Duplicate(member.name.start))
+                }
             });
         }
         for (index, member) in self.members.iter().enumerate() {
             let earlier = self.members.iter().take(index);
-            if earlier.clone().any(|other| self.name_of(other) == self.name_of(member)) {
+            if earlier.clone().any(|other| self.name_bytes(other) == self.name_bytes(member)) {
                 return Err(SyntaxError::Duplicate(member.name.start));
             }
         }
         Ok(())
     }
 
+    /// The decoded name. Compared as bytes: checking again that a whole buffer is UTF-8 for each name costs more than the scan.
+    fn name_bytes<'a>(&'a self, member: &'a Member) -> &'a [u8] {
+        match &member.decoded {
+            Some(decoded) => decoded.as_bytes(),
+            None => self.source.bytes().get(member.name.start + 1..member.name.end - 1).unwrap_or_default(),
+        }
+    }
+
     fn name_of<'a>(&'a self, member: &'a Member) -> &'a str {
-        let quoted = self.source.as_str().get(member.name.clone()).unwrap_or("\"\"");
-        member.decoded.as_deref().unwrap_or_else(|| quoted.get(1..quoted.len() - 1).unwrap_or_default())
+        std::str::from_utf8(self.name_bytes(member)).unwrap_or_default()
     }
 
     /// The value of the member with that name.
@@ -101,7 +112,8 @@ impl Object {
 
     /// The text of a string member.
     pub fn text(&self, name: &str) -> Option<String> {
-        self.get(name)?.text().map(std::borrow::Cow::into_owned)
+        let value = self.source.bytes().get(self.find(name)?.value.clone())?;
+        raw::text(std::str::from_utf8(value).ok()?).map(std::borrow::Cow::into_owned)
     }
 
     /// Whether there is a member with that name.
@@ -130,11 +142,11 @@ impl Object {
     }
 
     pub(super) fn find(&self, name: &str) -> Option<&Member> {
-        self.members.iter().find(|member| self.name_of(member) == name)
+        self.members.iter().find(|member| self.name_bytes(member) == name.as_bytes())
     }
 
-    pub(super) fn members(&self) -> impl Iterator<Item = (&str, &Member)> {
-        self.members.iter().map(|member| (self.name_of(member), member))
+    pub(super) fn members(&self) -> impl Iterator<Item = (&[u8], &Member)> {
+        self.members.iter().map(|member| (self.name_bytes(member), member))
     }
 }
 

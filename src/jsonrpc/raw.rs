@@ -97,12 +97,7 @@ impl Raw {
 
     /// The text of a JSON string. `None` for other kinds and for strings that are not Unicode (a lone surrogate escape).
     pub fn text(&self) -> Option<Cow<'_, str>> {
-        let inner = self.as_str().strip_prefix('"')?.strip_suffix('"')?;
-        if inner.contains('\\') {
-            serde_json::from_str(self.as_str()).ok().map(Cow::Owned)
-        } else {
-            Some(Cow::Borrowed(inner))
-        }
+        text(self.as_str())
     }
 
     /// The value of `true` or `false`.
@@ -129,6 +124,12 @@ impl Raw {
     pub(super) fn slice(&self, range: std::ops::Range<usize>) -> Self {
         Self(self.0.slice(range))
     }
+}
+
+/// The text of a JSON string.
+pub(super) fn text(json: &str) -> Option<Cow<'_, str>> {
+    let inner = json.strip_prefix('"')?.strip_suffix('"')?;
+    if inner.contains('\\') { serde_json::from_str(json).ok().map(Cow::Owned) } else { Some(Cow::Borrowed(inner)) }
 }
 
 impl fmt::Debug for Raw {

@@ -10,7 +10,7 @@ use std::{
 
 use crate::jsonrpc::Raw;
 
-use super::{Caller, Filter, ListKind};
+use super::{Caller, Filter, ListKind, TaskCall};
 
 /// One client request, whatever era and wire it came by.
 #[derive(Clone, Debug)]
@@ -69,6 +69,10 @@ pub enum Op {
     Invoke(Invoke),
     /// Suggestions for an argument.
     Complete(Completion),
+    /// Something of a task.
+    Task(TaskCall),
+    /// One page of the caller's tasks (2025-11-25).
+    Tasks(Option<String>),
     /// A stream of change notices.
     Listen(Filter),
     /// The client's roots changed (legacy sessions only); there is nothing to answer.
@@ -95,6 +99,8 @@ pub struct Invoke {
     pub answers: Option<Raw>,
     /// The state of the round before.
     pub state: Option<String>,
+    /// The wish that it become a task, an object (2025-11-25).
+    pub task: Option<Raw>,
 }
 
 /// The three methods that may need input (2026-07-28 basic/patterns/mrtr, Supported Requests).

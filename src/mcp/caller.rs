@@ -4,6 +4,8 @@ use std::{fmt, str::FromStr, sync::Arc};
 
 use crate::jsonrpc::{Kind, Object, Raw};
 
+use super::{TASKS_EXTENSION, TaskForm, without_tasks};
+
 /// Everything about the caller that a call depends on; modern clients say it with each request, legacy ones once per session.
 #[derive(Clone, Debug)]
 pub struct Caller {
@@ -52,18 +54,23 @@ pub struct Capabilities {
     pub declared: Raw,
     /// What of it decides which upstream session fits.
     pub profile: Profile,
+    /// In which form the client can be told of a task.
+    pub tasks: TaskForm,
 }
 
 impl Capabilities {
     /// None at all.
     pub fn none() -> Self {
-        Self { declared: Raw::empty_object(), profile: Profile::default() }
+        Self { declared: Raw::empty_object(), profile: Profile::default(), tasks: TaskForm::Unspoken }
     }
 
     /// Reads a `ClientCapabilities` object of any revision. `None` when it is no object.
     pub fn parse(declared: &Raw) -> Option<Self> {
         let object = declared.object().ok()?;
-        Some(Self { declared: declared.clone(), profile: Profile::read(&object) })
+        let extends = |extensions: Raw| extensions.member(TASKS_EXTENSION).is_some();
+        let tasks =
+            if object.get("extensions").is_some_and(extends) { TaskForm::Extension } else { TaskForm::Unspoken };
+        Some(Self { declared: declared.clone(), profile: Profile::read(&object), tasks })
     }
 }
 
@@ -83,7 +90,7 @@ pub struct Profile {
     pub form: bool,
     /// `elicitation.url`
     pub url: bool,
-    /// `extensions`, as declared
+    /// `extensions`, as declared, but for tasks: who declares those is asked nothing more
     pub extensions: Option<Raw>,
 }
 
@@ -118,6 +125,7 @@ impl Profile {
             form: elicitation.is_some() && (has(&elicitation, "form") || !url),
             url,
             extensions: part("extensions")
+                .and_then(|extensions| without_tasks(&extensions))
                 .filter(|value| value.bytes().len() <= Self::MAX_EXTENSIONS_BYTES && value.as_str() != "{}"),
         }
     }
@@ -259,5 +267,13 @@ mod tests {
         assert_eq!(declared.declaration().as_str(), expected);
         assert_eq!(Profile::default().declaration().as_str(), "{}");
         assert_eq!(profile(r#"{"elicitation":{}}"#).declaration().as_str(), r#"{"elicitation":{}}"#);
+    }
+
+    #[test]
+    fn a_declaration_of_tasks_is_known_and_is_no_part_of_the_profile() {
+        let text = r#"{"extensions":{"io.modelcontextprotocol/tasks":{}}}"#;
+        let capabilities = Capabilities::parse(&Raw::literal(text)).unwrap();
+        assert_eq!((capabilities.tasks, &capabilities.profile), (TaskForm::Extension, &Profile::default()));
+        assert_eq!(capabilities.declared.as_str(), text);
     }
 }

@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 
 use crate::jsonrpc::Raw;
 
-use super::{ListKind, Mirror};
+use super::{ListKind, Mirror, TaskSupport};
 
 /// One server's list of one kind, complete: every page of it.
 #[derive(Debug, Default)]
@@ -28,6 +28,8 @@ pub struct Entry {
     pub raw: Raw,
     /// For a tool: the arguments that are mirrored into headers.
     pub mirror: Mirror,
+    /// For a tool: whether it runs as a task only.
+    pub support: TaskSupport,
 }
 
 impl Catalog {

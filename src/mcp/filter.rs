@@ -15,15 +15,17 @@ pub struct Filter {
     pub resources: bool,
     /// `resourceSubscriptions`
     pub uris: Vec<String>,
+    /// `taskIds` of the extension for tasks
+    pub task_ids: Vec<String>,
 }
 
 impl Filter {
-    /// URIs in one filter at the most.
+    /// URIs, and tasks, in one filter at the most.
     pub const MAX_URIS: usize = 256;
 
     /// All lists, no single resource.
     pub const fn lists() -> Self {
-        Self { tools: true, prompts: true, resources: true, uris: Vec::new() }
+        Self { tools: true, prompts: true, resources: true, uris: Vec::new(), task_ids: Vec::new() }
     }
 
     /// One resource.
@@ -31,22 +33,21 @@ impl Filter {
         Self { uris: vec![uri.to_owned()], ..Self::default() }
     }
 
-    /// Reads the `notifications` object. `None` when a member has the wrong type or there are too many URIs.
+    /// Reads the `notifications` object. `None` when a member has the wrong type or there are too many URIs or tasks.
     pub fn parse(notifications: &Object) -> Option<Self> {
         let flag = |name: &str| notifications.get(name).map_or(Some(false), |value| value.boolean());
-        let uris = match notifications.get("resourceSubscriptions") {
-            Some(uris) => {
-                uris.elements()?.iter().map(|uri| Some(uri.text()?.into_owned())).collect::<Option<Vec<_>>>()?
-            }
-            None => Vec::new(),
+        let texts = |name: &str| match notifications.get(name) {
+            Some(texts) => texts.elements()?.iter().map(|text| Some(text.text()?.into_owned())).collect(),
+            None => Some(Vec::new()),
         };
         let filter = Self {
             tools: flag("toolsListChanged")?,
             prompts: flag("promptsListChanged")?,
             resources: flag("resourcesListChanged")?,
-            uris,
+            uris: texts("resourceSubscriptions")?,
+            task_ids: texts("taskIds")?,
         };
-        (filter.uris.len() <= Self::MAX_URIS).then_some(filter)
+        (filter.uris.len().max(filter.task_ids.len()) <= Self::MAX_URIS).then_some(filter)
     }
 
     /// The `notifications` object.
@@ -61,8 +62,10 @@ impl Filter {
                 out.insert(name.to_owned(), true.into());
             }
         }
-        if !self.uris.is_empty() {
-            out.insert("resourceSubscriptions".to_owned(), self.uris.clone().into());
+        for (name, texts) in [("resourceSubscriptions", &self.uris), ("taskIds", &self.task_ids)] {
+            if !texts.is_empty() {
+                out.insert(name.to_owned(), texts.clone().into());
+            }
         }
         Raw::from_value(&out)
     }
@@ -106,7 +109,7 @@ mod tests {
 
     #[test]
     fn reads_back_what_it_writes() {
-        let filter = Filter { uris: vec!["x://y".into()], ..Filter::lists() };
+        let filter = Filter { uris: vec!["x://y".into()], task_ids: vec!["t".into()], ..Filter::lists() };
         assert_eq!(Filter::parse(&filter.to_raw().object().unwrap()), Some(filter));
         assert_eq!(Filter::parse(&Raw::literal(r#"{"toolsListChanged":1}"#).object().unwrap()), None);
     }

@@ -14,6 +14,7 @@ mod mirror;
 mod name;
 mod offer;
 mod reply;
+mod task;
 mod value;
 
 pub use call::{Call, Completion, Invoke, Mirrored, Op, ProgressInterest, Reference, Trace, Verb};
@@ -26,6 +27,9 @@ pub use mirror::{InvalidMirror, Mirror};
 pub use name::{MAX_NAME_LEN, exposed_name};
 pub use offer::Offer;
 pub use reply::{Answer, Ask, AskId, AskKind, Conversation, Event, Notice, Outcome, Reply, Stage};
+pub use task::{
+    NewTask, TASKS_EXTENSION, TaskAct, TaskCall, TaskForm, TaskNotice, TaskSupport, tasks_required, without_tasks,
+};
 pub use value::{Undecodable, decode_value, encode_value};
 
 /// The waist itself: what turns a call into a reply.

@@ -2,7 +2,7 @@
 
 use crate::jsonrpc::{Kind, Object, Raw};
 
-use super::ListKind;
+use super::{ListKind, TASKS_EXTENSION, TaskForm, without_tasks};
 
 /// Server capabilities and what goes with them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub struct Offer {
     pub experimental: Option<Raw>,
     /// `extensions`, as they came
     pub extensions: Option<Raw>,
+    /// `tasks` of 2025-11-25, for tool calls
+    pub tasks: bool,
     /// Hints for the model.
     pub instructions: Option<String>,
 }
@@ -57,7 +59,31 @@ impl Offer {
             logging: part("logging").is_some(),
             experimental: open("experimental"),
             extensions: open("extensions"),
+            tasks: part("tasks")
+                .and_then(|tasks| tasks.get("requests")?.member("tools")?.member("call"))
+                .is_some_and(|call| call.kind() == Kind::Object),
             instructions,
+        }
+    }
+
+    /// The same without tasks in any other form than this one.
+    #[must_use]
+    pub fn speaking(self, form: TaskForm) -> Self {
+        let extensions = match form {
+            TaskForm::Extension => self.extensions,
+            TaskForm::Core | TaskForm::Unspoken => self.extensions.and_then(|extensions| without_tasks(&extensions)),
+        };
+        Self { extensions, tasks: self.tasks && form == TaskForm::Core, ..self }
+    }
+
+    /// Whether tasks of that form are offered.
+    pub fn offers_tasks(&self, form: TaskForm) -> bool {
+        match form {
+            TaskForm::Unspoken => false,
+            TaskForm::Core => self.tasks,
+            TaskForm::Extension => {
+                self.extensions.as_ref().is_some_and(|extensions| extensions.member(TASKS_EXTENSION).is_some())
+            }
         }
     }
 
@@ -91,6 +117,7 @@ impl Offer {
             (&mut self.subscribe, other.subscribe),
             (&mut self.completions, other.completions),
             (&mut self.logging, other.logging),
+            (&mut self.tasks, other.tasks),
         ] {
             *mine |= theirs;
         }
@@ -122,6 +149,9 @@ impl Offer {
             }
         }
         let mut capabilities = Raw::from_value(&out);
+        if let (true, Ok(object)) = (self.tasks, capabilities.object()) {
+            capabilities = object.edit().set("tasks", TASKS).finish();
+        }
         for (name, open) in [("experimental", &self.experimental), ("extensions", &self.extensions)] {
             if let (Some(open), Ok(object)) = (open, capabilities.object()) {
                 capabilities = object.edit().set(name, open.clone()).finish();
@@ -130,6 +160,9 @@ impl Offer {
         capabilities
     }
 }
+
+/// The gateway lists its callers' tasks itself; whether one can be cancelled is its server's to say.
+const TASKS: Raw = Raw::literal(r#"{"list":{},"cancel":{},"requests":{"tools":{"call":{}}}}"#);
 
 fn join_object(mine: &mut Option<Raw>, theirs: Option<&Raw>) {
     let Some(theirs) = theirs else { return };
@@ -157,5 +190,23 @@ mod tests {
         joined.join(&offer(r#"{"resources":{"subscribe":true},"logging":{},"extensions":{"a/x":{},"b/y":{}}}"#));
         let expected = r#"{"tools":{"listChanged":true},"resources":{"subscribe":true},"logging":{},"extensions":{"a/x":{"v":1.0},"b/y":{}}}"#;
         assert_eq!(joined.capabilities().as_str(), expected);
+    }
+
+    #[test]
+    fn speaks_of_tasks_in_one_form_only() {
+        let both = offer(
+            r#"{"tasks":{"requests":{"tools":{"call":{}}}},"extensions":{"io.modelcontextprotocol/tasks":{},"a/x":{}}}"#,
+        );
+        assert_eq!(
+            both.clone().speaking(TaskForm::Core).capabilities().as_str(),
+            r#"{"tasks":{"list":{},"cancel":{},"requests":{"tools":{"call":{}}}},"extensions":{"a/x":{}}}"#
+        );
+        assert_eq!(
+            both.clone().speaking(TaskForm::Extension).capabilities().as_str(),
+            r#"{"extensions":{"io.modelcontextprotocol/tasks":{},"a/x":{}}}"#
+        );
+        assert_eq!(both.speaking(TaskForm::Unspoken).capabilities().as_str(), r#"{"extensions":{"a/x":{}}}"#);
+        // What makes no task of a tool call is of no use here.
+        assert!(!offer(r#"{"tasks":{"list":{}}}"#).tasks);
     }
 }

@@ -11,7 +11,7 @@ use std::{
 
 use crate::jsonrpc::{ErrorObject, Raw};
 
-use super::{CacheHint, Fault, Filter, Level, ListKind, Offer, Page};
+use super::{CacheHint, Fault, Filter, Level, ListKind, NewTask, Offer, Page, TaskNotice};
 
 /// The answer to a call while it is made: zero or more notices and questions, then exactly one outcome.
 ///
@@ -52,6 +52,8 @@ pub enum Notice {
     Changed(ListKind),
     /// A resource changed: its URI, and the parameters as they came.
     Updated(String, Raw),
+    /// How a task stands.
+    Task(TaskNotice),
     /// A subscription stands, for this part of what was asked.
     Acknowledged(Filter),
     /// The upstream closed its stream in mid-call and will take it up again (2025-11-25 polling); a legacy front passes the hint on.
@@ -125,6 +127,8 @@ pub enum Outcome {
         /// The whole result as it came.
         result: Raw,
     },
+    /// Not yet: it goes on as a task.
+    Task(NewTask),
     /// Not at all.
     Failed(Fault),
 }

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     jsonrpc::Raw,
-    mcp::{Catalog, Entry, ListKind, Mirror, exposed_name},
+    mcp::{Catalog, Entry, ListKind, Mirror, TaskSupport, exposed_name},
     policy::ToolFilter,
 };
 
@@ -34,6 +34,8 @@ pub struct Exposed {
     pub raw: Raw,
     /// For a tool: the arguments that are mirrored into headers.
     pub mirror: Mirror,
+    /// For a tool: whether it runs as a task only.
+    pub support: TaskSupport,
 }
 
 /// The joined list.
@@ -92,7 +94,14 @@ fn expose(kind: ListKind, place: usize, part: &Part, entry: &Entry, prefixed: bo
         ListKind::Prompts => exposed_name(prefixed.then_some(&part.server), &entry.key),
     };
     let raw = if *name == *entry.key { entry.raw.clone() } else { renamed(&entry.raw, kind, &name) };
-    Exposed { part: place, own: entry.key.clone(), name: name.into(), raw, mirror: entry.mirror.clone() }
+    Exposed {
+        part: place,
+        own: entry.key.clone(),
+        name: name.into(),
+        raw,
+        mirror: entry.mirror.clone(),
+        support: entry.support,
+    }
 }
 
 fn renamed(raw: &Raw, kind: ListKind, name: &str) -> Raw {
@@ -118,6 +127,7 @@ mod tests {
             key: (*name).into(),
             raw: Raw::from_value(&serde_json::json!({ "name": name, "n": 1 })),
             mirror: Mirror::default(),
+            support: TaskSupport::default(),
         });
         Part { server: server.into(), catalog: Some(Arc::new(Catalog::new(entries))), filter: Arc::default() }
     }

@@ -5,6 +5,7 @@
 
 mod index;
 pub mod settings;
+pub mod task;
 mod template;
 
 pub use index::{Exposed, Index, Part, owner_by_prefix};

@@ -18,7 +18,7 @@ use crate::{
     clock,
     era::Outgoing,
     jsonrpc::{Object, Raw},
-    mcp::{CacheHint, CacheScope, Catalog, Entry, ListKind, Mirror, UpstreamFault},
+    mcp::{CacheHint, CacheScope, Catalog, Entry, ListKind, Mirror, TaskSupport, UpstreamFault},
 };
 
 use super::{errand::Dialect, peer::Peer};
@@ -183,5 +183,6 @@ fn read_entry(kind: ListKind, raw: Raw, _dialect: &Dialect) -> Option<Entry> {
         _ => Mirror::default(),
     };
     // A list outlives the buffer that its page was read into.
-    Some(Entry { key, raw: raw.detach(), mirror })
+    let support = if kind == ListKind::Tools { TaskSupport::read(&object) } else { TaskSupport::default() };
+    Some(Entry { key, raw: raw.detach(), mirror, support })
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     era::{Incoming, Outgoing, Revision, legacy, modern},
     jsonrpc::{ErrorObject, Message, Raw},
-    mcp::{Caller, Fault, Mirror, Offer, Outcome, Profile, ProgressInterest, Trace, UpstreamFault, Verb},
+    mcp::{Caller, Fault, Mirror, Offer, Outcome, Profile, ProgressInterest, TaskAct, Trace, UpstreamFault, Verb},
 };
 
 use super::opening::gateway_caller;
@@ -45,8 +45,37 @@ pub struct Errand {
     pub progress: ProgressInterest,
     /// For the three methods that may need input.
     pub verb: Option<Verb>,
+    /// What it has to do with tasks.
+    pub tasking: Tasking,
     /// What is learned on the way.
     pub trace: Arc<Trace>,
+}
+
+/// What a request has to do with tasks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Tasking {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// It is to become one, as its parameters say (2025-11-25).
+    Wished,
+    /// It is about one that the server knows by this id, on this peer if not all of them know it.
+    About(TaskAct, Box<str>, Option<Arc<str>>),
+}
+
+impl Tasking {
+    /// The task whose end the request waits for: the task's questions come meanwhile.
+    pub(super) fn awaited(&self) -> Option<&str> {
+        match self {
+            Self::About(TaskAct::Result, id, _) => Some(id),
+            _ => None,
+        }
+    }
+
+    /// Whether it is answered at once, so that no question can belong to it.
+    pub(super) const fn is_short(&self) -> bool {
+        matches!(self, Self::About(TaskAct::Get | TaskAct::Update | TaskAct::Cancel, ..))
+    }
 }
 
 impl Dialect {
@@ -61,6 +90,9 @@ impl Dialect {
                 let drops_context = errand.method == "completion/complete" && *revision < Revision::V2025_06_18;
                 let mut changes = errand.changes.clone();
                 changes.extend(drops_context.then_some(("context", None)));
+                // Only who asks for a task in this era's way gets one (2025-11-25 basic/utilities/tasks).
+                let is_plain = errand.verb == Some(Verb::CallTool) && errand.tasking != Tasking::Wished;
+                changes.extend(is_plain.then_some(("task", None)));
                 legacy::back::request(&errand.method, errand.params.as_ref(), &changes, errand.progress, token)
             }
         }
@@ -76,6 +108,7 @@ impl Dialect {
             mirror: Mirror::default(),
             progress: ProgressInterest::Unwanted,
             verb: None,
+            tasking: Tasking::Nothing,
             trace: Arc::default(),
         };
         self.encode(&errand, token)
@@ -93,11 +126,16 @@ impl Dialect {
     pub(super) fn outcome(&self, errand: &Errand, server: &Arc<str>, answer: Result<Raw, ErrorObject>) -> Outcome {
         match self {
             Self::Modern => {
-                modern::back::outcome(errand.verb, &errand.caller, answer).unwrap_or_else(|modern::back::NotAResult| {
-                    Outcome::Failed(Fault::Broken(server.clone(), UpstreamFault::Garbled))
-                })
+                let outcome = match errand.tasking {
+                    Tasking::About(..) => modern::task::outcome(answer),
+                    _ => modern::back::outcome(errand.verb, &errand.caller, answer).ok(),
+                };
+                outcome.unwrap_or_else(|| Outcome::Failed(Fault::Broken(server.clone(), UpstreamFault::Garbled)))
             }
-            Self::Legacy(_) => legacy::back::outcome(errand.verb, answer),
+            Self::Legacy(_) => match (errand.tasking == Tasking::Wished, answer) {
+                (true, Ok(result)) => legacy::task::created(&result).map_or(Outcome::Complete(result), Outcome::Task),
+                (_, answer) => legacy::back::outcome(errand.verb, answer),
+            },
         }
     }
 

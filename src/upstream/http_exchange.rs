@@ -40,6 +40,7 @@ pub(super) struct HttpExchange {
     retry: Duration,
     resumptions: u32,
     is_over: bool,
+    is_cancellable: bool,
 }
 
 #[expect(
@@ -67,7 +68,14 @@ impl HttpExchange {
             retry: DEFAULT_RETRY,
             resumptions: 0,
             is_over: false,
+            is_cancellable: true,
         }
+    }
+
+    /// The same, but that the upstream hears nothing when it is dropped.
+    pub(super) fn uncancellable(mut self) -> Self {
+        self.is_cancellable = false;
+        self
     }
 
     /// Moves on until there is something to say.
@@ -178,7 +186,7 @@ impl Drop for HttpExchange {
     fn drop(&mut self) {
         self.wire.owners().leave(self.token);
         // A modern upstream sees the closed stream; for a legacy one a closed stream is no cancellation.
-        if !self.is_over && self.wire.dialect().is_legacy() {
+        if !self.is_over && self.is_cancellable && self.wire.dialect().is_legacy() {
             let (method, params) = legacy::back::cancelled(&Id::from(self.token));
             self.wire.post_aside(jsonrpc::notification(method, Some(&params)));
         }

@@ -110,8 +110,14 @@ pub(super) async fn subscription(peer: Weak<Peer>, bus: Arc<Bus>, wishes: Arc<Wi
 
 fn filter(offer: &Offer, wanted: &Wanted) -> (u64, Filter) {
     let uris = if offer.subscribe { wanted.uris().cloned().collect() } else { Vec::new() };
-    let filter =
-        Filter { tools: offer.tools_changed, prompts: offer.prompts_changed, resources: offer.resources_changed, uris };
+    let filter = Filter {
+        tools: offer.tools_changed,
+        prompts: offer.prompts_changed,
+        resources: offer.resources_changed,
+        uris,
+        // Each listener follows its tasks on its own, in `group::tasks`.
+        task_ids: Vec::new(),
+    };
     (wanted.generation(), filter)
 }
 

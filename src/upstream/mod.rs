@@ -26,6 +26,6 @@ mod streamable;
 mod wishes;
 
 pub use catalog::Stock;
-pub use errand::{Dialect, Errand, Greeting};
-pub use group::{Group, Listening};
+pub use errand::{Dialect, Errand, Greeting, Tasking};
+pub use group::{Group, Listening, TaskListening};
 pub use pool::Upstream;

@@ -15,16 +15,16 @@ use bytes::Bytes;
 
 use crate::{
     era::{Incoming, Outgoing, Revision, legacy, modern},
-    jsonrpc::{self, Id, MAX_DEPTH, Malformed, Message, one_line},
+    jsonrpc::{self, Id, MAX_DEPTH, Malformed, Message, Raw, one_line},
     mcp::{Answer, Notice, UpstreamFault},
 };
 
 use super::{
     bus::Bus,
     converse::Exchange,
-    errand::{Dialect, Errand},
+    errand::{Dialect, Errand, Tasking},
     mailbox::{Item, Mailbox},
-    owners::{Attribution, Owners, Unattributable},
+    owners::{Attribution, Owners, Place, Unattributable},
 };
 
 /// Carries messages to the other side without waiting.
@@ -86,7 +86,14 @@ impl Mux {
 
     /// Sends a client's request.
     pub(super) fn start(self: &Arc<Self>, errand: &Errand) -> Result<MuxExchange, UpstreamFault> {
-        self.send(Standing::Clients, |token| self.dialect().encode(errand, token))
+        let standing = match errand.tasking.is_short() {
+            true => Standing::Gateways,
+            false => Standing::Clients(errand.tasking.awaited()),
+        };
+        let mut exchange = self.send(standing, |token| self.dialect().encode(errand, token))?;
+        // What becomes a task is not cancelled so (2025-11-25 basic/utilities/tasks).
+        exchange.cancellable &= errand.tasking != Tasking::Wished;
+        Ok(exchange)
     }
 
     /// Sends a request of the gateway's own.
@@ -99,7 +106,7 @@ impl Mux {
 
     fn send(
         self: &Arc<Self>,
-        standing: Standing,
+        standing: Standing<'_>,
         encode: impl FnOnce(u64) -> Outgoing,
     ) -> Result<MuxExchange, UpstreamFault> {
         let token = self.next.fetch_add(1, Ordering::Relaxed);
@@ -113,8 +120,8 @@ impl Mux {
             let is_subscription = outgoing.method == "subscriptions/listen";
             calls.by_id.insert(token, Waiting { mailbox: mailbox.clone(), is_subscription });
         }
-        if standing == Standing::Clients {
-            self.owners.enter(token, &mailbox);
+        if let Standing::Clients(task) = standing {
+            self.owners.enter(token, &mailbox, task);
         }
         // `initialize` is never cancelled (2025-11-25 basic/utilities/cancellation).
         let cancellable = outgoing.method != "initialize";
@@ -177,7 +184,7 @@ impl Mux {
             Some(Incoming::Complaint(error)) => {
                 tracing::warn!(server = &*self.server, code = error.code, "upstream complains of a message unnamed");
             }
-            Some(Incoming::Progress(token, params)) => self.deliver(token.unsigned(), Item::Progress(params)),
+            Some(Incoming::Progress(token, params)) => self.progress(token.unsigned(), params),
             Some(Incoming::Notice(notice, Some(id))) => self.deliver(id.unsigned(), Item::Notice(notice)),
             Some(Incoming::Notice(notice, None)) => self.notice(notice),
             Some(Incoming::Ask(id, kind, params)) => {
@@ -203,17 +210,32 @@ impl Mux {
         }
     }
 
+    fn mailbox(&self, token: Option<u64>) -> Option<Arc<Mailbox>> {
+        token.and_then(|token| self.lock().by_id.get(&token).map(|call| call.mailbox.clone()))
+    }
+
     fn deliver(&self, token: Option<u64>, item: Item) {
-        let mailbox = token.and_then(|token| self.lock().by_id.get(&token).map(|call| call.mailbox.clone()));
-        if let Some(mailbox) = mailbox {
+        if let Some(mailbox) = self.mailbox(token) {
             self.bus.tell(&mailbox, item);
         }
     }
 
+    /// A task goes on reporting after the call that made it was answered.
+    fn progress(&self, token: Option<u64>, params: Raw) {
+        match self.mailbox(token) {
+            Some(mailbox) => self.bus.tell(&mailbox, Item::Progress(params)),
+            None if legacy::task::related(&params).is_some() => self.bus.publish(Notice::Progress(params)),
+            None => (),
+        }
+    }
+
     fn notice(&self, notice: Notice) {
-        match (&notice, self.owners.owner()) {
-            (Notice::Log(..), Some(mailbox)) => self.bus.tell(&mailbox, Item::Notice(notice)),
-            (Notice::Log(..), None) if !self.owners.is_private() => (),
+        match &notice {
+            Notice::Log(_, params) => match self.owners.place(params) {
+                Place::Call(mailbox) => self.bus.tell(&mailbox, Item::Notice(notice)),
+                Place::Everybody => self.bus.publish(notice),
+                Place::Nobody => (),
+            },
             _ => self.bus.publish(notice),
         }
     }
@@ -227,9 +249,9 @@ impl Mux {
 
 /// Whose request it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
-    /// A client's: questions and log messages may belong to it.
-    Clients,
+enum Standing<'a> {
+    /// A client's: questions and log messages may belong to it, and so do those of the task whose end it waits for.
+    Clients(Option<&'a str>),
     /// The gateway's own.
     Gateways,
 }

@@ -3,6 +3,9 @@
 //! On stdio, and on a session's own HTTP stream, a legacy server does not say which call made it ask. It is the call in flight when
 //! there can be no doubt ([`Attribution`]); a guess would show one user's prompt to another. A question that comes while nothing is
 //! in flight (a server that asks for roots right after the handshake) is kept for the next call.
+//!
+//! What names a task belongs to the call that waits for that task's end, whoever else calls; a question of it is kept until there is
+//! one (2025-11-25 basic/utilities/tasks, Input Required Status).
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -10,6 +13,7 @@ use std::{
 };
 
 use crate::{
+    era::legacy::task::related,
     jsonrpc::{Id, Raw},
     mcp::AskKind,
 };
@@ -39,9 +43,34 @@ pub(super) struct Owners {
 
 #[derive(Debug, Default)]
 struct State {
-    calls: BTreeMap<u64, Arc<Mailbox>>,
+    calls: BTreeMap<u64, InFlight>,
     asked: Vec<(Id, u64)>,
-    early: VecDeque<Item>,
+    early: VecDeque<Early>,
+}
+
+/// A call in flight, and the task whose end it waits for.
+#[derive(Debug)]
+struct InFlight {
+    mailbox: Arc<Mailbox>,
+    task: Option<Box<str>>,
+}
+
+/// A question that came before its call, and the task it belongs to.
+#[derive(Debug)]
+struct Early {
+    task: Option<String>,
+    item: Item,
+}
+
+/// Where a message that names no call belongs.
+#[derive(Debug)]
+pub(super) enum Place {
+    /// To this call.
+    Call(Arc<Mailbox>),
+    /// To no call, but it may be told on the session's own stream.
+    Everybody,
+    /// Nowhere.
+    Nobody,
 }
 
 impl Owners {
@@ -53,16 +82,20 @@ impl Owners {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A client's call starts; it gets the questions that waited for one.
-    pub(super) fn enter(&self, token: u64, mailbox: &Arc<Mailbox>) {
+    /// A client's call starts, which may wait for the end of a task; it gets the questions that waited for it.
+    pub(super) fn enter(&self, token: u64, mailbox: &Arc<Mailbox>, task: Option<&str>) {
         let mut state = self.lock();
-        for item in std::mem::take(&mut state.early) {
+        let (own, others) = std::mem::take(&mut state.early)
+            .into_iter()
+            .partition::<VecDeque<_>, _>(|early| early.task.is_none() || early.task.as_deref() == task);
+        state.early = others;
+        for Early { item, .. } in own {
             if let Item::Ask(id, _, _) = &item {
                 state.asked.push((id.clone(), token));
             }
             let _ = mailbox.put(item);
         }
-        state.calls.insert(token, mailbox.clone());
+        state.calls.insert(token, InFlight { mailbox: mailbox.clone(), task: task.map(Into::into) });
     }
 
     /// It ends.
@@ -72,10 +105,16 @@ impl Owners {
         state.asked.retain(|(_, owner)| *owner != token);
     }
 
-    /// The call to which a message belongs now.
-    pub(super) fn owner(&self) -> Option<Arc<Mailbox>> {
+    /// Where a log message with these parameters belongs. One that names a task goes to whoever knows that task.
+    pub(super) fn place(&self, params: &Raw) -> Place {
+        let task = related(params);
         let state = self.lock();
-        self.token(&state).and_then(|token| state.calls.get(&token).cloned())
+        let owner = self.token(&state, task.as_deref()).and_then(|token| state.calls.get(&token));
+        match owner {
+            Some(call) => Place::Call(call.mailbox.clone()),
+            None if task.is_some() || self.is_private() => Place::Everybody,
+            None => Place::Nobody,
+        }
     }
 
     /// Whether messages without a name may be told on the session's own stream: it is then not shared.
@@ -83,12 +122,19 @@ impl Owners {
         self.rule != Attribution::Nobody
     }
 
-    fn token(&self, state: &State) -> Option<u64> {
+    fn token(&self, state: &State, task: Option<&str>) -> Option<u64> {
+        if task.is_some() {
+            return state.calls.iter().rev().find(|(_, call)| call.task.as_deref() == task).map(|(token, _)| *token);
+        }
+        // Who waits for a task gets what names the task; what names none is rather another's.
+        let mut others = state.calls.iter().filter(|(_, call)| call.task.is_none()).map(|(token, _)| *token);
         match self.rule {
             Attribution::Nobody => None,
-            Attribution::NewestCall => state.calls.last_key_value().map(|(token, _)| *token),
+            Attribution::NewestCall => {
+                others.next_back().or_else(|| state.calls.last_key_value().map(|(token, _)| *token))
+            }
             Attribution::OnlyCall if state.calls.len() == 1 => state.calls.first_key_value().map(|(token, _)| *token),
-            Attribution::OnlyCall => None,
+            Attribution::OnlyCall => others.next().filter(|_| others.next().is_none()),
         }
     }
 
@@ -97,18 +143,20 @@ impl Owners {
     /// # Errors
     /// The question belongs to no single call.
     pub(super) fn ask(&self, id: Id, kind: AskKind, params: Option<Raw>) -> Result<(), Unattributable> {
+        let task = params.as_ref().and_then(related);
         let mut state = self.lock();
-        if let Some(token) = self.token(&state) {
+        if let Some(token) = self.token(&state, task.as_deref()) {
             state.asked.push((id.clone(), token));
-            if let Some(mailbox) = state.calls.get(&token) {
-                let _ = mailbox.put(Item::Ask(id, kind, params));
+            if let Some(call) = state.calls.get(&token) {
+                let _ = call.mailbox.put(Item::Ask(id, kind, params));
             }
             return Ok(());
         }
-        if self.rule == Attribution::Nobody || !state.calls.is_empty() || state.early.len() >= MAX_EARLY {
+        let may_wait = task.is_some() || (self.rule != Attribution::Nobody && state.calls.is_empty());
+        if !may_wait || state.early.len() >= MAX_EARLY {
             return Err(Unattributable(id, kind));
         }
-        state.early.push_back(Item::Ask(id, kind, params));
+        state.early.push_back(Early { task, item: Item::Ask(id, kind, params) });
         Ok(())
     }
 
@@ -116,10 +164,10 @@ impl Owners {
     pub(super) fn retract(&self, id: &Id) -> bool {
         let mut state = self.lock();
         let before = state.early.len();
-        state.early.retain(|item| !matches!(item, Item::Ask(asked, _, _) if asked == id));
+        state.early.retain(|early| !matches!(&early.item, Item::Ask(asked, _, _) if asked == id));
         let owner = state.asked.iter().find(|(asked, _)| asked == id).map(|(_, token)| *token);
-        if let Some(mailbox) = owner.and_then(|token| state.calls.get(&token)) {
-            let _ = mailbox.put(Item::Retract(id.clone()));
+        if let Some(call) = owner.and_then(|token| state.calls.get(&token)) {
+            let _ = call.mailbox.put(Item::Retract(id.clone()));
         }
         owner.is_some() || state.early.len() < before
     }
@@ -141,10 +189,10 @@ mod tests {
     async fn a_question_goes_to_the_only_call_and_to_none_of_two() {
         let owners = Owners::new(Attribution::OnlyCall);
         let (one, two) = (Arc::new(Mailbox::default()), Arc::new(Mailbox::default()));
-        owners.enter(1, &one);
+        owners.enter(1, &one, None);
         assert!(ask(&owners, 9).is_ok());
         assert!(matches!(one.take().await, Item::Ask(id, ..) if id == Id::from(9)));
-        owners.enter(2, &two);
+        owners.enter(2, &two, None);
         assert!(ask(&owners, 10).is_err());
     }
 
@@ -154,7 +202,7 @@ mod tests {
         assert!(ask(&owners, 1).is_ok() && ask(&owners, 2).is_ok());
         assert!(owners.retract(&Id::from(1)));
         let call = Arc::new(Mailbox::default());
-        owners.enter(7, &call);
+        owners.enter(7, &call, None);
         assert!(matches!(call.take().await, Item::Ask(id, ..) if id == Id::from(2)));
     }
 
@@ -162,7 +210,35 @@ mod tests {
     fn nothing_is_placed_where_principals_share() {
         let owners = Owners::new(Attribution::Nobody);
         assert!(ask(&owners, 1).is_err());
-        owners.enter(1, &Arc::default());
-        assert!(ask(&owners, 2).is_err() && owners.owner().is_none());
+        owners.enter(1, &Arc::default(), None);
+        assert!(ask(&owners, 2).is_err());
+        assert!(matches!(owners.place(&Raw::empty_object()), Place::Nobody));
+    }
+
+    #[tokio::test]
+    async fn what_names_a_task_goes_to_the_call_that_waits_for_it_whoever_shares() {
+        for rule in [Attribution::Nobody, Attribution::OnlyCall, Attribution::NewestCall] {
+            let owners = Owners::new(rule);
+            let [plain, other, waiting] = [(); 3].map(|()| Arc::new(Mailbox::default()));
+            owners.enter(1, &plain, None);
+            owners.enter(2, &other, Some("u"));
+            let params = Raw::literal(r#"{"_meta":{"io.modelcontextprotocol/related-task":{"taskId":"t"}}}"#);
+            assert!(owners.ask(Id::from(9), AskKind::Elicit, Some(params.clone())).is_ok());
+            owners.enter(3, &waiting, Some("t"));
+            assert!(matches!(waiting.take().await, Item::Ask(id, ..) if id == Id::from(9)), "{rule:?}");
+            assert!(matches!(owners.place(&params), Place::Call(call) if Arc::ptr_eq(&call, &waiting)));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_names_no_task_goes_past_those_who_wait_for_one() {
+        for rule in [Attribution::OnlyCall, Attribution::NewestCall] {
+            let owners = Owners::new(rule);
+            let [plain, waiting] = [(); 2].map(|()| Arc::new(Mailbox::default()));
+            owners.enter(1, &plain, None);
+            owners.enter(2, &waiting, Some("t"));
+            assert!(ask(&owners, 9).is_ok());
+            assert!(matches!(plain.take().await, Item::Ask(id, ..) if id == Id::from(9)), "{rule:?}");
+        }
     }
 }

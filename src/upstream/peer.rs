@@ -19,6 +19,7 @@ use crate::{
     era::{Outgoing, legacy},
     jsonrpc::{ErrorObject, Id, Raw},
     mcp::{Answer, Level, LogInterest, UpstreamFault},
+    seal,
     telemetry::metrics::InUse,
 };
 
@@ -37,6 +38,8 @@ pub(super) struct Peer {
     /// What it speaks and offers.
     pub(super) greeting: Greeting,
     pub(super) link: Link,
+    /// What tells it apart from its siblings, where only one of them knows what it was told: a child, or a session that is a stream.
+    pub(super) mark: Option<Arc<str>>,
     /// Calls that hold this peer.
     pub(super) leases: AtomicUsize,
     /// Its place among the upstream's processes.
@@ -63,9 +66,14 @@ pub(super) enum Link {
 
 impl Peer {
     pub(super) fn new(greeting: Greeting, link: Link, place: Option<OwnedSemaphorePermit>, tasks: JoinSet<()>) -> Self {
+        let mark = match link {
+            Link::Stdio(..) | Link::Sse(_) => seal::random_id().ok().map(Into::into),
+            Link::Http(_) => None,
+        };
         Self {
             greeting,
             link,
+            mark,
             leases: AtomicUsize::new(0),
             _place: place,
             tasks: Mutex::new(tasks),
@@ -77,7 +85,9 @@ impl Peer {
 
     /// A task that ends with the peer.
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).spawn(task);
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(task);
     }
 
     /// From now on it counts.

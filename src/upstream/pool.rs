@@ -244,7 +244,8 @@ impl Upstream {
     /// Ends groups that nobody used for long.
     pub async fn reap(&self) {
         let limit = self.settings.pool.idle_timeout;
-        self.close_groups(|_, group| group.idle_for().is_some_and(|idle| idle >= limit)).await;
+        let is_idle = |group: &Group| group.idle_for().is_some_and(|idle| idle >= limit) && !group.may_have_tasks();
+        self.close_groups(|_, group| is_idle(group)).await;
         self.rest().await;
     }
 

@@ -25,10 +25,10 @@ use crate::{
 
 use super::{
     bus::Bus,
-    errand::{Dialect, Errand},
+    errand::{Dialect, Errand, Tasking},
     http_exchange::HttpExchange,
     mailbox::{Item, Mailbox},
-    owners::{Attribution, Owners, Unattributable},
+    owners::{Attribution, Owners, Place, Unattributable},
     wire::http::{self as wire, Body, Client, HttpFault},
 };
 
@@ -173,11 +173,15 @@ impl Streamable {
     /// Starts a client's request.
     pub(super) fn start(self: &Arc<Self>, errand: &Errand) -> HttpExchange {
         let token = self.token();
-        let mailbox = (self.owners.is_private() && self.dialect.is_legacy()).then(|| Arc::new(Mailbox::default()));
+        let awaited = errand.tasking.awaited();
+        let may_be_named = self.dialect.is_legacy() && (self.owners.is_private() || awaited.is_some());
+        let mailbox = (may_be_named && !errand.tasking.is_short()).then(|| Arc::new(Mailbox::default()));
         if let Some(mailbox) = &mailbox {
-            self.owners.enter(token, mailbox);
+            self.owners.enter(token, mailbox, awaited);
         }
-        HttpExchange::new(self.clone(), token, self.dialect.encode(errand, token), mailbox)
+        let exchange = HttpExchange::new(self.clone(), token, self.dialect.encode(errand, token), mailbox);
+        // What becomes a task is not cancelled so (2025-11-25 basic/utilities/tasks).
+        if errand.tasking == Tasking::Wished { exchange.uncancellable() } else { exchange }
     }
 
     /// Starts a request of the gateway's own.
@@ -297,8 +301,15 @@ impl Streamable {
             Incoming::Answer(id, answer) if id.number() == token && token.is_some() => Some(Item::Answer(answer)),
             Incoming::Answer(..) => None,
             Incoming::Complaint(error) => token.map(|_| Item::Answer(Err(error))),
-            Incoming::Progress(about, params) => {
-                (about.unsigned() == token && token.is_some()).then_some(Item::Progress(params))
+            Incoming::Progress(about, params) if about.unsigned() == token && token.is_some() => {
+                Some(Item::Progress(params))
+            }
+            // A task goes on reporting after the call that made it was answered.
+            Incoming::Progress(_, params) => {
+                if legacy::task::related(&params).is_some() {
+                    self.bus.publish(Notice::Progress(params));
+                }
+                None
             }
             Incoming::Notice(notice, subscription) => self.notice(notice, subscription.as_ref(), token),
             Incoming::Ask(id, kind, params) if token.is_some() => Some(Item::Ask(id, kind, params)),
@@ -326,13 +337,13 @@ impl Streamable {
 
     /// On a request's stream what belongs to the request stays; changes concern everybody.
     fn notice(&self, notice: Notice, subscription: Option<&Raw>, token: Option<u64>) -> Option<Item> {
-        let is_change = matches!(notice, Notice::Changed(_) | Notice::Updated(..));
+        let is_change = matches!(notice, Notice::Changed(_) | Notice::Updated(..) | Notice::Task(_));
         match (token, &notice) {
             (Some(_), _) if subscription.is_some() || !is_change => return Some(Item::Notice(notice)),
-            (None, Notice::Log(..)) => match self.owners.owner() {
-                Some(mailbox) => self.bus.tell(&mailbox, Item::Notice(notice)),
-                None if self.owners.is_private() => self.bus.publish(notice),
-                None => (),
+            (None, Notice::Log(_, params)) => match self.owners.place(params) {
+                Place::Call(mailbox) => self.bus.tell(&mailbox, Item::Notice(notice)),
+                Place::Everybody => self.bus.publish(notice),
+                Place::Nobody => (),
             },
             _ => self.bus.publish(notice),
         }

@@ -1,4 +1,4 @@
-// The conformance run: server mode over the cells, then client mode with fronts of both eras. One line for each, details for what failed,
+// The conformance run: server mode over the cells, client mode with fronts of both eras, then tasks. One line for each, details for what failed,
 // and `N passed, N failed` at the end, counted in scenarios.
 
 import { join } from 'node:path';
@@ -7,6 +7,7 @@ import { TESTS, startGateway, startReference } from '../peers/processes.mjs';
 import { cells, upstreams } from './cells.mjs';
 import { readExpectations } from './expectations.mjs';
 import { REVISION, clientDifferences, differences, runClientScenario, runServerSuite, successes } from './suite.mjs';
+import { taskCell, taskCells, taskReference, taskScenarios } from './tasks.mjs';
 
 const PARALLEL = 1;
 const FRONTS = { L: 'legacy', M: 'modern' };
@@ -149,8 +150,18 @@ async function clientMode() {
   await each(jobs, clientCell);
 }
 
-if (options.mode !== 'client') await serverMode();
-if (options.mode !== 'server') await clientMode();
+async function tasksMode() {
+  const [chosen, scenarios] = [taskCells(options.cell), taskScenarios(options.scenario)];
+  if (chosen.length === 0 || scenarios.length === 0) return;
+  console.log('tasks: the suite as the client of the gateway, with the extension for tasks');
+  const wanted = await taskReference(scenarios);
+  await each(chosen, async (cell) => print(cell.name, settle(cell.name, await taskCell(cell, wanted)), ''));
+}
+
+const isWanted = (mode) => (options.mode ?? mode) === mode;
+if (isWanted('server')) await serverMode();
+if (isWanted('client')) await clientMode();
+if (isWanted('tasks')) await tasksMode();
 for (const { cell, scenario } of isWhole ? expectations.unused() : []) {
   totals.failed += 1;
   console.log(`  expected-failures.yaml names what is never run: ${cell} ${scenario}`);

@@ -25,6 +25,7 @@ mod questions;
 mod sdk;
 mod session;
 mod subscriptions;
+mod tasks;
 mod tls;
 mod transparency;
 mod transport;

@@ -125,6 +125,8 @@ pub(crate) fn describe(op: &Op) -> String {
         Op::Complete(completion) => format!("complete {:?}", completion.reference),
         Op::Listen(filter) => format!("listen {:?}", filter.to_raw()),
         Op::RootsChanged => "roots changed".to_owned(),
+        Op::Task(task) => format!("task {} {}", task.act.method(), task.id),
+        Op::Tasks(cursor) => format!("tasks {cursor:?}"),
         Op::Extension { method, params } => format!("extension {method} {params:?}"),
     }
 }

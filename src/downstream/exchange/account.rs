@@ -150,6 +150,8 @@ fn method(op: &Op) -> &str {
         Op::List(kind, _) => kind.method(),
         Op::Invoke(invoke) => invoke.verb.method(),
         Op::Complete(_) => "completion/complete",
+        Op::Task(task) => task.act.method(),
+        Op::Tasks(_) => "tasks/list",
         Op::Listen(_) => "subscriptions/listen",
         Op::RootsChanged => "notifications/roots/list_changed",
         Op::Extension { method, .. } => method,

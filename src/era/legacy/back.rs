@@ -35,7 +35,8 @@ pub fn handshake(result: &Raw) -> Option<Handshake> {
     let revision =
         Revision::parse(&object.text("protocolVersion")?).filter(|revision| *revision <= Revision::NEWEST_LEGACY)?;
     let capabilities = object.get("capabilities")?.object().ok()?;
-    Some(Handshake { revision, offer: Offer::read(&capabilities, object.text("instructions")) })
+    let spoken = super::front::spoken(revision);
+    Some(Handshake { revision, offer: Offer::read(&capabilities, object.text("instructions")).speaking(spoken) })
 }
 
 /// `notifications/initialized`

@@ -13,7 +13,7 @@ use crate::{
     jsonrpc::{self, ErrorObject, Id, Kind, Message, MessageBody, Object, Raw},
     mcp::{
         Answer, Ask, AskKind, Capabilities, Fault, Invoke, Level, ListKind, Notice, Offer, Op, Outcome, Page,
-        ProgressInterest, Verb,
+        ProgressInterest, TaskAct, TaskCall, TaskForm, Verb,
     },
 };
 
@@ -159,8 +159,14 @@ fn initialize(id: Id, params: &Object) -> Inbound {
     else {
         return refused(id, "`capabilities` must be an object");
     };
+    let capabilities = Capabilities { tasks: spoken(revision), ..capabilities };
     let client_info = params.get("clientInfo").filter(|info| info.kind() == Kind::Object);
     Inbound::Initialize(Initialize { id, revision, capabilities, client_info })
+}
+
+/// In which form a client of that revision speaks of tasks; whatever extension it declares is none of this era.
+pub(super) fn spoken(revision: Revision) -> TaskForm {
+    if revision == Revision::V2025_11_25 { TaskForm::Core } else { TaskForm::Unspoken }
 }
 
 fn call(id: Id, method: &str, params: Option<Raw>, object: &Object) -> Inbound {
@@ -183,7 +189,7 @@ fn call(id: Id, method: &str, params: Option<Raw>, object: &Object) -> Inbound {
 }
 
 fn operation(method: &str, params: Option<Raw>, object: &Object) -> Result<Op, Fault> {
-    let list = |kind| modern::front::cursor(object).map(|cursor| Op::List(kind, cursor));
+    let list = |kind| modern::operation::cursor(object).map(|cursor| Op::List(kind, cursor));
     match method {
         "tools/list" => list(ListKind::Tools),
         "prompts/list" => list(ListKind::Prompts),
@@ -192,8 +198,10 @@ fn operation(method: &str, params: Option<Raw>, object: &Object) -> Result<Op, F
         "tools/call" => invoke(Verb::CallTool, object),
         "prompts/get" => invoke(Verb::GetPrompt, object),
         "resources/read" => invoke(Verb::ReadResource, object),
-        "completion/complete" => modern::front::completion(object).map(Op::Complete),
-        "server/discover" | "subscriptions/listen" => Err(Fault::UnknownMethod(method.to_owned())),
+        "completion/complete" => modern::operation::completion(object).map(Op::Complete),
+        "tasks/list" => modern::operation::cursor(object).map(Op::Tasks),
+        "tasks/get" | "tasks/result" | "tasks/cancel" => task(method, object),
+        "server/discover" | "subscriptions/listen" | "tasks/update" => Err(Fault::UnknownMethod(method.to_owned())),
         _ => Ok(Op::Extension { method: method.to_owned(), params }),
     }
 }
@@ -201,13 +209,20 @@ fn operation(method: &str, params: Option<Raw>, object: &Object) -> Result<Op, F
 /// A legacy client has no rounds: members of that name are not its business.
 fn invoke(verb: Verb, params: &Object) -> Result<Op, Fault> {
     let target = params.text(verb.key()).ok_or(Fault::InvalidParams("the name or uri must be a string"))?;
-    let params = params.edit().remove_all(&["inputResponses", "requestState"]).finish();
-    Ok(Op::Invoke(Invoke { verb, target, params, answers: None, state: None }))
+    let task = params.get("task").filter(|task| verb == Verb::CallTool && task.kind() == Kind::Object);
+    let params = params.edit().remove_all(&["inputResponses", "requestState", "task"]).finish();
+    Ok(Op::Invoke(Invoke { verb, target, params, answers: None, state: None, task }))
+}
+
+/// What is asked of a task (2025-11-25 basic/utilities/tasks).
+fn task(method: &str, params: &Object) -> Result<Op, Fault> {
+    let act = TaskAct::parse(TaskForm::Core, method).ok_or_else(|| Fault::UnknownMethod(method.to_owned()))?;
+    Ok(Op::Task(TaskCall { act, id: modern::operation::task_id(params)?, params: params.raw().clone() }))
 }
 
 /// The answer to the handshake.
 pub fn initialized(id: &Id, revision: Revision, offer: &Offer) -> Bytes {
-    let capabilities = offer.capabilities();
+    let capabilities = offer.clone().speaking(spoken(revision)).capabilities();
     let mut members = vec![
         ("protocolVersion", Raw::string(revision.name())),
         ("capabilities", capabilities),
@@ -230,7 +245,8 @@ pub fn outcome(ticket: &Ticket, session: &Session, outcome: &Outcome) -> Bytes {
             Told::ToolError(sentence) => tool_error(&sentence),
         },
         Outcome::Complete(result) | Outcome::Cacheable(result, _) => downgrade::result(result, session.revision),
-        Outcome::Discovered(offer) => offer.capabilities(),
+        Outcome::Discovered(offer) => Offer::clone(offer).speaking(spoken(session.revision)).capabilities(),
+        Outcome::Task(task) => task.result.clone(),
         Outcome::Listed(page) => listed(page, session.revision),
         // Questions are put to the client before an answer is due; nothing else can come here.
         Outcome::InputRequired { .. } => tool_error("The server asks for input in a way that cannot be carried here"),
@@ -258,7 +274,8 @@ fn listed(page: &Page, revision: Revision) -> Raw {
 
 /// A notice on the stream of this request, or (without a ticket) on the session's own. `None` for what this era does not tell.
 pub fn notice(ticket: Option<&Ticket>, notice: &Notice) -> Option<Bytes> {
-    if matches!(notice, Notice::Acknowledged(_)) {
+    if matches!(notice, Notice::Acknowledged(_)) || matches!(notice, Notice::Task(task) if task.form != TaskForm::Core)
+    {
         return None;
     }
     let (method, params) = notices::encode(notice, ticket.and_then(|ticket| ticket.progress_token.as_ref()))?;

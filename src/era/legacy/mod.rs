@@ -4,5 +4,6 @@ pub mod back;
 mod downgrade;
 mod fault;
 pub mod front;
+pub mod task;
 
 pub use fault::{Told, fault, session_unknown};

@@ -7,7 +7,10 @@ use http::{HeaderName, HeaderValue};
 use crate::{
     era::{Incoming, Outgoing, Revision, code, meta, notice},
     jsonrpc::{ErrorObject, Id, Message, MessageBody, Object, Raw},
-    mcp::{CacheHint, Caller, Fault, Filter, Mirror, Offer, Outcome, ProgressInterest, Verb, encode_value},
+    mcp::{
+        CacheHint, Caller, Fault, Filter, Mirror, Offer, Outcome, ProgressInterest, TaskForm, Verb, encode_value,
+        tasks_required,
+    },
 };
 
 use super::front::named_by;
@@ -40,8 +43,11 @@ impl Encode<'_> {
             None => edit.remove(name),
         });
         let params = edit.set("_meta", own_meta).finish();
-        let headers = headers(method, &params, mirror);
-        Outgoing { method: method.to_owned(), params: Some(params), headers }
+        let sent = |name: &str| match changes.iter().rev().find(|(changed, _)| *changed == name) {
+            Some((_, value)) => value.clone(),
+            None => object.get(name),
+        };
+        Outgoing { method: method.to_owned(), params: Some(params), headers: headers(method, sent, mirror) }
     }
 
     /// `subscriptions/listen`.
@@ -55,19 +61,20 @@ impl Encode<'_> {
     }
 }
 
-/// What HTTP carries besides the body.
-fn headers(method: &str, params: &Raw, mirror: &Mirror) -> Vec<(HeaderName, HeaderValue)> {
-    let mut headers = vec![(
+/// What HTTP carries besides the body; `sent` finds a parameter as it is sent.
+fn headers(method: &str, sent: impl Fn(&str) -> Option<Raw>, mirror: &Mirror) -> Vec<(HeaderName, HeaderValue)> {
+    let mut headers = Vec::with_capacity(3);
+    headers.push((
         HeaderName::from_static("mcp-protocol-version"),
         HeaderValue::from_static(Revision::NEWEST_MODERN.name()),
-    )];
+    ));
     headers.extend(HeaderValue::from_str(method).ok().map(|method| (HeaderName::from_static("mcp-method"), method)));
     let Some(key) = named_by(method) else { return headers };
-    let Ok(object) = params.object() else { return headers };
-    let name = object.text(key).and_then(|name| HeaderValue::from_str(&encode_value(&name)).ok());
+    let name = sent(key);
+    let name = name.as_ref().and_then(Raw::text).and_then(|name| HeaderValue::from_str(&encode_value(&name)).ok());
     headers.extend(name.map(|name| (HeaderName::from_static("mcp-name"), name)));
     if !mirror.is_empty() {
-        let mirrored = mirror.headers(object.get("arguments").as_ref());
+        let mirrored = mirror.headers(sent("arguments").as_ref());
         headers.extend(mirrored.iter().filter_map(|(name, value)| {
             Some((HeaderName::try_from(format!("mcp-param-{name}")).ok()?, HeaderValue::from_str(value).ok()?))
         }));
@@ -102,7 +109,7 @@ pub fn outcome(verb: Option<Verb>, caller: &Caller, answer: Result<Raw, ErrorObj
         (None | Some("complete"), Some(Verb::ReadResource)) => Ok(Outcome::Cacheable(result, CacheHint::read(&object))),
         (None | Some("complete"), _) => Ok(Outcome::Complete(result)),
         (Some("input_required"), Some(_)) => input_required(&object),
-        (Some("task"), Some(Verb::CallTool)) if declares_tasks(caller) => Ok(Outcome::Complete(result)),
+        (Some("task"), Some(Verb::CallTool)) => task(&object, caller),
         _ => Err(NotAResult),
     }
 }
@@ -123,9 +130,12 @@ fn input_required(object: &Object) -> Result<Outcome, NotAResult> {
     Ok(Outcome::InputRequired { requests, state, result: object.raw().clone() })
 }
 
-fn declares_tasks(caller: &Caller) -> bool {
-    let extensions = caller.capabilities.profile.extensions.as_ref();
-    extensions.is_some_and(|extensions| extensions.member("io.modelcontextprotocol/tasks").is_some())
+/// A task that the client did not say it can follow is of no use to it (the extension's Capability Negotiation).
+fn task(object: &Object, caller: &Caller) -> Result<Outcome, NotAResult> {
+    match caller.capabilities.tasks {
+        TaskForm::Extension => super::task::created(object).map(Outcome::Task).ok_or(NotAResult),
+        TaskForm::Core | TaskForm::Unspoken => Ok(Outcome::Failed(Fault::MissingCapability(tasks_required()))),
+    }
 }
 
 /// What a probe learned.
@@ -160,7 +170,7 @@ fn discovered(result: &Raw) -> Option<Probe> {
         return Some(Probe::Legacy);
     }
     let capabilities = object.get("capabilities")?.object().ok()?;
-    Some(Probe::Modern(Offer::read(&capabilities, object.text("instructions"))))
+    Some(Probe::Modern(Offer::read(&capabilities, object.text("instructions")).speaking(TaskForm::Extension)))
 }
 
 fn is_spoken(version: &Raw) -> bool {

@@ -15,10 +15,12 @@ use crate::{
     era::{IMPLEMENTATION, Refusal, Revision, code, meta, notice as notices},
     jsonrpc::{self, ErrorObject, Id, Kind, Object, Raw},
     mcp::{
-        CacheHint, CacheScope, Capabilities, Completion, Fault, Filter, Invoke, Level, ListKind, LogInterest, Mirrored,
-        Notice, Offer, Op, Outcome, Page, ProgressInterest, Reference, Verb, decode_value,
+        CacheHint, CacheScope, Capabilities, Fault, Level, ListKind, LogInterest, Mirrored, Notice, Offer, Op, Outcome,
+        Page, ProgressInterest, TaskForm, Verb, decode_value,
     },
 };
+
+use super::operation::operation;
 
 /// What a request asks, and what its answer needs.
 #[derive(Debug)]
@@ -68,20 +70,6 @@ pub struct Encoded {
     pub retry_after: Option<Duration>,
 }
 
-/// Methods that this revision took away; a server that still knows them does not get them from a modern client.
-const REMOVED: [&str; 10] = [
-    "initialize",
-    "ping",
-    "logging/setLevel",
-    "resources/subscribe",
-    "resources/unsubscribe",
-    "tasks/list",
-    "tasks/result",
-    "sampling/createMessage",
-    "elicitation/create",
-    "roots/list",
-];
-
 /// Reads a request that its body or its headers place in this era.
 ///
 /// # Errors
@@ -98,7 +86,8 @@ pub fn decode(headers: &HeaderMap, id: Id, method: String, params: Option<Raw>) 
         own_meta.get(meta::PROGRESS_TOKEN).filter(|token| matches!(token.kind(), Kind::String | Kind::Number));
     let log = log_interest(&own_meta).map_err(|error| refuse(200, error))?;
     let progress = if progress_token.is_some() { ProgressInterest::Wanted } else { ProgressInterest::Unwanted };
-    let op = operation(&method, params, &params_object).map_err(|fault| answer_fault(&id, &fault))?;
+    let op =
+        operation(&method, params, &params_object, capabilities.tasks).map_err(|fault| answer_fault(&id, &fault))?;
     let mirrored = if matches!(&op, Op::Invoke(invoke) if invoke.verb == Verb::CallTool) {
         mirrored(headers)
     } else {
@@ -225,66 +214,6 @@ fn mirrored(headers: &HeaderMap) -> Mirrored {
     Mirrored::Headers(named.collect())
 }
 
-fn operation(method: &str, params: Option<Raw>, object: &Object) -> Result<Op, Fault> {
-    let list = |kind| cursor(object).map(|cursor| Op::List(kind, cursor));
-    match method {
-        "server/discover" => Ok(Op::Discover),
-        "tools/list" => list(ListKind::Tools),
-        "prompts/list" => list(ListKind::Prompts),
-        "resources/list" => list(ListKind::Resources),
-        "resources/templates/list" => list(ListKind::Templates),
-        "tools/call" => invoke(Verb::CallTool, object).map(Op::Invoke),
-        "prompts/get" => invoke(Verb::GetPrompt, object).map(Op::Invoke),
-        "resources/read" => invoke(Verb::ReadResource, object).map(Op::Invoke),
-        "completion/complete" => completion(object).map(Op::Complete),
-        "subscriptions/listen" => listen(object).map(Op::Listen),
-        _ if REMOVED.contains(&method) => Err(Fault::UnknownMethod(method.to_owned())),
-        _ => Ok(Op::Extension { method: method.to_owned(), params }),
-    }
-}
-
-/// The cursor of a list request, in both eras.
-pub(in crate::era) fn cursor(params: &Object) -> Result<Option<String>, Fault> {
-    params
-        .get("cursor")
-        .map(|cursor| cursor.text().map(std::borrow::Cow::into_owned).ok_or(Fault::BadCursor))
-        .transpose()
-}
-
-/// A completion request, in both eras.
-pub(in crate::era) fn completion(params: &Object) -> Result<Completion, Fault> {
-    const UNCLEAR: Fault =
-        Fault::InvalidParams("`ref` must be a `ref/prompt` with a name or a `ref/resource` with a uri");
-    let reference = params.get("ref").and_then(|reference| reference.object().ok()).ok_or(UNCLEAR)?;
-    let reference = match reference.text("type").as_deref() {
-        Some("ref/prompt") => Reference::Prompt(reference.text("name").ok_or(UNCLEAR)?),
-        Some("ref/resource") => Reference::Resource(reference.text("uri").ok_or(UNCLEAR)?),
-        _ => return Err(UNCLEAR),
-    };
-    Ok(Completion { reference, params: params.raw().clone() })
-}
-
-fn invoke(verb: Verb, params: &Object) -> Result<Invoke, Fault> {
-    let target = params.text(verb.key()).ok_or(Fault::InvalidParams("the name or uri must be a string"))?;
-    let answers = params.get("inputResponses");
-    if answers.as_ref().is_some_and(|answers| answers.kind() != Kind::Object) {
-        return Err(Fault::InvalidParams("`inputResponses` must be an object"));
-    }
-    let state = params
-        .get("requestState")
-        .map(|state| state.text().map(std::borrow::Cow::into_owned).ok_or(Fault::BadState("not a string")))
-        .transpose()?;
-    Ok(Invoke { verb, target, params: params.raw().clone(), answers, state })
-}
-
-fn listen(params: &Object) -> Result<Filter, Fault> {
-    let notifications = params.get("notifications").and_then(|notifications| notifications.object().ok());
-    notifications
-        .as_ref()
-        .and_then(Filter::parse)
-        .ok_or(Fault::InvalidParams("`notifications` must be a subscription filter"))
-}
-
 const fn shape(op: &Op) -> Shape {
     match op {
         Op::Discover | Op::List(..) => Shape::Cacheable,
@@ -303,6 +232,7 @@ pub fn outcome(ticket: &Ticket, outcome: &Outcome) -> Encoded {
         Outcome::Discovered(offer) => discovered(offer),
         Outcome::Listed(page) => listed(page),
         Outcome::InputRequired { state, result, .. } => input_required(state.as_deref(), result),
+        Outcome::Task(task) => task.result.clone(),
     };
     Encoded { status: 200, body: jsonrpc::result_response(&ticket.id, &result), retry_after: None }
 }
@@ -338,7 +268,7 @@ fn discovered(offer: &Offer) -> Raw {
     let mut members = vec![
         ("resultType", Raw::literal("\"complete\"")),
         ("supportedVersions", supported_versions()),
-        ("capabilities", offer.capabilities()),
+        ("capabilities", offer.clone().speaking(TaskForm::Extension).capabilities()),
     ];
     members.extend(offer.instructions.as_ref().map(|instructions| ("instructions", Raw::string(instructions))));
     members.push(("ttlMs", Raw::literal("0")));
@@ -370,7 +300,7 @@ fn render(page: &Page) -> Raw {
     meta::of_gateway(&members)
 }
 
-/// `execution` belongs to the tasks of 2025-11-25, which this revision does not have.
+/// `execution` belongs to the tasks of 2025-11-25, which are not those of this revision's extension.
 fn entry_form(kind: ListKind, entry: &Raw) -> Raw {
     match entry.object() {
         Ok(object) if kind == ListKind::Tools => object.edit().remove("execution").finish(),
@@ -388,6 +318,9 @@ fn input_required(state: Option<&str>, result: &Raw) -> Raw {
 
 /// A notice on the stream of this request. `None` for what this era does not tell.
 pub fn notice(ticket: &Ticket, notice: &Notice) -> Option<Bytes> {
+    if matches!(notice, Notice::Task(task) if task.form != TaskForm::Extension) {
+        return None;
+    }
     let (method, params) = notices::encode(notice, ticket.progress_token.as_ref())?;
     let params = match ticket.shape {
         Shape::Subscription => Some(meta::with(params.as_ref(), meta::SUBSCRIPTION_ID, ticket.id.raw().clone())),

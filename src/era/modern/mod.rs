@@ -3,5 +3,7 @@
 pub mod back;
 mod fault;
 pub mod front;
+pub(super) mod operation;
+pub mod task;
 
 pub use fault::fault;

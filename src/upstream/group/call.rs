@@ -8,7 +8,7 @@ use crate::{
     mcp::{Fault, Outcome, Stage},
     upstream::{
         converse::{Patience, converse},
-        errand::{Errand, Greeting},
+        errand::{Errand, Greeting, Tasking},
     },
 };
 
@@ -21,18 +21,32 @@ impl Group {
     /// Dropped, it cancels the call upstream.
     pub async fn carry(self: &Arc<Self>, errand: Errand, stage: Stage) -> Outcome {
         let settings = self.upstream.settings();
-        let patience = Patience { silence: settings.timeout, total: settings.total_timeout };
-        let lease = match self.lease().await {
+        // Who waits for a task's end waits in silence.
+        let silence = if errand.tasking.awaited().is_some() { settings.total_timeout } else { settings.timeout };
+        let patience = Patience { silence, total: settings.total_timeout };
+        let known = match &errand.tasking {
+            Tasking::About(_, _, Some(mark)) => self.lease_of(mark),
+            _ => None,
+        };
+        let leased = match known {
+            Some(lease) => Ok(lease),
+            None => self.lease().await,
+        };
+        let lease = match leased {
             Ok(lease) => lease,
             Err(fault) => return Outcome::Failed(fault),
         };
         lease.peer.raise_log_level(errand.caller.log).await;
         let started = clock::now();
         let trace = errand.trace.clone();
-        let outcome = match lease.peer.start(&errand) {
+        let mut outcome = match lease.peer.start(&errand) {
             Ok(exchange) => converse(exchange, stage, errand, self.server().clone(), patience).await,
             Err(fault) => Outcome::Failed(Fault::Broken(self.server().clone(), fault)),
         };
+        if let Outcome::Task(task) = &mut outcome {
+            task.peer.clone_from(&lease.peer.mark);
+            self.keep_for_task(task.ttl);
+        }
         let taken = clock::now().saturating_duration_since(started);
         trace.spend(taken);
         self.upstream.metrics().answered(taken);

@@ -26,6 +26,8 @@ impl Group {
             prompts: filter.prompts && offer.prompts_changed,
             resources: filter.resources && offer.resources_changed,
             uris: Vec::new(),
+            // Each listener follows its tasks on its own, in `group::tasks`.
+            task_ids: Vec::new(),
         };
         let _ = timeout(SUBSCRIBE_PATIENCE, self.hears(&greeting)).await;
         if offer.subscribe {
@@ -157,7 +159,7 @@ impl Listening {
         match notice {
             Notice::Changed(kind) => self.granted.wants(*kind),
             Notice::Updated(uri, _) => self.granted.wants_resource(uri),
-            Notice::Log(..) | Notice::Extension(..) => true,
+            Notice::Log(..) | Notice::Extension(..) | Notice::Task(_) | Notice::Progress(_) => true,
             _ => false,
         }
     }

@@ -22,6 +22,9 @@ use super::key::GroupKey;
 /// How long a change of the subscriptions on a server may take.
 pub(super) const SUBSCRIBE_PATIENCE: Duration = Duration::from_secs(2);
 
+/// How long a group is kept for a task at the most, whatever its server says.
+const MAX_TASK_KEEP: Duration = Duration::from_secs(3600);
+
 /// The peers that one group of clients shares.
 pub struct Group {
     pub(super) upstream: Arc<Upstream>,
@@ -36,6 +39,8 @@ pub struct Group {
     pub(super) wishes: Arc<Wishes>,
     pub(super) listeners: AtomicUsize,
     pub(super) last_used: Mutex<Instant>,
+    /// Until when its server may be at work on a task that nobody waits for.
+    tasks_until: Mutex<Option<Instant>>,
     pub(super) is_closed: AtomicBool,
     pub(super) tasks: Mutex<JoinSet<()>>,
 }
@@ -62,6 +67,7 @@ impl Group {
             wishes: Arc::default(),
             listeners: AtomicUsize::new(0),
             last_used: Mutex::new(clock::now()),
+            tasks_until: Mutex::default(),
             is_closed: AtomicBool::new(false),
             tasks: Mutex::default(),
         }
@@ -84,6 +90,19 @@ impl Group {
         let is_used = self.listeners.load(Ordering::Acquire) > 0 || peers.iter().any(|peer| peer.leased() > 0);
         let last_used = *self.last_used.lock().unwrap_or_else(PoisonError::into_inner);
         (!is_used).then(|| clock::now().saturating_duration_since(last_used))
+    }
+
+    /// Its server has a task, and keeps it for so long.
+    pub(super) fn keep_for_task(&self, ttl: Option<Duration>) {
+        let until = clock::now() + ttl.unwrap_or(MAX_TASK_KEEP).min(MAX_TASK_KEEP);
+        let mut tasks_until = self.tasks_until.lock().unwrap_or_else(PoisonError::into_inner);
+        *tasks_until = Some(tasks_until.map_or(until, |known| known.max(until)));
+    }
+
+    /// Whether its server may be at work on a task: it is then not ended for being idle, but still when another needs its place.
+    pub(in crate::upstream) fn may_have_tasks(&self) -> bool {
+        let tasks_until = *self.tasks_until.lock().unwrap_or_else(PoisonError::into_inner);
+        tasks_until.is_some_and(|until| clock::now() < until)
     }
 
     /// Peers that are alive, and calls in flight on them.

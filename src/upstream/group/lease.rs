@@ -87,6 +87,14 @@ impl Group {
         Some(Lease { peer: peer.clone(), group: self.clone() })
     }
 
+    /// The peer with that mark, whatever its room: what is asked of it no other can answer.
+    pub(super) fn lease_of(self: &Arc<Self>, mark: &str) -> Option<Lease> {
+        let peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        let peer = peers.iter().find(|peer| peer.mark.as_deref() == Some(mark) && peer.is_alive())?;
+        peer.leases.fetch_add(1, Ordering::AcqRel);
+        Some(Lease { peer: peer.clone(), group: self.clone() })
+    }
+
     fn live_peers(&self) -> usize {
         let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
         peers.retain(|peer| peer.is_alive());

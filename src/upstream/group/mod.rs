@@ -6,8 +6,10 @@ mod core;
 mod key;
 mod lease;
 mod lists;
+mod tasks;
 
 pub use changes::Listening;
 pub use core::Group;
 pub(super) use key::{GroupKey, Owner, key};
 pub(super) use lease::NoPlace;
+pub use tasks::TaskListening;

@@ -43,7 +43,8 @@ fn chosen(op: &Op) -> (Raw, String) {
         Op::Invoke(invoke) => (invoke.params.clone(), invoke.target.clone()),
         Op::Complete(completion) => (completion.params.clone(), "text".to_owned()),
         Op::Extension { method, params } => (params.clone().unwrap_or(Raw::empty_object()), method.clone()),
-        Op::List(_, cursor) => (Raw::empty_object(), cursor.clone().unwrap_or_default()),
+        Op::Task(task) => (task.params.clone(), task.id.clone()),
+        Op::List(_, cursor) | Op::Tasks(cursor) => (Raw::empty_object(), cursor.clone().unwrap_or_default()),
         Op::Listen(filter) => (filter.to_raw(), filter.uris.concat()),
         Op::Discover | Op::RootsChanged => (Raw::empty_object(), String::new()),
     }

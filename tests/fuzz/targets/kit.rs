@@ -10,7 +10,7 @@ use myelin::{
     jsonrpc::{Message, MessageBody, Raw},
     mcp::{
         Ask, AskId, AskKind, CacheHint, CacheScope, Caller, Capabilities, Fault, Filter, Level, Limit, ListKind, LogInterest, Notice, Offer, Outcome,
-        Page, Principal, Rendering, UpstreamFault,
+        NewTask, Page, Principal, Rendering, TaskForm, TaskNotice, UpstreamFault,
     },
 };
 
@@ -65,6 +65,7 @@ pub fn outcomes(object: &Raw, text: &str) -> Vec<Outcome> {
         Outcome::Discovered(Arc::new(offer)),
         Outcome::Listed(Arc::new(page)),
         Outcome::InputRequired { requests: Some(object.clone()), state: Some(text.to_owned()), result: object.clone() },
+        Outcome::Task(NewTask { id: text.to_owned(), ttl: None, result: object.clone(), peer: None }),
         Outcome::InputRequired { requests: None, state: None, result: object.clone() },
     ];
     outcomes.extend(faults(object, text).into_iter().map(Outcome::Failed));
@@ -99,6 +100,8 @@ pub fn notices(object: &Raw, text: &str) -> Vec<Notice> {
         Notice::Updated(text.to_owned(), object.clone()),
         Notice::Acknowledged(Filter::resource(text)),
         Notice::Interrupted,
+        Notice::Task(TaskNotice { form: TaskForm::Core, id: text.to_owned(), params: object.clone() }),
+        Notice::Task(TaskNotice { form: TaskForm::Extension, id: text.to_owned(), params: object.clone() }),
         Notice::Extension(text.to_owned(), Some(object.clone())),
         Notice::Extension(text.to_owned(), None),
     ]

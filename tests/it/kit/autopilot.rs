@@ -20,6 +20,8 @@ pub(crate) struct Catalog {
     pub(crate) page: usize,
     pub(crate) ttl_ms: u64,
     pub(crate) scope: &'static str,
+    /// More members of its capabilities, each with a comma before it.
+    pub(crate) capabilities: &'static str,
 }
 
 impl Default for Catalog {
@@ -32,6 +34,7 @@ impl Default for Catalog {
             page: usize::MAX,
             ttl_ms: 60_000,
             scope: "public",
+            capabilities: "",
         }
     }
 }
@@ -41,7 +44,7 @@ pub(crate) fn tool(name: &str) -> String {
     format!(r#"{{"name":"{name}","inputSchema":{{"type":"object"}}}}"#)
 }
 
-const CAPABILITIES: &str = r#"{"tools":{"listChanged":true},"prompts":{"listChanged":true},"resources":{"subscribe":true,"listChanged":true},"logging":{},"completions":{}}"#;
+const CAPABILITIES: &str = r#""tools":{"listChanged":true},"prompts":{"listChanged":true},"resources":{"subscribe":true,"listChanged":true},"logging":{},"completions":{}"#;
 
 /// Answers what it knows; hands back what the test must take.
 pub(super) async fn answer(upstream: &Arc<Inner>, mut arrived: Arrived) -> Option<Arrived> {
@@ -56,7 +59,7 @@ pub(super) async fn answer(upstream: &Arc<Inner>, mut arrived: Arrived) -> Optio
         return Some(arrived).filter(|arrived| arrived.method() != "notifications/initialized");
     }
     match (arrived.method().to_owned().as_str(), upstream.era) {
-        ("server/discover", Era::Modern) => arrived.result(&discovered()).await,
+        ("server/discover", Era::Modern) => arrived.result(&discovered(upstream)).await,
         ("server/discover", Era::Legacy) if upstream.wire == Wire::Http => {
             let refusal = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"Bad Request: Server not initialized"}}"#;
             arrived.respond(400, "content-type: application/json\r\n", refusal).await;
@@ -87,16 +90,22 @@ async fn stream_or_end(upstream: &Arc<Inner>, mut arrived: Arrived) {
     lock(&upstream.listeners).push((arrived, None));
 }
 
-fn discovered() -> String {
+fn capabilities(upstream: &Arc<Inner>) -> String {
+    format!("{{{CAPABILITIES}{}}}", lock(&upstream.catalog).capabilities)
+}
+
+fn discovered(upstream: &Arc<Inner>) -> String {
+    let capabilities = capabilities(upstream);
     format!(
-        r#"{{"resultType":"complete","supportedVersions":["{MODERN}"],"capabilities":{CAPABILITIES},"ttlMs":60000,"cacheScope":"public"}}"#
+        r#"{{"resultType":"complete","supportedVersions":["{MODERN}"],"capabilities":{capabilities},"ttlMs":60000,"cacheScope":"public"}}"#
     )
 }
 
 async fn initialize(upstream: &Arc<Inner>, arrived: &mut Arrived) {
     let revision = arrived.params()["protocolVersion"].clone();
+    let capabilities = capabilities(upstream);
     let result = format!(
-        r#"{{"protocolVersion":{revision},"capabilities":{CAPABILITIES},"serverInfo":{{"name":"it","version":"1"}}}}"#
+        r#"{{"protocolVersion":{revision},"capabilities":{capabilities},"serverInfo":{{"name":"it","version":"1"}}}}"#
     );
     if upstream.wire == Wire::Stdio {
         lock(&upstream.listeners).push((arrived.clone(), None));

@@ -64,6 +64,7 @@ impl Modern {
         let name = match method {
             "tools/call" | "prompts/get" => parsed["params"]["name"].as_str(),
             "resources/read" => parsed["params"]["uri"].as_str(),
+            "tasks/get" | "tasks/update" | "tasks/cancel" => parsed["params"]["taskId"].as_str(),
             _ => None,
         };
         let mut headers = vec![

@@ -1,0 +1,27 @@
+//! A request for a server with nothing to it: what the other kinds start from.
+
+use crate::{
+    jsonrpc::Raw,
+    mcp::{Call, Mirror},
+    upstream::{Errand, Tasking},
+};
+
+/// The client's own parameters, some of them changed.
+pub(super) fn plain_errand(
+    call: &Call,
+    method: &str,
+    params: Option<Raw>,
+    changes: Vec<(&'static str, Option<Raw>)>,
+) -> Errand {
+    Errand {
+        caller: call.caller.clone(),
+        method: method.to_owned(),
+        params,
+        changes,
+        mirror: Mirror::default(),
+        progress: call.progress,
+        verb: None,
+        tasking: Tasking::Nothing,
+        trace: call.trace.clone(),
+    }
+}
