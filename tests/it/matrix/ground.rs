@@ -18,16 +18,28 @@ pub(super) struct Ground {
 
 impl Ground {
     pub(super) async fn new(cell: Cell) -> Self {
-        Self::with(cell, "principal").await
+        let own = Catalog { tools: TOOLS.map(tool).to_vec(), page: 2, ..Catalog::default() };
+        Self::with(cell, own, "principal").await
+    }
+
+    /// The server has the tasks of its era, and a tool that runs as one only.
+    pub(super) async fn of_tasks(cell: Cell) -> Self {
+        let slow = r#"{"name":"slow","inputSchema":{"type":"object"},"execution":{"taskSupport":"required"}}"#;
+        let capabilities = match cell.server {
+            Era::Legacy => r#","tasks":{"list":{},"cancel":{},"requests":{"tools":{"call":{}}}}"#,
+            Era::Modern => r#","extensions":{"io.modelcontextprotocol/tasks":{}}"#,
+        };
+        Self::with(cell, Catalog { tools: vec![slow.to_owned()], capabilities, ..Catalog::default() }, "principal")
+            .await
     }
 
     /// Sessions and children of the server belong to nobody in particular.
     pub(super) async fn shared(cell: Cell) -> Self {
-        Self::with(cell, "shared").await
+        let own = Catalog { tools: TOOLS.map(tool).to_vec(), ..Catalog::default() };
+        Self::with(cell, own, "shared").await
     }
 
-    async fn with(cell: Cell, isolation: &str) -> Self {
-        let own = Catalog { tools: TOOLS.map(tool).to_vec(), page: 2, ..Catalog::default() };
+    async fn with(cell: Cell, own: Catalog, isolation: &str) -> Self {
         let server = Upstream::offering(cell.server, cell.wire, own).await;
         let other = match cell.servers {
             Servers::One => None,

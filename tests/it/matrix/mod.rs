@@ -12,6 +12,7 @@ mod notices;
 mod questions;
 mod server;
 mod table;
+mod tasks;
 
 use crate::kit::{Era, Wire};
 use ground::Ground;
@@ -89,10 +90,13 @@ matrix! {
     sampling_with_tools: super::questions::sampling_with_tools;
     roots: super::questions::roots;
     multi_round: super::questions::multi_round;
+    task: super::tasks::tasks;
     undeclared_question: super::questions::undeclared;
     missing_capability: super::foreign::missing_capability;
     question_of_no_call: super::foreign::question_of_no_call;
     taking_up_a_stream: super::foreign::taking_up_a_stream;
+    other_form_of_tasks: super::tasks::other_form;
+    unknown_task: super::tasks::unknown_task;
     unknown_method: super::foreign::unknown_method;
     ping: super::foreign::ping;
     set_level: super::foreign::set_level;
