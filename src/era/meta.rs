@@ -80,6 +80,15 @@ pub(super) fn with(params: Option<&Raw>, name: &str, value: Raw) -> Raw {
     params.edit().set("_meta", meta.edit().set(name, value).finish()).finish()
 }
 
+/// The parameters of a notice without the subscription that they came over.
+pub(super) fn without_subscription(params: Raw) -> Raw {
+    let object = object_or_empty(Some(&params));
+    let own_meta = object.get("_meta").and_then(|meta| meta.object().ok()).unwrap_or_default();
+    let own_meta = own_meta.edit().remove(SUBSCRIPTION_ID).finish();
+    let edit = object.edit();
+    if own_meta.as_str() == "{}" { edit.remove("_meta").finish() } else { edit.set("_meta", own_meta).finish() }
+}
+
 /// The object, or an empty one.
 pub(super) fn object_or_empty(raw: Option<&Raw>) -> Object {
     raw.and_then(|raw| raw.object().ok()).unwrap_or_default()

@@ -14,6 +14,8 @@ pub(super) fn decode(method: &str, params: Option<Raw>) -> Option<Incoming> {
     let object = meta::object_or_empty(params.as_ref());
     let own_meta = object.get("_meta").and_then(|meta| meta.object().ok());
     let subscription = own_meta.and_then(|own| own.get(meta::SUBSCRIPTION_ID));
+    // It is the gateway's own subscription: no client of either era has one of that name.
+    let params = if subscription.is_some() { params.map(meta::without_subscription) } else { params };
     let notice = match method {
         "notifications/progress" => return Some(Incoming::Progress(object.get(meta::PROGRESS_TOKEN)?, params?)),
         "notifications/cancelled" => return Id::parse(&object.get("requestId")?).map(Incoming::Cancelled),

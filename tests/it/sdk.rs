@@ -1,4 +1,5 @@
 //! The official Rust SDK (rmcp) on both sides: as a client in each of its lifecycles, and as a server behind the stdio wire.
+#![expect(deprecated, reason = "sampling is, and servers ask for it until it is gone")]
 
 use std::borrow::Cow;
 
@@ -6,10 +7,11 @@ use rmcp::{
     ClientHandler, ClientLifecycleMode, ClientServiceExt, ErrorData, RoleClient, RoleServer, ServerHandler, ServiceExt,
     model::{
         CallToolRequestParams, CallToolResponse, CallToolResult, ClientCapabilities, ClientConfig, ContentBlock,
-        ElicitRequestParams, ElicitResult, ElicitationAction, Implementation, JsonObject, ListToolsResult,
-        PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams, ServerCapabilities, ServerConfig, Tool,
+        CreateMessageRequestParams, CreateMessageResult, ElicitRequestParams, ElicitResult, ElicitationAction,
+        Implementation, InputRequiredResult, JsonObject, ListToolsResult, PaginatedRequestParams, ProtocolVersion,
+        ReadResourceRequestParams, ServerCapabilities, ServerConfig, Tool,
     },
-    service::{RequestContext, RunningService},
+    service::{RequestContext, RunningService, ServiceError},
     transport::{StreamableHttpClientTransport, streamable_http_client::StreamableHttpClientTransportConfig},
 };
 use serde_json::{Value, json};
@@ -30,8 +32,22 @@ impl ClientHandler for Person {
         Ok(ElicitResult::new(ElicitationAction::Accept).with_content(json!({ "name": "Ada" })))
     }
 
+    async fn create_message(
+        &self,
+        params: CreateMessageRequestParams,
+        _context: RequestContext<RoleClient>,
+    ) -> Result<CreateMessageResult, ErrorData> {
+        let asked = serde_json::to_value(&params).unwrap();
+        let content = match asked["tools"][0]["name"].as_str() {
+            Some(tool) => json!([{ "type": "tool_use", "id": "use-1", "name": tool, "input": { "city": "Zürich" } }]),
+            None => json!({ "type": "text", "text": "sampled words" }),
+        };
+        Ok(serde_json::from_value(json!({ "role": "assistant", "content": content, "model": "none" })).unwrap())
+    }
+
     fn get_info(&self) -> ClientConfig {
-        ClientConfig::new(ClientCapabilities::builder().enable_elicitation().build(), Implementation::new("it", "1"))
+        let capabilities = ClientCapabilities::builder().enable_elicitation().enable_sampling().enable_sampling_tools();
+        ClientConfig::new(capabilities.build(), Implementation::new("it", "1"))
     }
 }
 
@@ -102,10 +118,19 @@ async fn its_client_is_asked_by_servers_of_both_eras() {
     }
 }
 
+const FORM: &str = r#"{"message":"Name?","requestedSchema":{"type":"object","properties":{"name":{"type":"string"}}}}"#;
+const PROMPT: &str = r#"{"messages":[{"role":"user","content":{"type":"text","text":"Hello"}}],"maxTokens":9}"#;
+const PROMPT_WITH_TOOL: &str = r#"{"messages":[{"role":"user","content":{"type":"text","text":"Hello"}}],"maxTokens":9,"tools":[{"name":"weather","inputSchema":{"type":"object"}}],"toolChoice":{"mode":"required"}}"#;
+
+/// What its servers ask: a tool for each question, with its method, its parameters, and a text that the answer must have.
+const QUESTIONS: [(&str, &str, &str, &str); 3] = [
+    ("elicit", "elicitation/create", FORM, r#""name":"Ada""#),
+    ("sample", "sampling/createMessage", PROMPT, r#""text":"sampled words""#),
+    ("sample_with_tool", "sampling/createMessage", PROMPT_WITH_TOOL, r#""input":{"city":"Zürich"}"#),
+];
+
 /// A server of that era asks who calls, then answers.
 async fn ask_for_a_name(upstream: &Upstream, era: Era) -> Value {
-    const FORM: &str =
-        r#"{"message":"Name?","requestedSchema":{"type":"object","properties":{"name":{"type":"string"}}}}"#;
     let mut arrived = upstream.take("tools/call").await;
     let answer = if era == Era::Legacy {
         arrived.ask(&json!("q"), "elicitation/create", FORM).await;
@@ -126,7 +151,11 @@ fn text(result: &CallToolResult) -> String {
     content[0]["text"].as_str().unwrap_or_default().to_owned()
 }
 
-/// A server of the SDK with one tool, which says again what it was told.
+const LEGACY: &[ProtocolVersion] = &[ProtocolVersion::V_2025_11_25];
+const MODERN: &[ProtocolVersion] = &[ProtocolVersion::V_2026_07_28];
+const BOTH: &[ProtocolVersion] = &[ProtocolVersion::V_2026_07_28, ProtocolVersion::V_2025_11_25];
+
+/// A server of the SDK with a tool that says again what it was told, and tools that ask.
 #[derive(Clone)]
 struct Echo(&'static [ProtocolVersion]);
 
@@ -146,17 +175,41 @@ impl ServerHandler for Echo {
         _context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         let schema = arguments(json!({ "type": "object" }));
-        Ok(ListToolsResult::with_all_items(vec![Tool::new("echo", "Says it again", schema)]))
+        let mut tools = vec![Tool::new("echo", "Says it again", schema.clone())];
+        tools.extend(QUESTIONS.iter().map(|(name, ..)| Tool::new(*name, "Asks its client", schema.clone())));
+        Ok(ListToolsResult::with_all_items(tools))
     }
 
     async fn call_tool(
         &self,
         request: CallToolRequestParams,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let said = serde_json::to_string(&request.arguments).unwrap();
+        let question = QUESTIONS.iter().find(|(tool, ..)| *tool == request.name);
+        let said = match question {
+            None => serde_json::to_string(&request.arguments).unwrap(),
+            Some((_, method, params, _)) if self.0 == LEGACY => ask_now(&context, method, params).await?.to_string(),
+            Some((_, method, params, _)) => match request.input_responses {
+                None => {
+                    let asked = serde_json::from_str(&format!(r#"{{"q":{{"method":"{method}","params":{params}}}}}"#));
+                    return Ok(InputRequiredResult::from_input_requests(asked.unwrap()).into());
+                }
+                Some(responses) => responses["q"].to_string(),
+            },
+        };
         Ok(CallToolResult::success(vec![ContentBlock::text(said)]).into())
     }
+}
+
+/// Asks in the middle of the call.
+async fn ask_now(context: &RequestContext<RoleServer>, method: &str, params: &str) -> Result<Value, ErrorData> {
+    let failed = |error: ServiceError| ErrorData::internal_error(error.to_string(), None);
+    if method == "elicitation/create" {
+        let answer = context.peer.create_elicitation(serde_json::from_str(params).unwrap()).await.map_err(failed)?;
+        return Ok(serde_json::to_value(answer).unwrap());
+    }
+    let answer = context.peer.create_message(serde_json::from_str(params).unwrap()).await.map_err(failed)?;
+    Ok(serde_json::to_value(answer).unwrap())
 }
 
 /// Serves it over the stdio of whatever child connects; answers with the child's entry.
@@ -182,19 +235,35 @@ async fn as_child(server: Echo) -> Value {
 
 #[tokio::test]
 async fn its_server_is_a_child_for_clients_of_both_eras() {
-    const LEGACY: &[ProtocolVersion] = &[ProtocolVersion::V_2025_11_25];
-    const BOTH: &[ProtocolVersion] = &[ProtocolVersion::V_2026_07_28, ProtocolVersion::V_2025_11_25];
     for versions in [LEGACY, BOTH] {
         let mut settings = config(&[]);
         settings["mcpServers"]["sdk"] = as_child(Echo(versions)).await;
         let gateway = Gateway::start(settings).await;
         let (modern, legacy) = (Modern::of(&gateway), Legacy::open_with(&gateway, NEWEST_LEGACY, "{}").await);
         for listed in [modern.send(1, "tools/list", "").await, legacy.send(1, "tools/list", "").await] {
-            assert_eq!(names(&listed.response().await, "tools"), ["echo"]);
+            assert_eq!(names(&listed.response().await, "tools")[0], "echo");
         }
         for called in [modern.call(2, "echo", r#"{"a":1}"#).await, legacy.call(2, "echo", r#"{"a":1}"#).await] {
             let response = called.response().await;
             assert_eq!(response["result"]["content"][0]["text"], r#"{"a":1}"#, "{response}");
+        }
+        gateway.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn its_server_asks_its_client_whichever_era_each_of_them_speaks() {
+    for versions in [LEGACY, MODERN] {
+        let mut settings = config(&[]);
+        settings["mcpServers"]["sdk"] = as_child(Echo(versions)).await;
+        let gateway = Gateway::start(settings).await;
+        for lifecycle in lifecycles() {
+            let client = connect(&gateway, lifecycle).await;
+            for (tool, _, _, expected) in QUESTIONS {
+                let result = soon(tool, client.call_tool(CallToolRequestParams::new(tool))).await.unwrap();
+                assert!(text(&result).contains(expected), "{tool}: {}", text(&result));
+            }
+            client.cancel().await.unwrap();
         }
         gateway.stop().await;
     }

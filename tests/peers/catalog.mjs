@@ -26,10 +26,16 @@ const embedded = (uri, mimeType, body) => ({ type: 'resource', resource: { uri, 
 const image = () => ({ type: 'image', data: PIXEL_PNG, mimeType: 'image/png' });
 
 const elicit = (message, requestedSchema) => ({ method: 'elicitation/create', params: { mode: 'form', message, requestedSchema } });
+const visit = (message, url) => ({ method: 'elicitation/create', params: { mode: 'url', message, url } });
 const sample = (prompt, maxTokens) => ({
   method: 'sampling/createMessage',
   params: { messages: [{ role: 'user', content: { type: 'text', text: prompt } }], maxTokens },
 });
+const WEATHER_TOOL = { name: 'weather', description: 'Tells the weather', inputSchema: { type: 'object', properties: { city: { type: 'string' } } } };
+const sampleWithTools = (prompt, maxTokens) => {
+  const { method, params } = sample(prompt, maxTokens);
+  return { method, params: { ...params, tools: [WEATHER_TOOL], toolChoice: { mode: 'required' } } };
+};
 const listRoots = () => ({ method: 'roots/list', params: {} });
 
 const sampledText = (answer) => [answer.content].flat()[0]?.text ?? JSON.stringify(answer.content);
@@ -138,6 +144,15 @@ const questionTools = [
     const { answer } = await call.ask({ answer: elicit(call.args.message, form) });
     return text(`User response: ${formText(answer)}`);
   }, { type: 'object', properties: { message: { type: 'string' } }, required: ['message'] }),
+  tool('test_elicitation_url', 'Asks the user to visit a page', async (call) => {
+    const { answer } = await call.ask({ answer: visit('Please sign in', 'https://example.com/sign-in?state=%20') });
+    return text(`User response: action=${answer.action}`);
+  }),
+  tool('test_sampling_with_tools', 'Asks the client for a completion that uses a tool', async (call) => {
+    const { answer } = await call.ask({ answer: sampleWithTools('How is the weather?', 100) });
+    const use = [answer.content].flat().find(({ type }) => type === 'tool_use');
+    return text(`LLM used ${use?.name} with ${JSON.stringify(use?.input)}`);
+  }),
   tool('test_elicitation_sep1034_defaults', 'Asks with defaults', async (call) => {
     const { answer } = await call.ask({ answer: elicit('Please review and update the form fields with defaults', DEFAULTS_FORM) });
     return text(`Elicitation completed: ${formText(answer)}`);

@@ -50,9 +50,12 @@ function find(entries, matches, code, what) {
   return entry;
 }
 
+/** What only this era has: a name for the page that is to be visited. */
+const ownMembers = ({ mode }) => (mode === 'url' ? { elicitationId: crypto.randomUUID() } : {});
+
 async function ask(extra, questions) {
   const answers = Object.entries(questions).map(async ([key, { method, params }]) => {
-    const question = { method, params: { ...params, _meta: { 'myelin/inputKey': key } } };
+    const question = { method, params: { ...params, ...ownMembers(params), _meta: { 'myelin/inputKey': key } } };
     return [key, await extra.sendRequest(question, ResultSchema)];
   });
   return Object.fromEntries(await Promise.all(answers));

@@ -14,8 +14,8 @@ const INFO = { name: 'myelin-tests', version: '1.0.0' };
 const LOG_LEVEL = 'io.modelcontextprotocol/logLevel';
 
 const QUESTIONS = {
-  elicitation: { method: 'elicitation/create', schema: ElicitRequestSchema, capability: { form: {} } },
-  sampling: { method: 'sampling/createMessage', schema: CreateMessageRequestSchema, capability: {} },
+  elicitation: { method: 'elicitation/create', schema: ElicitRequestSchema, capability: { form: {}, url: {} } },
+  sampling: { method: 'sampling/createMessage', schema: CreateMessageRequestSchema, capability: { tools: {} } },
   roots: { method: 'roots/list', schema: ListRootsRequestSchema, capability: {} },
 };
 const NOTICES = {

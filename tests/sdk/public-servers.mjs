@@ -4,15 +4,15 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { NODE, PEERS, TESTS, npmEntry, reference, startReference, startServer } from '../peers/processes.mjs';
+import { NODE, PEERS, PYTHON, TESTS, npmEntry, reference, startReference, startServer } from '../peers/processes.mjs';
 import { expect, textOf } from './expect.mjs';
-import { REFERENCE_CHECKS } from './reference-checks.mjs';
+import { QUESTION_CHECKS, REFERENCE_CHECKS } from './reference-checks.mjs';
 
 const EVERYTHING = npmEntry('@modelcontextprotocol/server-everything', 'dist/index.js');
 const local = (entry) => async () => ({ entry, stop: async () => undefined });
-const http = (starting) => async () => {
+const http = (starting, settings = {}) => async () => {
   const { url, stop } = await starting();
-  return { entry: { url }, stop };
+  return { entry: { url, ...settings }, stop };
 };
 
 /** A call of a public server: what to call and what the text has to match. */
@@ -85,6 +85,10 @@ const timeChecks = {
 
 const everythingOverHttp = () => startServer(NODE, ['-r', join(TESTS, 'peers/bind-local.cjs'), EVERYTHING, 'streamableHttp'], { PORT: '0' });
 
+const PYTHON_SERVER = join(TESTS, 'peers/python_server.py');
+const pythonOverHttp = () => startServer(PYTHON, [PYTHON_SERVER, '--http']);
+const pythonOverStdio = { command: PYTHON, args: [PYTHON_SERVER, '--stdio'] };
+
 const server = (name, start, checks) => ({ name, start, checks: typeof checks === 'function' ? checks : () => checks });
 
 export const SERVERS = [
@@ -92,6 +96,11 @@ export const SERVERS = [
   server('legacy-http', http(() => startReference('legacy')), REFERENCE_CHECKS),
   server('modern-stdio', local({ command: NODE, args: [reference('modern'), '--stdio'] }), REFERENCE_CHECKS),
   server('legacy-stdio', local({ command: NODE, args: [reference('legacy'), '--stdio'] }), REFERENCE_CHECKS),
+  // One server of both eras, which the gateway is told to speak to in one of them.
+  server('python-modern-http', http(pythonOverHttp, { era: 'modern' }), QUESTION_CHECKS),
+  server('python-legacy-http', http(pythonOverHttp, { era: 'legacy' }), QUESTION_CHECKS),
+  server('python-modern-stdio', local({ ...pythonOverStdio, era: 'modern' }), QUESTION_CHECKS),
+  server('python-legacy-stdio', local({ ...pythonOverStdio, era: 'legacy' }), QUESTION_CHECKS),
   server('everything-http', http(everythingOverHttp), everythingChecks),
   server('everything-stdio', local({ command: NODE, args: [EVERYTHING, 'stdio'] }), everythingChecks),
   server('filesystem-stdio', startFilesystem, filesystemChecks),

@@ -22,11 +22,17 @@ URL, MODE, SERVER = sys.argv[1:4]
 
 
 async def elicited(_context, params):
+    if params.mode == "url":
+        is_right = params.url == "https://example.com/sign-in?state=%20"
+        return types.ElicitResult(action="accept" if is_right else "decline")
     content = {key: True if schema["type"] == "boolean" else f"my {key}" for key, schema in params.requested_schema["properties"].items()}
     return types.ElicitResult(action="accept", content=content)
 
 
-async def sampled(_context, _params):
+async def sampled(_context, params):
+    if params.tools:
+        used = types.ToolUseContent(type="tool_use", id="use-1", name=params.tools[0].name, input={"city": "Zürich"})
+        return types.CreateMessageResultWithTools(role="assistant", content=[used], model="none", stop_reason="toolUse")
     text = types.TextContent(type="text", text="sampled words")
     return types.CreateMessageResult(role="assistant", content=text, model="none", stop_reason="endTurn")
 
@@ -41,7 +47,10 @@ def client(**settings):
 
 def asked():
     """A client that answers every kind of question."""
-    return client(elicitation_callback=elicited, sampling_callback=sampled, list_roots_callback=rooted)
+    able = types.SamplingCapability(tools=types.SamplingToolsCapability())
+    return client(
+        elicitation_callback=elicited, sampling_callback=sampled, sampling_capabilities=able, list_roots_callback=rooted
+    )
 
 
 def is_modern(connected):
@@ -134,8 +143,14 @@ async def tells_of_tools():
 async def asks():
     async with asked() as connected:
         await call_and_find(connected, "test_elicitation", {"message": "Name?"}, "my response")
+        await call_and_find(connected, "test_elicitation_url", {}, "action=accept")
         await call_and_find(connected, "test_sampling", {"prompt": "Hello"}, "sampled words")
+        await call_and_find(connected, "test_sampling_with_tools", {}, "LLM used weather with")
         await call_and_find(connected, "test_input_required_result_list_roots", {}, "file:///project")
+
+
+async def asks_in_rounds():
+    async with asked() as connected:
         await call_and_find(connected, "test_input_required_result_multi_round", {}, "my name likes my color")
 
 
@@ -166,11 +181,15 @@ REFERENCE = {
     "delivers logs": delivers_logs,
     "tells of tools": tells_of_tools,
     "asks": asks,
+    "asks in rounds": asks_in_rounds,
     "refuses the unknown": refuses_the_unknown,
 }
 EVERYTHING = {"adds": one_call("get-sum", {"a": 2, "b": 40}, "42"), "echoes": one_call("echo", {"message": "grüße"}, "grüße")}
 CHECKS = {
     **dict.fromkeys(("modern-http", "legacy-http", "modern-stdio", "legacy-stdio"), REFERENCE),
+    **dict.fromkeys(
+        ("python-modern-http", "python-legacy-http", "python-modern-stdio", "python-legacy-stdio"), {"asks": asks}
+    ),
     **dict.fromkeys(("everything-http", "everything-stdio"), EVERYTHING),
     "memory-stdio": {"remembers": one_call("read_graph", {}, "entities")},
     "time-stdio": {"tells the time": one_call("get_current_time", {"timezone": "Etc/UTC"}, "UTC")},

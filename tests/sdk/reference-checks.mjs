@@ -11,12 +11,24 @@ const PARALLEL_CALLS = 20;
 
 const TRICKY = { text: 'naïve 世界 \u2028 "quoted"', big: 9007199254740991, small: 1.5e-7, nested: { list: [null, true, {}, []] } };
 
+const filled = (properties) => (
+  Object.fromEntries(Object.entries(properties).map(([key, { type }]) => [key, type === 'boolean' ? true : `my ${key}`]))
+);
+const sampled = { type: 'text', text: 'sampled words' };
+const used = { type: 'tool_use', id: 'use-1', name: 'weather', input: { city: 'Zürich' } };
+
+/** Visits only the page that the server asked for, whatever is said in between. */
+const visited = (url) => ({ action: url === 'https://example.com/sign-in?state=%20' ? 'accept' : 'decline' });
+
 const ANSWERS = {
-  elicitation: ({ requestedSchema: { properties } }) => ({
-    action: 'accept',
-    content: Object.fromEntries(Object.entries(properties).map(([key, { type }]) => [key, type === 'boolean' ? true : `my ${key}`])),
+  elicitation: ({ mode, url, requestedSchema }) => (mode === 'url' ? visited(url) : { action: 'accept', content: filled(requestedSchema.properties) }),
+  sampling: ({ tools, toolChoice }) => ({
+    role: 'assistant',
+    model: 'none',
+    ...(tools?.[0]?.name === 'weather' && toolChoice?.mode === 'required'
+      ? { content: [used], stopReason: 'toolUse' }
+      : { content: sampled, stopReason: 'endTurn' }),
   }),
-  sampling: () => ({ role: 'assistant', content: { type: 'text', text: 'sampled words' }, model: 'none', stopReason: 'endTurn' }),
   roots: () => ({ roots: [{ uri: 'file:///project', name: 'project' }] }),
 };
 
@@ -144,7 +156,17 @@ const keepsClientsApart = (use) => {
   return Promise.all(['ann', 'bob', 'cid', 'dee'].map(asked));
 };
 
+/** Every kind of question that a server of either era can put to a client of either era. */
+export const QUESTION_CHECKS = {
+  elicits: callAndExpect('test_elicitation', { message: 'Name?' }, /action=accept, content=\{"response":\s?"my response"\}/),
+  'elicits by URL': callAndExpect('test_elicitation_url', {}, /action=accept/),
+  samples: callAndExpect('test_sampling', { prompt: 'Hello' }, /LLM response: sampled words/),
+  'samples with tools': callAndExpect('test_sampling_with_tools', {}, /LLM used weather with \{"city":\s?"Zürich"\}/),
+  'lists roots': callAndExpect('test_input_required_result_list_roots', {}, /file:\/\/\/project/),
+};
+
 export const REFERENCE_CHECKS = {
+  ...QUESTION_CHECKS,
   lists,
   'carries arguments': carriesArguments,
   'carries contents': carriesContents,
@@ -159,9 +181,6 @@ export const REFERENCE_CHECKS = {
   'tells of prompts': changes('prompt'),
   'tells of resources': changes('resource'),
   'delivers updates': deliversUpdates,
-  elicits: callAndExpect('test_elicitation', { message: 'Name?' }, /action=accept, content=\{"response":"my response"\}/),
-  samples: callAndExpect('test_sampling', { prompt: 'Hello' }, /LLM response: sampled words/),
-  'lists roots': callAndExpect('test_input_required_result_list_roots', {}, /file:\/\/\/project/),
   'asks several things': callAndExpect('test_input_required_result_multiple_inputs', {}, /sampled words my name, 1 roots/),
   'asks twice': callAndExpect('test_input_required_result_multi_round', {}, /my name likes my color/),
   'asks in prompts': asksInPrompts,

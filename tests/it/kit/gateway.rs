@@ -1,6 +1,7 @@
 //! The gateway itself: the real program, on ports of its own choice, with a configuration file of its own.
 
 use std::{
+    ffi::OsString,
     fs,
     path::PathBuf,
     process::Stdio,
@@ -50,7 +51,7 @@ impl Gateway {
         let folder = TempDir::new().unwrap();
         write(&folder, &mark, config);
         let log = fs::File::create(folder.path().join("log")).unwrap();
-        let mut process = Command::new(env!("CARGO_BIN_EXE_myelin"))
+        let mut process = Command::new(program())
             .arg("run")
             .arg(file(&folder))
             .env(marks::VARIABLE, &mark)
@@ -97,6 +98,13 @@ impl Gateway {
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = self.process.id().and_then(|id| Pid::from_raw(id.try_into().unwrap())).expect("it runs");
         kill_process(pid, signal).unwrap();
+    }
+
+    /// Its resident memory, in bytes.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id().expect("it runs"))).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a size");
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
     }
 
     /// The exit code, when it has ended.
@@ -155,6 +163,11 @@ impl Drop for Gateway {
             );
         }
     }
+}
+
+/// The program that was built with the tests, unless a figure is wanted of another one.
+fn program() -> OsString {
+    std::env::var_os("MYELIN_MEASURED").unwrap_or_else(|| env!("CARGO_BIN_EXE_myelin").into())
 }
 
 fn file(folder: &TempDir) -> PathBuf {

@@ -20,8 +20,13 @@ impl Legacy {
     }
 
     pub(crate) async fn open_with(gateway: &Gateway, revision: &str, capabilities: &str) -> Self {
-        let unopened = Self::unopened(gateway, revision);
-        let answer = Client::exchange(&gateway.address, &unopened.initialize(capabilities)).await;
+        Self::open_at(&gateway.address, revision, capabilities).await
+    }
+
+    /// Shakes hands with whoever is there.
+    pub(crate) async fn open_at(address: &str, revision: &str, capabilities: &str) -> Self {
+        let unopened = Self::unopened(address, revision);
+        let answer = Client::exchange(address, &unopened.initialize(capabilities)).await;
         assert_eq!(answer.status, 200);
         let session = answer.header("mcp-session-id").expect("a session").to_owned();
         let greeting = answer.response().await;
@@ -33,7 +38,7 @@ impl Legacy {
 
     /// Asks for a session, which may be refused.
     pub(crate) async fn try_open(gateway: &Gateway) -> Answer {
-        let unopened = Self::unopened(gateway, NEWEST_LEGACY);
+        let unopened = Self::unopened(&gateway.address, NEWEST_LEGACY);
         Client::exchange(&gateway.address, &unopened.initialize("{}")).await
     }
 
@@ -48,9 +53,9 @@ impl Legacy {
         Self { session, ..self.clone() }
     }
 
-    fn unopened(gateway: &Gateway, revision: &str) -> Self {
+    fn unopened(address: &str, revision: &str) -> Self {
         Self {
-            address: gateway.address.clone(),
+            address: address.to_owned(),
             path: "/mcp".to_owned(),
             revision: revision.to_owned(),
             session: String::new(),

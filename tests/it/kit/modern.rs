@@ -19,8 +19,13 @@ pub(crate) struct Modern {
 
 impl Modern {
     pub(crate) fn of(gateway: &Gateway) -> Self {
+        Self::of_address(&gateway.address)
+    }
+
+    /// A client of whoever is there.
+    pub(crate) fn of_address(address: &str) -> Self {
         Self {
-            address: gateway.address.clone(),
+            address: address.to_owned(),
             path: "/mcp".to_owned(),
             capabilities: "{}".to_owned(),
             meta: String::new(),

@@ -89,6 +89,11 @@ impl Upstream {
         Self(inner)
     }
 
+    /// Where it is, for a client that comes without a gateway.
+    pub(crate) fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.0.port)
+    }
+
     /// Its entry in `mcpServers`.
     pub(crate) fn entry(&self) -> Value {
         match self.0.wire {
@@ -161,6 +166,17 @@ impl Upstream {
         let listeners = std::mem::take(&mut *lock(&self.0.listeners));
         for (listener, _) in listeners {
             listener.hang_up().await;
+        }
+    }
+
+    /// Says a whole message to everybody who listens.
+    pub(crate) async fn tell_raw(&self, text: &str) {
+        let listeners = std::mem::take(&mut *lock(&self.0.listeners));
+        for (mut listener, subscription) in listeners {
+            if !*listener.out.gone.borrow() {
+                listener.say(text).await;
+                lock(&self.0.listeners).push((listener, subscription));
+            }
         }
     }
 
