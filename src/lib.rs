@@ -12,6 +12,7 @@ pub mod downstream;
 pub mod era;
 pub mod guard;
 pub mod jsonrpc;
+pub mod limit;
 pub mod mcp;
 pub mod policy;
 pub mod redact;

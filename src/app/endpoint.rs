@@ -8,6 +8,7 @@ use std::{
 use smallvec::SmallVec;
 
 use crate::{
+    limit::Limits,
     mcp::{Caller, ListKind, Page},
     policy::ToolFilter,
     route::{Index, Part},
@@ -36,6 +37,8 @@ pub(super) struct Memory {
     pub(super) ring: Arc<KeyRing>,
     /// Whose tasks they are.
     pub(super) book: Arc<Book>,
+    /// How often, and how much at once.
+    pub(super) limits: Arc<Limits>,
 }
 
 /// One endpoint.
@@ -49,6 +52,7 @@ pub struct Endpoint {
     pub(super) lists: ListSettings,
     pub(super) ring: Arc<KeyRing>,
     pub(super) book: Arc<Book>,
+    pub(super) limits: Arc<Limits>,
     joined: Mutex<VecDeque<Arc<Joined>>>,
 }
 
@@ -70,8 +74,8 @@ pub(super) type Stocks = SmallVec<[Option<Arc<Stock>>; 8]>;
 impl Endpoint {
     /// An endpoint over these servers.
     pub(super) fn new(path: &str, members: Vec<Member>, prefixed: bool, lists: ListSettings, memory: Memory) -> Self {
-        let Memory { ring, book } = memory;
-        Self { path: path.into(), members, prefixed, lists, ring, book, joined: Mutex::default() }
+        let Memory { ring, book, limits } = memory;
+        Self { path: path.into(), members, prefixed, lists, ring, book, limits, joined: Mutex::default() }
     }
 
     /// The lists that are there for a caller now, fresh or not.

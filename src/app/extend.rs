@@ -16,6 +16,10 @@ impl Endpoint {
     pub(super) async fn extend(&self, call: &Call, method: &str, params: Option<Raw>, stage: Stage) -> Outcome {
         match self.owner_of_method(&call.caller, method).await {
             Ok(group) => {
+                let _admission = match self.limits.route(group.server(), None) {
+                    Ok(admission) => admission,
+                    Err(fault) => return Outcome::Failed(fault),
+                };
                 call.trace.goes_to(group.server());
                 let errand: Errand = plain_errand(call, method, params, Vec::new());
                 group.carry(errand, stage).await

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use crate::{
     config::settings::Settings,
     jsonrpc::Raw,
+    limit::Limits,
     mcp::{Call, Fault, Op, Outcome, Reply, Waist},
     policy::ToolFilter,
     route::settings::Names,
@@ -48,6 +49,9 @@ pub enum BuildError {
     /// A tool pattern is no glob.
     #[error("server `{0}` has a tool pattern that is no glob")]
     Pattern(String, #[source] globset::Error),
+    /// A limit's pattern is no glob.
+    #[error("a limit has a pattern that is no glob")]
+    Limit(#[source] globset::Error),
 }
 
 impl Gateway {
@@ -56,7 +60,8 @@ impl Gateway {
     /// # Errors
     /// [`BuildError`].
     pub fn new(settings: &Settings, ring: Arc<KeyRing>) -> Result<Self, BuildError> {
-        let memory = Memory { ring, book: Arc::default() };
+        let limits = Arc::new(Limits::new(&settings.limits).map_err(BuildError::Limit)?);
+        let memory = Memory { ring, book: Arc::default(), limits };
         let snapshot = Snapshot::build(settings, &memory, &Snapshot::default())?;
         let (reloads, draining) = (watch::Sender::new(0), watch::Sender::new(false));
         Ok(Self { shared: Arc::new(Shared { snapshot: ArcSwap::from_pointee(snapshot), reloads, draining, memory }) })
@@ -72,9 +77,15 @@ impl Gateway {
         let new = Snapshot::build(settings, &self.shared.memory, &old)?;
         let kept = |upstream: &&Arc<Upstream>| !new.upstreams.iter().any(|new| Arc::ptr_eq(new, upstream));
         let removed = old.upstreams.iter().filter(kept).cloned().collect();
+        self.limits().set(&settings.limits).map_err(BuildError::Limit)?;
         self.shared.snapshot.store(Arc::new(new));
         self.shared.reloads.send_modify(|count| *count += 1);
         Ok(removed)
+    }
+
+    /// The limits in force.
+    pub fn limits(&self) -> &Arc<Limits> {
+        &self.shared.memory.limits
     }
 
     /// Ends subscriptions; to be called when the gateway stops.

@@ -29,6 +29,7 @@ struct Destination {
 impl Endpoint {
     /// Carries one of the three methods that may need input.
     pub(super) async fn invoke(&self, call: &Call, invoke: &Invoke, stage: Stage) -> Outcome {
+        let mut admission = None;
         for attempt in 0.. {
             let destination = match self.destination(&call.caller, invoke.verb, &invoke.target).await {
                 Ok(destination) => destination.into_inner(),
@@ -36,6 +37,13 @@ impl Endpoint {
             };
             if let Err(reason) = check_mirrored(&call.mirrored, &destination.mirror, invoke) {
                 return Outcome::Failed(Fault::HeaderMismatch(reason));
+            }
+            if admission.is_none() {
+                let tool = (invoke.verb == Verb::CallTool).then_some(&*invoke.target);
+                match self.limits.route(destination.group.server(), tool) {
+                    Ok(places) => admission = Some(places),
+                    Err(fault) => return Outcome::Failed(fault),
+                }
             }
             call.trace.goes_to(destination.group.server());
             let (errand, support) = match errand(call, invoke, &destination).await {
@@ -156,6 +164,10 @@ impl Endpoint {
         };
         let destination = match found {
             Ok(destination) => destination,
+            Err(fault) => return Outcome::Failed(fault),
+        };
+        let _admission = match self.limits.route(destination.group.server(), None) {
+            Ok(admission) => admission,
             Err(fault) => return Outcome::Failed(fault),
         };
         call.trace.goes_to(destination.group.server());

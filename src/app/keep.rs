@@ -108,6 +108,7 @@ impl Kept {
     async fn tidy(&self) {
         self.exchange.reap();
         self.door.parked().expire();
+        self.gateway.limits().retain_recent();
         for upstream in self.gateway.upstreams() {
             upstream.reap().await;
         }

@@ -21,6 +21,7 @@ use crate::{
         listener::{self, BindError, Bound},
         settings::ListenerSettings,
     },
+    limit::Limits,
     mcp::{Caller, Capabilities, LogInterest, Principal, Waist},
     seal::KeyRing,
     telemetry::{access, log},
@@ -133,8 +134,8 @@ async fn serve(options: Options) -> Result<(), RunError> {
     keep::set_paths(&paths, &settings);
     let sessions = settings.sessions.clone();
     let gate = Arc::new(gate(&settings, &bound)?);
-    let http = settings.http.clone();
-    let exchange = Arc::new(Exchange::new(door.clone(), http, sessions, gate.clone(), paths.clone(), ring.clone()));
+    let (http, inner) = (settings.http.clone(), limited(&door, &gateway));
+    let exchange = Arc::new(Exchange::new(inner, http, sessions, gate.clone(), paths.clone(), ring.clone()));
 
     let health = Arc::new(Health::new(gateway.clone()));
     let (admin_drainer, admin_drain) = drain();
@@ -182,6 +183,11 @@ async fn serve(options: Options) -> Result<(), RunError> {
     stop_admin(&admin_drainer, tasks).await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// What an exchange calls, and what it asks before.
+fn limited(door: &Arc<Door>, gateway: &Gateway) -> (Arc<dyn Waist>, Arc<Limits>) {
+    (door.clone(), gateway.limits().clone())
 }
 
 fn gate(settings: &Settings, bound: &Bound) -> Result<Gate, RunError> {

@@ -105,6 +105,9 @@ pub(super) const MAX_IDLE_CONNECTIONS: usize = 64;
 /// Calls and streams of all principals together.
 pub(super) const MAX_UPSTREAM_CONNECTIONS: usize = 256;
 
+/// Each takes some 200 bytes; more principals than this are rarely at work within an hour.
+pub(super) const MAX_LIMIT_KEYS: usize = 10_000;
+
 /// Clocks kept by NTP differ by less than a second; a minute is what OAuth servers allow.
 pub(super) const CLOCK_SKEW: Duration = MINUTE;
 /// Each takes some 200 bytes.

@@ -7,10 +7,11 @@ use super::{
     shape::section,
     shapes::{
         Address, AddressOrOff, Allow, Bytes, CallTime, Choice, Count, Date, FilePath, Flag, Glob, Host, Ignored, List,
-        LogWord, Mapping, OneOrMany, Origin, SchemaAddress, Secret, Text, Time, WireWord,
+        LogWord, Mapping, OneOrMany, Origin, PaceWord, SchemaAddress, Secret, Text, Time, WireWord,
     },
 };
 use crate::{
+    mcp::Per,
     route::settings::Names,
     upstream::settings::{EraHint, Isolation},
 };
@@ -31,6 +32,10 @@ section! {
         auth "auth": AuthKeys,
         /// `allow` lets clients in without authentication even from other machines, and beside `auth` those without a token.
         anonymous "anonymous": Allow,
+        /// How often and how much at once may be called. A call is refused when any of them says so.
+        limits "limits": List<LimitKeys>,
+        /// How much `limits` remember.
+        limit_table "limitTable": LimitTableKeys,
         /// Limits and rules of the side that clients connect to.
         http "http": HttpKeys,
         /// Limits of the sessions of clients up to revision 2025-11-25.
@@ -115,6 +120,30 @@ section! {
         groups_claim "groupsClaim": Text = defaults::GROUPS_CLAIM.to_owned(),
         /// How long its keys count as fresh.
         keys_ttl "keysTtl": Time<1000> = defaults::KEYS_TTL,
+    }
+}
+
+section! {
+    /// One limit: `rate`, `concurrency`, or both. Each name has its own count.
+    LimitKeys {
+        /// What is counted apart: each `principal`, `group`, `endpoint` (its path), `server`, or `tool` (by the name that clients use).
+        per "per": Choice<Per>,
+        /// A pattern over those names; all of them when absent.
+        pattern "match": Glob,
+        /// How often, such as `100/s`, `30/m` or `1000/h`.
+        rate "rate": PaceWord,
+        /// How many in one go, after a pause; what `rate` allows in a second, and at least 1, when absent.
+        burst "burst": Count<1, 1_000_000>,
+        /// How many at once.
+        concurrency "concurrency": Count<1, 1_000_000>,
+    }
+}
+
+section! {
+    /// How much `limits` remember.
+    LimitTableKeys {
+        /// Names that each limit tells apart at the most; beyond them, new names share one count.
+        max_keys "maxKeys": Count = defaults::MAX_LIMIT_KEYS,
     }
 }
 

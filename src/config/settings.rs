@@ -6,6 +6,7 @@ use crate::{
     auth::settings::AuthSettings,
     dialogue::ParkSettings,
     downstream::settings::{HttpSettings, ListenerSettings, SessionSettings},
+    limit::settings::LimitSettings,
     redact::Redacted,
     route::settings::EndpointSettings,
     upstream::settings::UpstreamSettings,
@@ -20,6 +21,8 @@ pub struct Settings {
     pub listener: ListenerSettings,
     /// Who may come in.
     pub auth: AuthSettings,
+    /// How often, and how much at once.
+    pub limits: LimitSettings,
     /// Where health and metrics are served; nowhere when absent.
     pub admin: Option<SocketAddr>,
     /// Rules of the HTTP side.

@@ -50,9 +50,15 @@ pub(super) fn data(members: &[(&str, Raw)]) -> Raw {
 }
 
 /// Too much at once.
-pub(super) fn limited(limit: Limit, after: Duration) -> ErrorObject {
+pub(super) fn limited(limit: &Limit, after: Duration) -> ErrorObject {
     let milliseconds = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
-    let data = data(&[("limit", Raw::string(&limit.to_string())), ("retryAfterMs", Raw::from_value(&milliseconds))]);
+    let mut members =
+        vec![("limit", Raw::string(&limit.to_string())), ("retryAfterMs", Raw::from_value(&milliseconds))];
+    if let Limit::Set(set) = limit {
+        members.push(("per", Raw::string(set.per.name())));
+        members.push(("policy", Raw::string(&set.policy())));
+    }
+    let data = data(&members);
     ErrorObject::new(LIMITED, format!("Limit reached: {limit}; try again in {milliseconds} ms")).with_data(data)
 }
 

@@ -1,6 +1,6 @@
 //! Why a call fails, sorted by who is to blame. Each era maps these to its codes and statuses in one place.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, num::NonZeroU32, sync::Arc, time::Duration};
 
 use crate::jsonrpc::{ErrorObject, Raw};
 
@@ -67,7 +67,7 @@ pub enum UpstreamFault {
 }
 
 /// A limit of the gateway that a call ran into.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Limit {
     /// Requests in flight.
     #[error("too many requests in flight")]
@@ -87,6 +87,66 @@ pub enum Limit {
     /// Calls parked while their client answers a question.
     #[error("too many calls are waiting for input")]
     Parked,
+    /// One that the operator set.
+    #[error("{0}")]
+    Set(Arc<SetLimit>),
+}
+
+/// A limit that the operator set, as callers hear of it: not by its pattern, which may name what they cannot see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetLimit {
+    /// What is counted apart.
+    pub per: Per,
+    /// Its place in the configuration, from 1.
+    pub number: usize,
+    /// How many.
+    pub quota: NonZeroU32,
+    /// In how long a time; at once when absent.
+    pub window: Option<Duration>,
+}
+
+/// What a limit counts apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Per {
+    /// Whoever calls.
+    Principal,
+    /// Each of the caller's groups.
+    Group,
+    /// The path that is called.
+    Endpoint,
+    /// The server that a call goes to.
+    Server,
+    /// The tool by the name that the client uses.
+    Tool,
+}
+
+impl Per {
+    /// The word in the configuration and on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Principal => "principal",
+            Self::Group => "group",
+            Self::Endpoint => "endpoint",
+            Self::Server => "server",
+            Self::Tool => "tool",
+        }
+    }
+}
+
+impl SetLimit {
+    /// What it is called on the wire.
+    pub fn policy(&self) -> String {
+        format!("{}-{}", self.per.name(), self.number)
+    }
+}
+
+impl fmt::Display for SetLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.window {
+            None => write!(f, "{} at once per {}", self.quota, self.per.name()),
+            Some(window) => write!(f, "{} in {} s per {}", self.quota, window.as_secs(), self.per.name()),
+        }
+    }
 }
 
 impl Fault {

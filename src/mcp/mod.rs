@@ -22,7 +22,7 @@ mod value;
 pub use call::{Call, Completion, Invoke, Mirrored, Op, ProgressInterest, Reference, Trace, Verb};
 pub use caller::{Caller, Capabilities, Identity, Level, LogInterest, Principal, Profile};
 pub use catalog::{CacheHint, CacheScope, Catalog, Entry, Page, Rendering};
-pub use fault::{Fault, Limit, UpstreamFault};
+pub use fault::{Fault, Limit, Per, SetLimit, UpstreamFault};
 pub use filter::Filter;
 pub use list::ListKind;
 pub use mirror::{InvalidMirror, Mirror};

@@ -196,6 +196,16 @@ labels! {
         Subscriptions = "subscriptions",
         /// Calls parked while their client answers.
         Parked = "parked",
+        /// One of the operator's limits per principal.
+        PerPrincipal = "per_principal",
+        /// One of the operator's limits per group.
+        PerGroup = "per_group",
+        /// One of the operator's limits per endpoint.
+        PerEndpoint = "per_endpoint",
+        /// One of the operator's limits per server.
+        PerServer = "per_server",
+        /// One of the operator's limits per tool.
+        PerTool = "per_tool",
     }
 }
 

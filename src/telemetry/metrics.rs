@@ -55,6 +55,8 @@ pub struct Metrics {
     pub parked: Gauge,
     /// Parked calls that were cancelled because their client did not come back.
     pub parked_expired: Counter,
+    /// Names that the operator's limits tell apart.
+    pub limit_keys: Gauge,
     /// What was refused because of a limit.
     pub refused: PerLabel<Limit>,
     /// Requests that did not come in, by reason.
@@ -82,6 +84,7 @@ impl Metrics {
             streams: plain(r, "streams", "Open subscription streams"),
             parked: plain(r, "parked_calls", "Calls parked while their client answers a question"),
             parked_expired: plain(r, "parked_calls_expired", "Parked calls cancelled: their client did not come back"),
+            limit_keys: plain(r, "limit_keys", "Names that the limits of the configuration tell apart"),
             refused: PerLabel::register(r, "refused_by_limit", "What was refused because of a limit", "limit", None),
             unauthenticated: PerLabel::register(r, "unauthenticated", "Requests that did not come in", "reason", None),
             bytes: PerLabel::register(r, "http", "Bodies exchanged with clients", "direction", Some(Unit::Bytes)),

@@ -21,6 +21,7 @@ mod era;
 mod failure;
 mod fidelity;
 mod input;
+mod limits;
 mod lists;
 mod matrix;
 mod process;

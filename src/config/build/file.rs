@@ -7,7 +7,7 @@ use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 use super::{
     auth, endpoint,
     found::{section, values},
-    server,
+    limit, server,
 };
 use crate::{
     config::{
@@ -37,6 +37,7 @@ pub(in crate::config) fn settings(keys: FileKeys, reader: &mut Reader<'_>) -> Se
     let names: Vec<server::Listed<'_>> = servers.iter().map(server::Listed::of).collect();
     Settings {
         auth: auth::settings(&keys, &listener, reader),
+        limits: limit::settings(&keys, reader),
         admin: admin(&keys, &listener, reader),
         http: http(section(keys.http.clone())),
         sessions: sessions(&section(keys.sessions.clone())),

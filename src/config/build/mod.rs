@@ -6,6 +6,7 @@ mod auth;
 mod endpoint;
 mod file;
 mod found;
+mod limit;
 mod server;
 mod wire;
 

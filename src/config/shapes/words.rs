@@ -14,6 +14,7 @@ use crate::{
         shape::{Reader, Shape, got},
         tree::Node,
     },
+    mcp::Per,
     route::settings::Names,
     upstream::settings::{EraHint, Isolation},
 };
@@ -59,6 +60,16 @@ impl Words for EraHint {
 impl Words for Isolation {
     const WORDS: &'static [(&'static str, Self)] =
         &[("shared", Self::Shared), ("principal", Self::Principal), ("session", Self::Session)];
+}
+
+impl Words for Per {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        (Self::Principal.name(), Self::Principal),
+        (Self::Group.name(), Self::Group),
+        (Self::Endpoint.name(), Self::Endpoint),
+        (Self::Server.name(), Self::Server),
+        (Self::Tool.name(), Self::Tool),
+    ];
 }
 
 impl Words for Names {

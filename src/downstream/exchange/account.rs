@@ -8,7 +8,8 @@ use std::{
 use crate::{
     clock,
     era::Era,
-    mcp::{Call, Fault, Limit, Op, Outcome, Trace, TraceContext},
+    limit::Admission,
+    mcp::{Call, Fault, Limit, Op, Outcome, Per, Trace, TraceContext},
     seal,
     telemetry::{
         access::Access,
@@ -28,6 +29,7 @@ pub(super) struct Account {
     bytes_in: usize,
     bytes_out: usize,
     is_settled: bool,
+    admission: Admission,
     _in_flight: InUse,
 }
 
@@ -43,8 +45,14 @@ impl Account {
             bytes_in,
             bytes_out: 0,
             is_settled: false,
+            admission: Admission::default(),
             _in_flight: InUse::of(&METRICS.requests_in_flight),
         }
+    }
+
+    /// Holds what the limits gave, until the call ends.
+    pub(super) fn hold(&mut self, admission: Admission) {
+        self.admission = admission;
     }
 
     /// Bytes went out before the end.
@@ -62,7 +70,7 @@ impl Account {
         if let Outcome::Failed(Fault::Limited(limit, _)) = outcome
             && !self.is_settled
         {
-            count_refusal(*limit);
+            count_refusal(limit);
         }
         self.close(outcome_label(outcome), status, bytes);
     }
@@ -71,6 +79,7 @@ impl Account {
         if std::mem::replace(&mut self.is_settled, true) {
             return;
         }
+        self.admission = Admission::default();
         self.bytes_out += bytes;
         let total = clock::now().saturating_duration_since(self.started);
         let upstream = self.trace.upstream_time();
@@ -137,7 +146,7 @@ pub(super) fn within(mut call: Call, context: Option<TraceContext>) -> Call {
 }
 
 /// Something was refused because of a limit.
-pub(super) fn count_refusal(limit: Limit) {
+pub(super) fn count_refusal(limit: &Limit) {
     let label = match limit {
         Limit::Requests => label::Limit::Requests,
         Limit::Queue => label::Limit::Queue,
@@ -145,6 +154,13 @@ pub(super) fn count_refusal(limit: Limit) {
         Limit::Sessions => label::Limit::Sessions,
         Limit::Subscriptions => label::Limit::Subscriptions,
         Limit::Parked => label::Limit::Parked,
+        Limit::Set(set) => match set.per {
+            Per::Principal => label::Limit::PerPrincipal,
+            Per::Group => label::Limit::PerGroup,
+            Per::Endpoint => label::Limit::PerEndpoint,
+            Per::Server => label::Limit::PerServer,
+            Per::Tool => label::Limit::PerTool,
+        },
     };
     METRICS.refused.of(label).inc();
 }

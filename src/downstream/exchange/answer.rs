@@ -3,14 +3,20 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 
-use crate::{era::Refusal, jsonrpc::ErrorObject};
+use crate::{
+    era::Refusal,
+    jsonrpc::ErrorObject,
+    mcp::{Fault, Limit, Outcome},
+};
 
 use super::body::Body;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 
 /// A JSON message.
@@ -25,8 +31,30 @@ pub(super) fn json(status: u16, body: Bytes) -> Response<Body> {
 pub(super) fn json_after(status: u16, body: Bytes, retry_after: Option<Duration>) -> Response<Body> {
     let mut response = json(status, body);
     if let Some(after) = retry_after {
-        let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds(after)));
+    }
+    response
+}
+
+fn seconds(time: Duration) -> u64 {
+    time.as_secs() + u64::from(time.subsec_nanos() > 0)
+}
+
+/// The response with the limit that the call ran into, if it did.
+///
+/// Source: draft-ietf-httpapi-ratelimit-headers-11, sections 3 and 4.
+pub(super) fn limited(mut response: Response<Body>, outcome: &Outcome) -> Response<Body> {
+    let Outcome::Failed(Fault::Limited(Limit::Set(limit), after)) = outcome else { return response };
+    let (name, quota) = (limit.policy(), limit.quota);
+    let policy = match limit.window {
+        Some(window) => format!("\"{name}\";q={quota};w={}", window.as_secs()),
+        None => format!("\"{name}\";q={quota};qu=\"concurrent-requests\""),
+    };
+    let left = format!("\"{name}\";r=0;t={}", seconds(*after));
+    for (header, text) in [(RATE_LIMIT_POLICY, policy), (RATE_LIMIT, left)] {
+        if let Ok(value) = HeaderValue::try_from(text) {
+            response.headers_mut().insert(header, value);
+        }
     }
     response
 }

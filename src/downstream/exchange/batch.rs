@@ -104,14 +104,15 @@ async fn start(
             Inbound::Request(request) => {
                 let context = trace::read(request.trace, post.headers);
                 let call = account::within(session.call(request.op, request.progress), context);
-                let account = Account::open(&call, Era::Legacy, post.bytes_in);
-                let reply = post.exchange.waist.call(call);
+                let mut account = Account::open(&call, Era::Legacy, post.bytes_in);
+                let reply = post.exchange.call(call, &mut account);
                 let pump = Pump::new(session.clone(), request.ticket, reply, account);
                 running.spawn(pump.run_shared(stream.clone()));
             }
             Inbound::Local(id, local) => answers.push(legacy::local_answer(post.exchange, session, &id, local).await),
             Inbound::Refused(id, error) => answers.push(front::refusal(id.as_ref(), &error)),
-            other => legacy::notified(post.exchange, session, other),
+            // A batch has one status, which says nothing of a notification that was not let in.
+            other => drop(legacy::notified(post.exchange, session, other)),
         }
     }
     (answers, running)

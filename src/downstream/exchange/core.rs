@@ -6,16 +6,18 @@ use tokio::sync::Semaphore;
 
 use crate::{
     downstream::settings::{HttpSettings, SessionSettings},
-    mcp::Waist,
+    limit::Limits,
+    mcp::{Call, Op, Outcome, Reply, Waist},
     seal::KeyRing,
     telemetry::metrics::{InUse, METRICS},
 };
 
-use super::{connections::Connections, gate::Gate, paths::Paths, table::Table};
+use super::{account::Account, connections::Connections, gate::Gate, paths::Paths, table::Table};
 
 /// The adapter between HTTP and the waist.
 pub struct Exchange {
     pub(super) waist: Arc<dyn Waist>,
+    pub(super) limits: Arc<Limits>,
     pub(super) http: HttpSettings,
     pub(super) table: Table,
     pub(super) connections: Connections,
@@ -27,7 +29,7 @@ pub struct Exchange {
 impl Exchange {
     /// An adapter for a listener.
     pub fn new(
-        waist: Arc<dyn Waist>,
+        (waist, limits): (Arc<dyn Waist>, Arc<Limits>),
         http: HttpSettings,
         sessions: SessionSettings,
         gate: Arc<Gate>,
@@ -36,7 +38,17 @@ impl Exchange {
     ) -> Self {
         let slots = Arc::new(Semaphore::new(http.max_requests.min(Semaphore::MAX_PERMITS)));
         let table = Table::new(ring, sessions);
-        Self { waist, http, table, connections: Connections::default(), gate, paths, slots }
+        Self { waist, limits, http, table, connections: Connections::default(), gate, paths, slots }
+    }
+
+    /// Makes a call, if the limits let it in. A subscription counts when it begins and takes no place: streams have a limit of their own.
+    pub(super) fn call(&self, call: Call, account: &mut Account) -> Reply {
+        match self.limits.enter(&call.caller.principal, &call.endpoint) {
+            Ok(_) if matches!(call.op, Op::Listen(_)) => {}
+            Ok(admission) => account.hold(admission),
+            Err(fault) => return Reply::ready(Outcome::Failed(fault)),
+        }
+        self.waist.call(call)
     }
 
     /// Ends sessions that nobody uses. To be called every now and then.

@@ -124,7 +124,7 @@ impl Exchange {
         endpoint: Arc<str>,
     ) -> Response<Body> {
         let Ok(_slot) = self.slots.try_acquire() else {
-            count_refusal(Limit::Requests);
+            count_refusal(&Limit::Requests);
             return answer::refuse(StatusCode::SERVICE_UNAVAILABLE, "Too many requests in flight; try again");
         };
         let accepts = Accepts::read(&parts.headers);

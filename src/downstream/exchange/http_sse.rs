@@ -45,7 +45,7 @@ pub(super) fn open(exchange: &Arc<Exchange>, principal: Principal, endpoint: Arc
     let reader = stream.reader();
     let connection = Connection { principal, endpoint, stream, session: OnceLock::new() };
     if let Err(limit) = exchange.connections.insert(&id, connection, exchange.http.max_streams) {
-        count_refusal(limit);
+        count_refusal(&limit);
         return answer::refuse(StatusCode::SERVICE_UNAVAILABLE, "Too many open streams");
     }
     let events = Held { reader, exchange: exchange.clone(), id };
@@ -125,8 +125,8 @@ async fn receive(
             session.touch();
             let context = trace::read(request.trace, headers);
             let call = account::within(session.call(request.op, request.progress), context);
-            let account = Account::open(&call, Era::Legacy, bytes_in);
-            let reply = exchange.waist.call(call);
+            let mut account = Account::open(&call, Era::Legacy, bytes_in);
+            let reply = exchange.call(call, &mut account);
             session.spawn(Pump::new(session.clone(), request.ticket, reply, account).run_shared(stream));
         }
         (Some(session), Inbound::Local(id, local)) => {
@@ -136,7 +136,8 @@ async fn receive(
         (None, Inbound::Request(request)) => {
             stream.push(front::refusal(Some(&request.ticket.id), &crate::era::legacy::session_unknown()));
         }
-        (Some(session), other) => legacy::notified(exchange, session, other),
+        // It was accepted already: one that is not let in is gone.
+        (Some(session), other) => drop(legacy::notified(exchange, session, other)),
         (None, _) => (),
     }
 }

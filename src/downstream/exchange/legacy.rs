@@ -18,6 +18,7 @@ use crate::{
         trace,
     },
     jsonrpc::{ErrorObject, Id, Message, MessageBody},
+    limit::Admission,
     mcp::{Caller, Event, Fault, Filter, Limit, LogInterest, Notice, Op, Outcome, Principal, ProgressInterest},
 };
 
@@ -111,21 +112,13 @@ pub(super) async fn handshake(
 ) -> Result<(Arc<Session>, Bytes), Bytes> {
     let Initialize { id, revision, capabilities, client_info } = initialize;
     let codec = front::Session { revision, capabilities: capabilities.clone() };
-    let fail = |fault: Fault| match legacy::fault(&fault, None, revision, &capabilities) {
-        legacy::Told::Error(error) => front::refusal(Some(&id), &error),
-        legacy::Told::ToolError(sentence) => front::refusal(Some(&id), &ErrorObject::new(-32603, sentence)),
-    };
-    let caller = Caller {
-        principal,
-        session: None,
-        client_info,
-        capabilities: capabilities.clone(),
-        log: LogInterest::ServersChoice,
-    };
+    let fail = |fault: Fault| failed(&id, &fault, &codec);
+    let _admission = admit(exchange, &principal, &endpoint).map_err(fail)?;
+    let caller = Caller { principal, session: None, client_info, capabilities, log: LogInterest::ServersChoice };
     let session_id = exchange.table.mint(&caller).ok_or_else(|| fail(Fault::Internal))?;
     let caller = Caller { session: Some(session_id.clone()), ..caller };
     let settings = exchange.table.settings.clone();
-    let session = Session::open(Opening { id: session_id, endpoint, caller, codec, settings }, own);
+    let session = Session::open(Opening { id: session_id, endpoint, caller, codec: codec.clone(), settings }, own);
     let mut reply = exchange.waist.call(session.call(Op::Discover, ProgressInterest::Unwanted));
     let offer = loop {
         match reply.next().await {
@@ -136,11 +129,28 @@ pub(super) async fn handshake(
         }
     };
     if let Err(limit) = exchange.table.insert(&session) {
-        count_refusal(limit);
+        count_refusal(&limit);
         return Err(fail(Fault::Limited(limit, exchange.table.settings.idle_timeout)));
     }
     let body = front::initialized(&id, revision, &offer);
     Ok((session, body))
+}
+
+/// A fault as the answer to something other than a tool call.
+fn failed(id: &Id, fault: &Fault, codec: &front::Session) -> Bytes {
+    match legacy::fault(fault, None, codec.revision, &codec.capabilities) {
+        legacy::Told::Error(error) => front::refusal(Some(id), &error),
+        legacy::Told::ToolError(sentence) => front::refusal(Some(id), &ErrorObject::new(-32603, sentence)),
+    }
+}
+
+/// Lets in what has no account.
+fn admit(exchange: &Exchange, principal: &Principal, endpoint: &str) -> Result<Admission, Fault> {
+    exchange.limits.enter(principal, endpoint).inspect_err(|fault| {
+        if let Fault::Limited(limit, _) = fault {
+            count_refusal(limit);
+        }
+    })
 }
 
 async fn in_session(post: Post<'_>, session: Arc<Session>, inbound: Inbound) -> Response<Body> {
@@ -148,27 +158,38 @@ async fn in_session(post: Post<'_>, session: Arc<Session>, inbound: Inbound) -> 
         Inbound::Request(request) => carry(post, session, *request).await,
         Inbound::Local(id, local) => answer::json(200, local_answer(post.exchange, &session, &id, local).await),
         Inbound::Refused(id, error) => refused(id.as_ref(), &error),
-        other => {
-            notified(post.exchange, &session, other);
-            answer::empty(StatusCode::ACCEPTED)
-        }
+        other => match notified(post.exchange, &session, other) {
+            Ok(()) => answer::empty(StatusCode::ACCEPTED),
+            Err(fault) => not_taken(fault),
+        },
     }
 }
 
-/// A message that wants no answer.
-pub(super) fn notified(exchange: &Exchange, session: &Arc<Session>, inbound: Inbound) {
+/// A notification was not let in: it has no answer, so that the status has to say it.
+fn not_taken(fault: Fault) -> Response<Body> {
+    let after = if let Fault::Limited(_, after) = &fault { Some(*after) } else { None };
+    let error = ErrorObject::new(-32600, "Too many notifications");
+    let response = answer::json_after(429, front::refusal(None, &error), after);
+    answer::limited(response, &Outcome::Failed(fault))
+}
+
+/// A message that wants no answer. What goes on to servers must be let in by the limits.
+pub(super) fn notified(exchange: &Exchange, session: &Arc<Session>, inbound: Inbound) -> Result<(), Fault> {
+    let tell = |op| {
+        let call = session.call(op, ProgressInterest::Unwanted);
+        let _admission = admit(exchange, &call.caller.principal, &call.endpoint)?;
+        // The waist acts when it is called; there is nothing to wait for.
+        drop(exchange.waist.call(call));
+        Ok(())
+    };
     match inbound {
         Inbound::Cancelled(id) => session.cancel(&id),
         Inbound::Answer(id, answer) => session.answer(&id, answer),
-        Inbound::RootsChanged => {
-            // The waist acts when it is called; there is nothing to wait for.
-            drop(exchange.waist.call(session.call(Op::RootsChanged, ProgressInterest::Unwanted)));
-        }
-        Inbound::Told(method, params) => {
-            drop(exchange.waist.call(session.call(Op::Tell { method, params }, ProgressInterest::Unwanted)));
-        }
+        Inbound::RootsChanged => return tell(Op::RootsChanged),
+        Inbound::Told(method, params) => return tell(Op::Tell { method, params }),
         _ => (),
     }
+    Ok(())
 }
 
 /// What a session answers itself.
@@ -192,13 +213,17 @@ async fn subscribe(exchange: &Exchange, session: &Arc<Session>, id: &Id, uri: St
     let refuse = |sentence: &str| front::refusal(Some(id), &ErrorObject::new(-32602, sentence));
     let ended = match session.subscribe(&uri) {
         None => {
-            count_refusal(Limit::Subscriptions);
+            count_refusal(&Limit::Subscriptions);
             return refuse("Too many subscriptions in this session");
         }
         Some(None) => return front::done(id),
         Some(Some(ended)) => ended,
     };
     let call = session.call(Op::Listen(Filter::resource(&uri)), ProgressInterest::Unwanted);
+    if let Err(fault) = admit(exchange, &call.caller.principal, &call.endpoint) {
+        session.unsubscribe(&uri);
+        return failed(id, &fault, &session.codec);
+    }
     let mut reply = exchange.waist.call(call);
     loop {
         match reply.next().await {
@@ -240,8 +265,8 @@ async fn subscribe(exchange: &Exchange, session: &Arc<Session>, id: &Id, uri: St
 async fn carry(post: Post<'_>, session: Arc<Session>, request: Request) -> Response<Body> {
     let Request { ticket, op, progress, trace } = request;
     let call = account::within(session.call(op, progress), trace::read(trace, post.headers));
-    let account = Account::open(&call, Era::Legacy, post.bytes_in);
-    let reply = post.exchange.waist.call(call);
+    let mut account = Account::open(&call, Era::Legacy, post.bytes_in);
+    let reply = post.exchange.call(call, &mut account);
     let mut pump = Pump::new(session.clone(), ticket, reply, account);
     // JSON unless something happens before the answer: the Python clients refuse events beyond 1 MiB.
     let first = loop {
@@ -268,7 +293,7 @@ async fn carry(post: Post<'_>, session: Arc<Session>, request: Request) -> Respo
 fn end(mut pump: Pump, outcome: &Outcome) -> Response<Body> {
     let body = front::outcome(&pump.ticket, &pump.session.codec, outcome);
     pump.account.settle(outcome, 200, body.len());
-    answer::json(200, body)
+    answer::limited(answer::json(200, body), outcome)
 }
 
 /// GET: the session's own stream, or one that broke.
@@ -284,7 +309,7 @@ pub(super) async fn open_stream(post: &Post<'_>) -> Response<Body> {
         Err(response) => return response,
     };
     let Some(slot) = post.exchange.stream_slot(true) else {
-        count_refusal(Limit::Streams);
+        count_refusal(&Limit::Streams);
         return answer::refuse(StatusCode::SERVICE_UNAVAILABLE, "Too many open streams");
     };
     let last = post.headers.get("last-event-id").map(|name| name.to_str().ok().and_then(parse_name));

@@ -47,9 +47,9 @@ pub(super) async fn answer(
     let Some(slot) = exchange.stream_slot(is_listen) else {
         return end(&ticket, &Outcome::Failed(Fault::Limited(Limit::Streams, exchange.http.keep_alive)), &mut account);
     };
-    let mut reply = exchange.waist.call(call);
+    let mut reply = exchange.call(call, &mut account);
     let first = match first_event(exchange, &mut reply, &ticket, accepts).await {
-        First::End(outcome) if !is_listen => return end(&ticket, &outcome, &mut account),
+        First::End(outcome) if !is_listen || is_refused(&outcome) => return end(&ticket, &outcome, &mut account),
         First::End(outcome) => Some(last_event(&ticket, &outcome, &mut account)),
         First::Event(message) => Some(message),
         First::Silence => None,
@@ -68,7 +68,12 @@ fn call(request: Request, principal: Principal, endpoint: Arc<str>) -> Call {
 fn end(ticket: &Ticket, outcome: &Outcome, account: &mut Account) -> Response<Body> {
     let encoded = front::outcome(ticket, outcome);
     account.settle(outcome, encoded.status, encoded.body.len());
-    answer::json_after(encoded.status, encoded.body, encoded.retry_after)
+    answer::limited(answer::json_after(encoded.status, encoded.body, encoded.retry_after), outcome)
+}
+
+/// A subscription that was not let in has no stream.
+const fn is_refused(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Failed(Fault::Limited(..)))
 }
 
 fn last_event(ticket: &Ticket, outcome: &Outcome, account: &mut Account) -> Bytes {

@@ -17,7 +17,8 @@ const REQUEST_HEADERS: &str =
 const MIRROR_PREFIX: &str = "mcp-param-";
 
 /// What a page must be able to read of an answer.
-const ANSWER_HEADERS: HeaderValue = HeaderValue::from_static("mcp-session-id, www-authenticate");
+const ANSWER_HEADERS: HeaderValue =
+    HeaderValue::from_static("mcp-session-id, www-authenticate, retry-after, ratelimit, ratelimit-policy");
 
 const METHODS: HeaderValue = HeaderValue::from_static("POST, GET, DELETE");
 

@@ -146,7 +146,10 @@ fn cors_names_the_origin_and_never_a_star() {
     let guard = guard("0.0.0.0:80", &["https://app.example"], &[]);
     let cors = guard.cors(&headers(&[("origin", "https://app.example")])).unwrap();
     assert_eq!(cors["access-control-allow-origin"], "https://app.example");
-    assert_eq!(cors["access-control-expose-headers"], "mcp-session-id, www-authenticate");
+    assert_eq!(
+        cors["access-control-expose-headers"],
+        "mcp-session-id, www-authenticate, retry-after, ratelimit, ratelimit-policy"
+    );
     assert_eq!(cors["vary"], "origin");
     assert_eq!(guard.cors(&headers(&[("origin", "https://evil.example")])), None);
     assert_eq!(guard.cors(&headers(&[])), None);

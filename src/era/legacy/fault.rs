@@ -37,7 +37,7 @@ pub fn fault(fault: &Fault, verb: Option<Verb>, revision: Revision, capabilities
             _ => error(code::INTERNAL_ERROR, (*reason).to_owned()),
         },
         Fault::Upstream(upstream) => relayed(upstream, verb, revision, capabilities),
-        Fault::Limited(limit, after) => Told::Error(code::limited(*limit, *after)),
+        Fault::Limited(limit, after) => Told::Error(code::limited(limit, *after)),
         Fault::Broken(server, what) => Told::Error(code::broken(server, *what)),
         Fault::Draining => Told::Error(code::draining()),
         Fault::Internal => error(code::INTERNAL_ERROR, "Internal error of the gateway".to_owned()),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::{
     era::code,
     jsonrpc::{ErrorObject, Raw},
-    mcp::Fault,
+    mcp::{Fault, Limit},
 };
 
 /// The HTTP status, the error, and after how long a retry makes sense.
@@ -45,11 +45,16 @@ pub fn fault(fault: &Fault) -> (u16, ErrorObject, Option<Duration>) {
         }
         Fault::Unanswered(reason) => plain(200, code::INTERNAL_ERROR, (*reason).to_owned()),
         Fault::Upstream(error) => upstream(error),
-        Fault::Limited(limit, after) => (503, code::limited(*limit, *after), Some(*after)),
+        Fault::Limited(limit, after) => (limited_status(limit), code::limited(limit, *after), Some(*after)),
         Fault::Broken(server, what) => (200, code::broken(server, *what), None),
         Fault::Draining => (503, code::draining(), Some(code::DRAINING_RETRY)),
         Fault::Internal => plain(200, code::INTERNAL_ERROR, "Internal error of the gateway".to_owned()),
     }
+}
+
+/// The caller's own doing is 429 (RFC 6585), the gateway's condition 503.
+const fn limited_status(limit: &Limit) -> u16 {
+    if matches!(limit, Limit::Set(_)) { 429 } else { 503 }
 }
 
 /// A server's own error. Codes that only one leg may speak of do not pass.

@@ -1,0 +1,169 @@
+//! Limits: what is refused, how its client hears of it, and that nobody pays for somebody else.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::kit::{Answer, Client, Era, Gateway, Legacy, MODERN, Modern, Upstream, Wire, config, request};
+
+const ALICE: &str = "tok-alice-0123456789";
+const BOB: &str = "tok-bob-0123456789abc";
+
+async fn under(limits: Value) -> (Upstream, Gateway) {
+    let upstream = Upstream::new(Era::Modern, Wire::Http).await;
+    let mut settings = config(&[("up", &upstream)]);
+    settings["limits"] = limits;
+    let gateway = Gateway::start(settings).await;
+    (upstream, gateway)
+}
+
+async fn list_as(gateway: &Gateway, token: &str) -> Answer {
+    let body = Modern::of(gateway).body(1, "tools/list", "");
+    let bearer = format!("Bearer {token}");
+    let headers = [
+        ("content-type", "application/json"),
+        ("accept", "application/json, text/event-stream"),
+        ("mcp-protocol-version", MODERN),
+        ("mcp-method", "tools/list"),
+        ("authorization", &bearer),
+    ];
+    Client::exchange(&gateway.address, &request("POST", "/mcp", &headers, body.as_bytes())).await
+}
+
+/// A call that its server answers.
+async fn calls(upstream: &Upstream, call: Client) {
+    upstream.take("tools/call").await.text_result("done").await;
+    assert_eq!(call.answer().await.status, 200);
+}
+
+fn header(answer: &Answer, name: &str) -> String {
+    answer.header(name).unwrap_or_else(|| panic!("no {name}")).to_owned()
+}
+
+#[tokio::test]
+async fn a_modern_client_hears_which_limit_and_when_to_come_back() {
+    let (upstream, gateway) = under(json!([{ "per": "tool", "match": "ec*", "rate": "2/h", "burst": 2 }])).await;
+    let client = Modern::of(&gateway);
+    for id in 0..2 {
+        calls(&upstream, client.begin_call(id, "echo", "{}").await).await;
+    }
+    let refused = client.call(3, "echo", "{}").await;
+    assert_eq!(header(&refused, "ratelimit-policy"), r#""tool-1";q=2;w=3600"#);
+    let seconds: u64 = header(&refused, "retry-after").parse().unwrap();
+    assert!((1700..=1800).contains(&seconds), "{seconds}");
+    assert_eq!(header(&refused, "ratelimit"), format!(r#""tool-1";r=0;t={seconds}"#));
+    let data = refused.refused(429, 1004).await["error"]["data"].clone();
+    assert_eq!(
+        (&data["per"], &data["policy"], &data["limit"]),
+        (&json!("tool"), &json!("tool-1"), &json!("2 in 3600 s per tool"))
+    );
+    let after = data["retryAfterMs"].as_u64().unwrap();
+    assert!(after <= seconds * 1000 && after + 1000 > seconds * 1000, "{after}");
+    assert_eq!(upstream.count("tools/call"), 2, "the server heard nothing of it");
+    gateway.metric("myelin_refused_by_limit_total{limit=\"per_tool\"}", "1").await;
+    gateway.metric("myelin_limit_keys", "2").await;
+}
+
+#[tokio::test]
+async fn a_legacy_client_hears_it_in_the_error_and_the_headers() {
+    let (upstream, gateway) = under(json!([{ "per": "server", "rate": "1/h" }])).await;
+    let client = Legacy::open(&gateway).await;
+    calls(&upstream, client.begin_call(1, "echo", "{}").await).await;
+    let refused = client.call(2, "echo", "{}").await;
+    assert_eq!(header(&refused, "ratelimit-policy"), r#""server-1";q=1;w=3600"#);
+    let data = refused.refused(200, 1004).await["error"]["data"].clone();
+    assert_eq!(data["per"], "server");
+    assert!(data["retryAfterMs"].as_u64().unwrap() > 3_500_000, "{data}");
+}
+
+#[tokio::test]
+async fn a_rate_recovers_after_the_time_that_was_said() {
+    let (_upstream, gateway) = under(json!([{ "per": "endpoint", "rate": "2/s", "burst": 1 }])).await;
+    let client = Modern::of(&gateway);
+    let mut answer = client.send(1, "tools/list", "").await;
+    while answer.status == 200 {
+        answer = client.send(2, "tools/list", "").await;
+    }
+    let after = answer.refused(429, 1004).await["error"]["data"]["retryAfterMs"].as_u64().unwrap();
+    assert!(after <= 500, "{after}");
+    tokio::time::sleep(Duration::from_millis(after + 1)).await;
+    assert_eq!(client.send(3, "tools/list", "").await.status, 200);
+}
+
+#[tokio::test]
+async fn lists_discovery_handshakes_and_streams_count_at_the_door() {
+    let (_upstream, gateway) = under(json!([{ "per": "principal", "rate": "1/h", "burst": 3 }])).await;
+    let client = Modern::of(&gateway);
+    assert_eq!(client.send(1, "server/discover", "").await.status, 200);
+    assert_eq!(client.send(2, "tools/list", "").await.status, 200);
+    assert_eq!(client.send(3, "prompts/list", "").await.status, 200);
+    client.send(4, "resources/list", "").await.refused(429, 1004).await;
+    client.send(5, "subscriptions/listen", r#""notifications":{}"#).await.refused(429, 1004).await;
+    Legacy::try_open(&gateway).await.refused(200, 1004).await;
+    gateway.metric("myelin_refused_by_limit_total{limit=\"per_principal\"}", "3").await;
+}
+
+#[tokio::test]
+async fn notifications_of_a_session_count_as_well() {
+    let (_upstream, gateway) = under(json!([{ "per": "principal", "rate": "1/h", "burst": 2 }])).await;
+    let client = Legacy::open(&gateway).await;
+    let changed = r#"{"jsonrpc":"2.0","method":"notifications/roots/list_changed"}"#;
+    assert_eq!(client.post(changed).await.status, 202);
+    let refused = client.post(changed).await;
+    assert_eq!((refused.status, header(&refused, "ratelimit-policy").as_str()), (429, r#""principal-1";q=1;w=3600"#));
+}
+
+#[tokio::test]
+async fn a_place_is_free_again_when_its_call_ends_or_its_client_goes() {
+    let (upstream, gateway) = under(json!([{ "per": "endpoint", "concurrency": 1 }])).await;
+    let client = Modern::of(&gateway);
+    let call = client.begin_call(1, "echo", "{}").await;
+    let mut arrived = upstream.take("tools/call").await;
+    let refused = client.send(2, "tools/list", "").await;
+    assert_eq!(header(&refused, "ratelimit-policy"), r#""endpoint-1";q=1;qu="concurrent-requests""#);
+    assert_eq!(header(&refused, "retry-after"), "1");
+    refused.refused(429, 1004).await;
+    arrived.text_result("done").await;
+    assert_eq!(call.answer().await.status, 200);
+    let gone = client.begin_call(3, "echo", "{}").await;
+    let _arrived = upstream.take("tools/call").await;
+    drop(gone);
+    gateway.metric("myelin_requests_in_flight", "0").await;
+    assert_eq!(client.send(4, "tools/list", "").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_place_is_free_again_when_a_legacy_client_cancels() {
+    let (upstream, gateway) = under(json!([{ "per": "tool", "concurrency": 1 }])).await;
+    let client = Legacy::open(&gateway).await;
+    let call = client.begin_call(1, "echo", "{}").await;
+    let _arrived = upstream.take("tools/call").await;
+    client.call(2, "echo", "{}").await.refused(200, 1004).await;
+    client.tell("notifications/cancelled", r#""requestId":1"#).await;
+    gateway.metric("myelin_requests_in_flight", "0").await;
+    calls(&upstream, client.begin_call(3, "echo", "{}").await).await;
+    drop(call);
+}
+
+#[tokio::test]
+async fn principals_do_not_share_a_bucket_and_members_of_a_group_do() {
+    let upstream = Upstream::new(Era::Modern, Wire::Http).await;
+    let mut settings = config(&[("up", &upstream)]);
+    settings["auth"] = json!({ "apiKeys": [
+        { "id": "alice", "token": ALICE, "groups": ["team"] },
+        { "id": "bob", "token": BOB, "groups": ["team"] },
+    ] });
+    settings["limits"] = json!([{ "per": "principal", "rate": "1/h" }]);
+    let gateway = Gateway::start(settings.clone()).await;
+    assert_eq!(list_as(&gateway, ALICE).await.status, 200);
+    list_as(&gateway, ALICE).await.refused(429, 1004).await;
+    assert_eq!(list_as(&gateway, BOB).await.status, 200);
+    // Other limits hold from the reload on.
+    settings["limits"] = json!([{ "per": "group", "match": "te?m", "rate": "1/h" }]);
+    gateway.rewrite(settings);
+    gateway.signal(rustix::process::Signal::HUP);
+    gateway.metric("myelin_config_reloads_total{result=\"ok\"}", "1").await;
+    assert_eq!(list_as(&gateway, ALICE).await.status, 200);
+    let refused = list_as(&gateway, BOB).await.refused(429, 1004).await;
+    assert_eq!(refused["error"]["data"]["policy"], "group-1");
+}
