@@ -16,13 +16,13 @@ use tokio::{
 use crate::{
     config::{self, settings::Settings, watch::Sources},
     downstream::{
-        exchange::{Exchange, Paths},
+        exchange::{Exchange, Gate, Paths},
         tls::TlsFiles,
     },
     telemetry::{label::Success, metrics::METRICS},
 };
 
-use super::{door::Door, gateway::Gateway};
+use super::{door::Door, fetch, gateway::Gateway};
 
 /// How often things are put in order.
 const ROUND: Duration = Duration::from_secs(5);
@@ -46,6 +46,7 @@ pub(super) struct Kept {
     pub(super) door: Arc<Door>,
     pub(super) exchange: Arc<Exchange>,
     pub(super) paths: Arc<Paths>,
+    pub(super) gate: Arc<Gate>,
     pub(super) tls: Option<Arc<TlsFiles>>,
     pub(super) source: Option<Source>,
     /// SIGHUP, where there is a file to read anew.
@@ -135,8 +136,15 @@ impl Kept {
             // A file that is being written is empty for a moment.
             return self.refuse(&"the file names no server any more", watch, source, changes);
         }
+        let auth = match fetch::auth(&loaded.settings) {
+            Ok(auth) => auth,
+            Err(error) => return self.refuse(&error, watch, source, changes),
+        };
         match self.gateway.reload(&loaded.settings) {
             Ok(removed) => {
+                if loaded.settings.auth != settings.auth {
+                    self.gate.set(auth);
+                }
                 set_paths(&self.paths, &loaded.settings);
                 tracing::info!(removed = removed.len(), "configuration reloaded");
                 METRICS.config_reloads.of(Success::Ok).inc();

@@ -6,6 +6,7 @@
 mod door;
 mod endpoint;
 mod extend;
+mod fetch;
 mod gateway;
 mod invoke;
 mod keep;

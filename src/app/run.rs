@@ -16,7 +16,7 @@ use crate::{
     dialogue::DriveSettings,
     downstream::{
         drain::{Drainer, drain},
-        exchange::{Exchange, Paths},
+        exchange::{Exchange, Gate, Paths},
         guard::Guard,
         listener::{self, BindError, Bound},
         settings::ListenerSettings,
@@ -29,6 +29,7 @@ use crate::{
 
 use super::{
     door::Door,
+    fetch,
     gateway::{BuildError, Gateway},
     keep::{self, Kept, Source},
     status::Health,
@@ -119,7 +120,7 @@ async fn serve(options: Options) -> Result<(), RunError> {
     let mut signals = Signals::new();
     let hangup = source.as_ref().and_then(|_| signals.hangup.take());
     let ring = KeyRing::new(settings.sealing_keys.iter().map(|key| key.expose().as_str()));
-    let ring = Arc::new(ring.map_err(|_| RunError::System(std::io::ErrorKind::Other.into()))?);
+    let ring = Arc::new(ring.map_err(|_| no_randomness())?);
     let gateway = Arc::new(Gateway::new(&settings, ring.clone())?);
     let bound = Bound::bind(&settings.listener).map_err(RunError::Listen)?;
     let admin_bound = settings.admin.map(|address| ListenerSettings { address, tls: None });
@@ -127,15 +128,13 @@ async fn serve(options: Options) -> Result<(), RunError> {
     let ready = ready(&settings, &bound, admin_bound.as_ref());
 
     let waist: Arc<dyn Waist> = gateway.clone();
-    let (question_timeout, max_rounds) = (settings.sessions.question_timeout, settings.questions.max_rounds);
-    let drive = DriveSettings { max_rounds, question_timeout, ..DriveSettings::default() };
-    let door = Arc::new(Door::new(&waist, &ring, settings.questions.clone(), drive));
+    let door = Arc::new(Door::new(&waist, &ring, settings.questions.clone(), drive(&settings)));
     let paths = Arc::new(Paths::default());
     keep::set_paths(&paths, &settings);
-    let guard = Guard::new(&settings.http, bound.address());
     let sessions = settings.sessions.clone();
-    let exchange =
-        Arc::new(Exchange::new(door.clone(), settings.http.clone(), sessions, guard, paths.clone(), ring.clone()));
+    let gate = Arc::new(gate(&settings, &bound)?);
+    let http = settings.http.clone();
+    let exchange = Arc::new(Exchange::new(door.clone(), http, sessions, gate.clone(), paths.clone(), ring.clone()));
 
     let health = Arc::new(Health::new(gateway.clone()));
     let (admin_drainer, admin_drain) = drain();
@@ -151,6 +150,7 @@ async fn serve(options: Options) -> Result<(), RunError> {
         door,
         exchange: exchange.clone(),
         paths,
+        gate,
         tls: bound.tls_files(),
         source,
         hangup,
@@ -184,6 +184,25 @@ async fn serve(options: Options) -> Result<(), RunError> {
     Ok(())
 }
 
+fn gate(settings: &Settings, bound: &Bound) -> Result<Gate, RunError> {
+    let guard = Guard::new(&settings.http, bound.address());
+    let auth = fetch::auth(settings).map_err(|_| no_randomness())?;
+    Ok(Gate::new(guard, auth, scheme(settings)))
+}
+
+const fn scheme(settings: &Settings) -> &'static str {
+    if settings.listener.tls.is_some() { "https" } else { "http" }
+}
+
+fn drive(settings: &Settings) -> DriveSettings {
+    let (question_timeout, max_rounds) = (settings.sessions.question_timeout, settings.questions.max_rounds);
+    DriveSettings { max_rounds, question_timeout, ..DriveSettings::default() }
+}
+
+fn no_randomness() -> RunError {
+    RunError::System(std::io::ErrorKind::Other.into())
+}
+
 fn report(served: listener::Served) {
     if served.cut_off > 0 {
         tracing::warn!(connections = served.cut_off, "cut off calls that did not finish in time");
@@ -196,7 +215,7 @@ async fn stop_admin(drainer: &Drainer, mut tasks: JoinSet<()>) {
 }
 
 fn ready(settings: &Settings, bound: &Bound, admin: Option<&Bound>) -> Ready {
-    let scheme = if settings.listener.tls.is_some() { "https" } else { "http" };
+    let scheme = scheme(settings);
     let address = bound.address();
     let endpoints = settings.endpoints.iter().map(|endpoint| format!("{scheme}://{address}{}", endpoint.path));
     Ready {

@@ -41,6 +41,8 @@ pub(super) enum Failure {
     Unwritable { path: PathBuf, source: io::Error },
     #[error("{0} is not a loopback address, and nothing authenticates clients")]
     OpenToAll(SocketAddr),
+    #[error("{0}")]
+    Key(myelin::auth::KeyFault),
     #[error("there is no tool `{name}`")]
     NoSuchTool { name: String, near: Option<String> },
     #[error("{url}: {}", told(.fault))]
@@ -89,7 +91,8 @@ impl Failure {
     pub(super) const fn code(&self) -> Code {
         match self {
             Self::Problems(_) | Self::NoEndpoint { .. } | Self::Client { .. } => Code::Configuration,
-            Self::NotJson(_)
+            Self::Key(_)
+            | Self::NotJson(_)
             | Self::NotAnObject
             | Self::NotAPair(_)
             | Self::WrongType { .. }

@@ -20,6 +20,7 @@ mod form;
 mod health;
 mod import;
 mod input;
+mod key;
 mod listen;
 mod live;
 mod offered;

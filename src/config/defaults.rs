@@ -104,3 +104,14 @@ pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) const MAX_IDLE_CONNECTIONS: usize = 64;
 /// Calls and streams of all principals together.
 pub(super) const MAX_UPSTREAM_CONNECTIONS: usize = 256;
+
+/// Clocks kept by NTP differ by less than a second; a minute is what OAuth servers allow.
+pub(super) const CLOCK_SKEW: Duration = MINUTE;
+/// Each takes some 200 bytes.
+pub(super) const MAX_REMEMBERED: usize = 10_000;
+/// How long a token may outlive its revocation, and a removed key what it signed.
+pub(super) const REMEMBER_FOR: Duration = MINUTE;
+/// What most issuers call it.
+pub(super) const GROUPS_CLAIM: &str = "groups";
+/// What issuers' own caching headers usually say.
+pub(super) const KEYS_TTL: Duration = Duration::from_secs(5 * 60);

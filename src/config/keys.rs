@@ -6,8 +6,8 @@ use super::{
     defaults,
     shape::section,
     shapes::{
-        Address, AddressOrOff, Allow, Bytes, CallTime, Choice, Count, FilePath, Flag, Glob, Host, Ignored, List,
-        LogWord, Mapping, Origin, SchemaAddress, Secret, Text, Time, WireWord,
+        Address, AddressOrOff, Allow, Bytes, CallTime, Choice, Count, Date, FilePath, Flag, Glob, Host, Ignored, List,
+        LogWord, Mapping, OneOrMany, Origin, SchemaAddress, Secret, Text, Time, WireWord,
     },
 };
 use crate::{
@@ -27,7 +27,9 @@ section! {
         tls "tls": TlsKeys,
         /// Where health and metrics are served, or `off`.
         admin "admin": AddressOrOff = Some(defaults::ADMIN),
-        /// `allow` lets clients in without authentication even from other machines.
+        /// Who may come in. Without it nobody is asked for a token.
+        auth "auth": AuthKeys,
+        /// `allow` lets clients in without authentication even from other machines, and beside `auth` those without a token.
         anonymous "anonymous": Allow,
         /// Limits and rules of the side that clients connect to.
         http "http": HttpKeys,
@@ -61,6 +63,58 @@ section! {
         cert "cert": FilePath,
         /// PEM file with the private key.
         key "key": FilePath,
+    }
+}
+
+section! {
+    /// Who may come in.
+    AuthKeys {
+        /// API keys; `myelin key new` makes one.
+        api_keys "apiKeys": List<ApiKeyKeys>,
+        /// Issuers whose JWTs are taken.
+        issuers "issuers": List<IssuerKeys>,
+        /// Scopes that every JWT must carry.
+        scopes "scopes": List<Text>,
+        /// Where clients reach the gateway from outside, without a path: `https://mcp.example`.
+        public_url "publicUrl": Text,
+        /// How far the clocks of issuers may be off.
+        clock_skew "clockSkew": Time<0> = defaults::CLOCK_SKEW,
+        /// Verified tokens that are remembered at the most.
+        max_remembered "maxRemembered": Count<2> = defaults::MAX_REMEMBERED,
+        /// How long a verified token is not looked at again, at the most.
+        remember_for "rememberFor": Time = defaults::REMEMBER_FOR,
+    }
+}
+
+section! {
+    /// One API key: `hash`, or `token` where the key itself comes from a secret.
+    ApiKeyKeys {
+        /// The principal that it stands for; several keys may stand for one.
+        id "id": Text,
+        /// The key's hash, as `myelin key new` prints it.
+        hash "hash": Text,
+        /// The key itself, best a reference. Any text that can be a bearer token.
+        token "token": Secret,
+        /// The groups of the principal.
+        groups "groups": List<Text>,
+        /// The first day (UTC) on which it is refused.
+        expires "expires": Date,
+    }
+}
+
+section! {
+    /// An issuer whose JWTs are taken.
+    IssuerKeys {
+        /// Its identifier, as `iss` has it. Its metadata is found from here.
+        issuer "issuer": Text,
+        /// What `aud` must contain one of; the endpoint's own address when absent.
+        audience "audience": OneOrMany<Text>,
+        /// Where its keys are, when it has no metadata.
+        keys_url "keysUrl": Text,
+        /// The claim that lists the groups.
+        groups_claim "groupsClaim": Text = defaults::GROUPS_CLAIM.to_owned(),
+        /// How long its keys count as fresh.
+        keys_ttl "keysTtl": Time<1000> = defaults::KEYS_TTL,
     }
 }
 

@@ -142,13 +142,23 @@ pub enum ProblemKind {
     NoServers,
     #[error(
         "anybody who reaches this address could use every tool, since nothing authenticates clients: listen on a loopback address \
-         such as 127.0.0.1:8808, or add `anonymous: allow` if that is what you want"
+         such as 127.0.0.1:8808, say in `auth` who may come in, or add `anonymous: allow` if that is what you want"
     )]
     OpenToAll,
     #[error("`listen` and `admin` have the same address; give one of them another port")]
     SameAddress,
     #[error("too short to seal anything: take at least {least} characters, `openssl rand -base64 32` makes them")]
     WeakSealingKey { least: usize },
+    #[error("{0}")]
+    KeyHash(crate::auth::KeyFault),
+    #[error("too short not to be guessed: take at least {least} characters, `myelin key new` makes a key")]
+    WeakToken { least: usize },
+    #[error("is there twice; a token stands for one principal")]
+    TokenTwice,
+    #[error("`hash` and `token` say the same; keep one of them")]
+    HashAndToken,
+    #[error("what comes over plain HTTP could come from anybody: take https, or an address of this machine")]
+    PlainHttp,
     #[error("needs `{needed}` beside it")]
     Incomplete { needed: &'static str },
 }

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use crate::{
+    auth::settings::AuthSettings,
     dialogue::ParkSettings,
     downstream::settings::{HttpSettings, ListenerSettings, SessionSettings},
     redact::Redacted,
@@ -17,6 +18,8 @@ pub use crate::upstream::settings::ListSettings;
 pub struct Settings {
     /// Where clients connect.
     pub listener: ListenerSettings,
+    /// Who may come in.
+    pub auth: AuthSettings,
     /// Where health and metrics are served; nowhere when absent.
     pub admin: Option<SocketAddr>,
     /// Rules of the HTTP side.

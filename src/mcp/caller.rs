@@ -1,6 +1,12 @@
 //! Who calls, and what their client can do.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+    str::FromStr,
+    sync::Arc,
+    time::Duration,
+};
 
 use crate::jsonrpc::{Kind, Object, Raw};
 
@@ -21,14 +27,38 @@ pub struct Caller {
     pub log: LogInterest,
 }
 
-/// An identity that was established at the door.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Principal(Arc<str>);
+/// An identity that was established at the door. Two are the same when their ids are.
+#[derive(Clone, Debug)]
+pub struct Principal {
+    identity: Arc<Identity>,
+    /// Since 1970.
+    expires: Option<Duration>,
+}
+
+/// What is known about a principal.
+#[derive(Clone, Debug, Default)]
+pub struct Identity {
+    /// What tells it from all others.
+    pub id: Arc<str>,
+    /// Who vouches for it, when that is somebody else than this gateway.
+    pub issuer: Option<Arc<str>>,
+    /// The OAuth client that acts for it.
+    pub client: Option<String>,
+    /// Its groups.
+    pub groups: Vec<String>,
+    /// What its token may be used for.
+    pub scopes: Vec<String>,
+}
 
 impl Principal {
     /// Somebody known by this id.
     pub fn new(id: &str) -> Self {
-        Self(id.into())
+        Self::known(Identity { id: id.into(), ..Identity::default() }, None)
+    }
+
+    /// Somebody of whom more is known, until a time since 1970.
+    pub fn known(identity: Identity, expires: Option<Duration>) -> Self {
+        Self { identity: Arc::new(identity), expires }
     }
 
     /// Whoever reaches an endpoint that asks for no credential.
@@ -38,12 +68,41 @@ impl Principal {
 
     /// The id, to be kept.
     pub fn shared_id(&self) -> Arc<str> {
-        self.0.clone()
+        self.identity.id.clone()
     }
 
     /// The id.
     pub fn id(&self) -> &str {
-        &self.0
+        &self.identity.id
+    }
+
+    /// What is known about it.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Whether its token may be used for `scope`.
+    pub fn has_scope(&self, scope: &str) -> bool {
+        self.identity.scopes.iter().any(|own| own == scope)
+    }
+
+    /// When its credential ends, since 1970.
+    pub const fn expires(&self) -> Option<Duration> {
+        self.expires
+    }
+}
+
+impl PartialEq for Principal {
+    fn eq(&self, other: &Self) -> bool {
+        self.identity.id == other.identity.id
+    }
+}
+
+impl Eq for Principal {}
+
+impl Hash for Principal {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.identity.id.hash(state);
     }
 }
 

@@ -166,6 +166,20 @@ impl Outcome {
 }
 
 labels! {
+    /// Why a request did not come in.
+    Unauthenticated {
+        /// There was no token.
+        NoToken = "no_token",
+        /// The token was not valid.
+        InvalidToken = "invalid_token",
+        /// The token lacked a scope.
+        Scope = "insufficient_scope",
+        /// The credentials could not be read.
+        Malformed = "malformed",
+    }
+}
+
+labels! {
     /// A limit that something ran into.
     Limit {
         /// Requests in flight.

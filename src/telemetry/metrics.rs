@@ -24,7 +24,7 @@ pub use self::{
     handle::{InUse, PerLabel, Requests},
     server::ServerMetrics,
 };
-use super::label::{Direction, Limit, Success};
+use super::label::{Direction, Limit, Success, Unauthenticated};
 
 /// What the gateway itself may take: 10 µs to 1 s. Its own share of a call is some 50 µs; what is above 10 ms is waiting.
 const GATEWAY_BUCKETS_S: [f64; 12] = [1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 1e-2, 5e-2, 0.25, 1.0];
@@ -57,6 +57,8 @@ pub struct Metrics {
     pub parked_expired: Counter,
     /// What was refused because of a limit.
     pub refused: PerLabel<Limit>,
+    /// Requests that did not come in, by reason.
+    pub unauthenticated: PerLabel<Unauthenticated>,
     /// Bytes of bodies exchanged with clients.
     pub bytes: PerLabel<Direction>,
     /// Reloads of the configuration.
@@ -81,6 +83,7 @@ impl Metrics {
             parked: plain(r, "parked_calls", "Calls parked while their client answers a question"),
             parked_expired: plain(r, "parked_calls_expired", "Parked calls cancelled: their client did not come back"),
             refused: PerLabel::register(r, "refused_by_limit", "What was refused because of a limit", "limit", None),
+            unauthenticated: PerLabel::register(r, "unauthenticated", "Requests that did not come in", "reason", None),
             bytes: PerLabel::register(r, "http", "Bodies exchanged with clients", "direction", Some(Unit::Bytes)),
             config_reloads: PerLabel::register(r, "config_reloads", "Reloads of the configuration", "result", None),
             servers: Servers::register(r, UPSTREAM_BUCKETS_S),

@@ -1,7 +1,7 @@
 //! `endpoints`: which servers stand behind which path.
 
 use super::{
-    file::section,
+    found::section,
     server::{Enabled, Listed},
 };
 use crate::{

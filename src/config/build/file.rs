@@ -4,12 +4,16 @@ use std::net::SocketAddr;
 
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
-use super::{endpoint, server};
+use super::{
+    auth, endpoint,
+    found::{section, values},
+    server,
+};
 use crate::{
     config::{
         ProcessEnvironment,
         keys::{FileKeys, HttpKeys, ListKeys, LogKeys, QuestionKeys, SealingKeys, SessionKeys, TlsKeys},
-        place::{Found, Place},
+        place::Place,
         problem::{ProblemKind, Remark},
         settings::{ListSettings, LogFormat, LogSettings, Settings},
         shape::Reader,
@@ -32,6 +36,7 @@ pub(in crate::config) fn settings(keys: FileKeys, reader: &mut Reader<'_>) -> Se
     let upstreams = server::all(&servers, &options, reader);
     let names: Vec<server::Listed<'_>> = servers.iter().map(server::Listed::of).collect();
     Settings {
+        auth: auth::settings(&keys, &listener, reader),
         admin: admin(&keys, &listener, reader),
         http: http(section(keys.http.clone())),
         sessions: sessions(&section(keys.sessions.clone())),
@@ -57,15 +62,11 @@ impl Settings {
     }
 }
 
-/// The keys of a section; all absent when the section is.
-pub(super) fn section<S: Default>(found: Option<Found<S>>) -> S {
-    found.map(|found| found.value).unwrap_or_default()
-}
-
 fn listener(keys: &FileKeys, reader: &mut Reader<'_>) -> ListenerSettings {
     let address = keys.listen();
     let open = !address.ip().to_canonical().is_loopback()
         && keys.anonymous.is_none()
+        && !auth::asks_somebody(keys)
         && !reader.reported(&Place::file(), "anonymous");
     if let (true, Some(listen)) = (open, &keys.listen) {
         reader.report(&listen.place, ProblemKind::OpenToAll);
@@ -110,11 +111,6 @@ fn http(keys: HttpKeys) -> HttpSettings {
         allowed_origins: values(keys.allowed_origins),
         allowed_hosts: values(keys.allowed_hosts),
     }
-}
-
-/// The elements of a list, none when it is absent.
-pub(super) fn values<T>(list: Option<Found<Vec<Found<T>>>>) -> Vec<T> {
-    section(list).into_iter().map(|found| found.value).collect()
 }
 
 fn sessions(keys: &SessionKeys) -> SessionSettings {

@@ -2,8 +2,10 @@
 //!
 //! Each value is right by itself already. What is checked here is what several values say together.
 
+mod auth;
 mod endpoint;
 mod file;
+mod found;
 mod server;
 mod wire;
 

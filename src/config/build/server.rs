@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    file::{section, values},
+    found::{section, values},
     wire,
 };
 use crate::{

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use http::{HeaderName, HeaderValue, Uri, header};
 
-use super::file::section;
+use super::found::section;
 use crate::{
     config::{
         keys::{ServerKeys, ServerOptions},

@@ -39,6 +39,29 @@ impl<S: Shape> Shape for List<S> {
     }
 }
 
+/// A list, or the only element of one.
+pub(in crate::config) struct OneOrMany<S>(PhantomData<S>);
+
+impl<S: Shape> Shape for OneOrMany<S> {
+    type Value = Vec<Found<S::Value>>;
+
+    fn read(node: &Node, place: &Place, reader: &mut Reader<'_>) -> Option<Self::Value> {
+        if matches!(node.value, Value::List(_)) {
+            return List::<S>::read(node, place, reader);
+        }
+        let value = S::read(node, place, reader)?;
+        Some(vec![Found { value, place: place.clone() }])
+    }
+
+    fn schema() -> Json {
+        json!({ "anyOf": [S::schema(), List::<S>::schema()] })
+    }
+
+    fn show(value: &Self::Value) -> Json {
+        List::<S>::show(value)
+    }
+}
+
 /// A mapping whose keys the operator chooses, in the order of the file.
 pub(in crate::config) struct Mapping<S>(PhantomData<S>);
 

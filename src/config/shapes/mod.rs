@@ -7,7 +7,7 @@ mod text;
 mod words;
 
 pub(super) use address::{Address, AddressOrOff, Host, Origin};
-pub(super) use collection::{List, Mapping};
-pub(super) use quantity::{Bytes, CallTime, Count, Time, written_duration};
+pub(super) use collection::{List, Mapping, OneOrMany};
+pub(super) use quantity::{Bytes, CallTime, Count, Date, Time, written_duration};
 pub(super) use text::{Allow, FilePath, Flag, Glob, Ignored, SchemaAddress, Secret, Text};
 pub(super) use words::{Choice, LogWord, WireWord};

@@ -75,6 +75,52 @@ impl Shape for CallTime {
     }
 }
 
+/// A day, as seconds from 1970 to its beginning (UTC).
+pub(in crate::config) enum Date {}
+
+impl Shape for Date {
+    type Value = u64;
+
+    fn read(node: &Node, place: &Place, reader: &mut Reader<'_>) -> Option<u64> {
+        const WANTED: &str = "a day such as 2027-01-31";
+        let seconds = day(&reader.text(node, place, WANTED)?);
+        if seconds.is_none() {
+            reader.unexpected(node, place, WANTED);
+        }
+        seconds
+    }
+
+    fn schema() -> Json {
+        json!({ "type": "string", "pattern": format!("^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}$|{REFERENCE_PATTERN}") })
+    }
+
+    fn show(value: &u64) -> Json {
+        (*value).into()
+    }
+}
+
+/// Days are counted from a March, so that a leap day is the last of its year.
+///
+/// Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", `days_from_civil`.
+fn day(text: &str) -> Option<u64> {
+    let mut parts = text.split('-').map(|part| part.parse::<u64>().ok());
+    let (year, month, day) = (parts.next()??, parts.next()??, parts.next()??);
+    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let longest = match month {
+        2 => 28 + u64::from(is_leap),
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    };
+    let is_a_day = text.len() == 10 && year >= 1970 && (1..=12).contains(&month) && (1..=longest).contains(&day);
+    if !is_a_day || parts.next().is_some() {
+        return None;
+    }
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days = year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + day - 1;
+    // Days from the first of March of year 0 to 1970.
+    Some((days - 719_468) * 86_400)
+}
+
 /// A size in bytes of at least `LEAST`.
 pub(in crate::config) enum Bytes<const LEAST: u64 = 1> {}
 
@@ -204,5 +250,15 @@ mod tests {
         assert_eq!(Bytes::<1>::show(&(4 << 20)), json!("4MiB"));
         assert_eq!(Bytes::<1>::show(&(32 << 10)), json!("32KiB"));
         assert_eq!(Bytes::<1>::show(&1000), json!(1000));
+    }
+
+    #[test]
+    fn a_day_is_the_seconds_to_its_beginning() {
+        assert_eq!(day("1970-01-01"), Some(0));
+        assert_eq!(day("2000-02-29"), Some(951_782_400));
+        assert_eq!(day("2027-01-31"), Some(1_801_353_600));
+        for text in ["2027-02-29", "2027-13-01", "2027-1-1", "2027-01-01-01", "1969-12-31", "tomorrow"] {
+            assert_eq!(day(text), None, "{text}");
+        }
     }
 }

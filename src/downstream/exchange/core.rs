@@ -5,16 +5,13 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use crate::{
-    downstream::{
-        guard::Guard,
-        settings::{HttpSettings, SessionSettings},
-    },
+    downstream::settings::{HttpSettings, SessionSettings},
     mcp::Waist,
     seal::KeyRing,
     telemetry::metrics::{InUse, METRICS},
 };
 
-use super::{connections::Connections, paths::Paths, table::Table};
+use super::{connections::Connections, gate::Gate, paths::Paths, table::Table};
 
 /// The adapter between HTTP and the waist.
 pub struct Exchange {
@@ -22,7 +19,7 @@ pub struct Exchange {
     pub(super) http: HttpSettings,
     pub(super) table: Table,
     pub(super) connections: Connections,
-    pub(super) guard: Guard,
+    pub(super) gate: Arc<Gate>,
     pub(super) paths: Arc<Paths>,
     pub(super) slots: Arc<Semaphore>,
 }
@@ -33,13 +30,13 @@ impl Exchange {
         waist: Arc<dyn Waist>,
         http: HttpSettings,
         sessions: SessionSettings,
-        guard: Guard,
+        gate: Arc<Gate>,
         paths: Arc<Paths>,
         ring: Arc<KeyRing>,
     ) -> Self {
         let slots = Arc::new(Semaphore::new(http.max_requests.min(Semaphore::MAX_PERMITS)));
         let table = Table::new(ring, sessions);
-        Self { waist, http, table, connections: Connections::default(), guard, paths, slots }
+        Self { waist, http, table, connections: Connections::default(), gate, paths, slots }
     }
 
     /// Ends sessions that nobody uses. To be called every now and then.

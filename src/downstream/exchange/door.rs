@@ -29,10 +29,10 @@ impl Exchange {
     /// Dropped, it cancels a modern request; a legacy one whose stream began goes on for its client to come back.
     pub async fn handle(self: Arc<Self>, request: Request<Incoming>) -> Response<Body> {
         let (parts, body) = request.into_parts();
-        if let Err(refusal) = self.guard.check(&parts.headers, parts.uri.authority()) {
+        if let Err(refusal) = self.gate.guard.check(&parts.headers, parts.uri.authority()) {
             return answer::refuse(refusal.status(), &refusal.to_string());
         }
-        let cors = self.guard.cors(&parts.headers);
+        let cors = self.gate.guard.cors(&parts.headers);
         let mut response =
             if parts.method == Method::OPTIONS { self.preflight(&parts) } else { self.serve(parts, body).await };
         if let Some(cors) = cors {
@@ -42,7 +42,7 @@ impl Exchange {
     }
 
     fn preflight(&self, parts: &Parts) -> Response<Body> {
-        match self.guard.preflight(&parts.headers) {
+        match self.gate.guard.preflight(&parts.headers) {
             Some(headers) => {
                 let mut response = answer::empty(StatusCode::NO_CONTENT);
                 response.headers_mut().extend(headers);
@@ -54,9 +54,15 @@ impl Exchange {
 
     async fn serve(self: Arc<Self>, parts: Parts, body: Incoming) -> Response<Body> {
         let Some(serves) = self.paths.find(parts.uri.path()) else {
-            return answer::refuse(StatusCode::NOT_FOUND, "There is no endpoint at this path");
+            let metadata = self.gate.metadata(&parts, &self.paths);
+            return metadata
+                .unwrap_or_else(|| answer::refuse(StatusCode::NOT_FOUND, "There is no endpoint at this path"));
         };
-        let principal = Principal::anonymous();
+        // Before a byte of the body is read: whoever is nobody costs nothing.
+        let principal = match self.gate.admit(&parts, serves.endpoint()).await {
+            Ok(principal) => principal,
+            Err(response) => return *response,
+        };
         match (serves, &parts.method) {
             (Serves::Endpoint(endpoint), &Method::POST) => self.post(parts, body, principal, endpoint).await,
             (Serves::Endpoint(endpoint), &Method::GET) => match self.without_body(&parts, principal, endpoint) {

@@ -12,6 +12,7 @@ mod body;
 mod connections;
 mod core;
 mod door;
+mod gate;
 mod http_sse;
 mod intake;
 mod legacy;
@@ -24,4 +25,5 @@ mod table;
 
 pub use body::Body;
 pub use core::Exchange;
+pub use gate::Gate;
 pub use paths::Paths;

@@ -34,4 +34,31 @@ impl Paths {
     pub(super) fn find(&self, path: &str) -> Option<Serves> {
         self.0.load().get(path).cloned()
     }
+
+    /// The endpoint at a path.
+    pub(super) fn endpoint(&self, path: &str) -> Option<Arc<str>> {
+        match self.find(path)? {
+            Serves::Endpoint(endpoint) => Some(endpoint),
+            Serves::Sse(_) | Serves::Messages(_) => None,
+        }
+    }
+
+    /// The endpoint, where there is one only.
+    pub(super) fn only_endpoint(&self) -> Option<Arc<str>> {
+        let paths = self.0.load();
+        let mut endpoints = paths.values().filter_map(|serves| match serves {
+            Serves::Endpoint(endpoint) => Some(endpoint.clone()),
+            Serves::Sse(_) | Serves::Messages(_) => None,
+        });
+        endpoints.next().filter(|_| endpoints.next().is_none())
+    }
+}
+
+impl Serves {
+    /// The endpoint that is meant.
+    pub(super) const fn endpoint(&self) -> &Arc<str> {
+        match self {
+            Self::Endpoint(endpoint) | Self::Sse(endpoint) | Self::Messages(endpoint) => endpoint,
+        }
+    }
 }

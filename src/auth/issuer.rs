@@ -1,0 +1,229 @@
+//! An issuer's keys: found by its metadata, fetched once for many, fetched again before they are old and when a token names an unknown one.
+//!
+//! Sources: RFC 8414 section 3 and OpenID Connect Discovery 1.0 section 4 (where the metadata lies; `issuer` must be the same to the
+//! letter); RFC 7517 (keys).
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use arc_swap::ArcSwapOption;
+use bytes::Bytes;
+use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, jwk::JwkSet};
+use serde::Deserialize;
+use tokio::{sync::Mutex, time::sleep};
+
+use crate::clock;
+
+use super::settings::IssuerSettings;
+
+/// The shortest time between two fetches: a flood of tokens with made-up key names costs the issuer one request a second.
+const FLOOR: Duration = Duration::from_secs(1);
+/// Old keys serve for so many lifetimes while their issuer cannot be reached.
+const STALE_LIFETIMES: u32 = 12;
+/// Keys of one issuer at the most.
+const MAX_KEYS: usize = 64;
+
+/// Reaches an issuer.
+pub trait Fetch: Send + Sync {
+    /// The content at an address, of a 200 answer, within the fetcher's own limits of time and size.
+    fn get(&self, url: String) -> Fetched<'_>;
+}
+
+/// A fetch on its way.
+pub type Fetched<'a> = Pin<Box<dyn Future<Output = Result<Bytes, FetchFault>> + Send + 'a>>;
+
+/// Why something could not be fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FetchFault {
+    /// The address is none, or not one that may be fetched.
+    #[error("the address is not one that is fetched")]
+    Address,
+    /// Nobody answered in time, or with something else than 200.
+    #[error("no usable answer")]
+    NoAnswer,
+    /// The content is not what it should be.
+    #[error("the content is not what it should be")]
+    Content,
+}
+
+/// One key, and the algorithms that it may be used with.
+pub(super) struct Key {
+    id: Option<String>,
+    pub(super) verifies: DecodingKey,
+    algorithms: Vec<Algorithm>,
+}
+
+struct Keys {
+    keys: Vec<Arc<Key>>,
+    fetched: Instant,
+}
+
+/// One issuer.
+pub(super) struct Issuer {
+    pub(super) settings: IssuerSettings,
+    keys: ArcSwapOption<Keys>,
+    /// When the last fetch began; held while one is on its way.
+    fetching: Mutex<Option<Instant>>,
+    fetch: Arc<dyn Fetch>,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    issuer: String,
+    jwks_uri: String,
+}
+
+impl Issuer {
+    pub(super) fn new(settings: IssuerSettings, fetch: Arc<dyn Fetch>) -> Arc<Self> {
+        Arc::new(Self { settings, keys: ArcSwapOption::empty(), fetching: Mutex::new(None), fetch })
+    }
+
+    /// The key with that name for that algorithm, if the keys at hand have it. Keys that grow old are fetched anew meanwhile.
+    pub(super) fn key_now(self: &Arc<Self>, id: Option<&str>, algorithm: Algorithm) -> Option<Arc<Key>> {
+        let keys = self.keys.load_full()?;
+        let age = clock::now().saturating_duration_since(keys.fetched);
+        if age > self.settings.keys_ttl * STALE_LIFETIMES {
+            return None;
+        }
+        if age > self.settings.keys_ttl * 4 / 5 && self.fetching.try_lock().is_ok() {
+            let this = self.clone();
+            tokio::spawn(async move { this.refresh(Some(keys.fetched)).await });
+        }
+        find(&self.keys.load_full()?.keys, id, algorithm)
+    }
+
+    /// The same, after a fetch where it is not at hand.
+    pub(super) async fn key(self: &Arc<Self>, id: Option<&str>, algorithm: Algorithm) -> Option<Arc<Key>> {
+        if let Some(key) = self.key_now(id, algorithm) {
+            return Some(key);
+        }
+        let seen = self.keys.load().as_ref().map(|keys| keys.fetched);
+        self.refresh(seen).await;
+        find(&self.keys.load_full()?.keys, id, algorithm)
+    }
+
+    /// Fetches the keys unless somebody else did since `seen`. One at a time, and not too often.
+    async fn refresh(&self, seen: Option<Instant>) {
+        let mut last = self.fetching.lock().await;
+        if self.keys.load().as_ref().map(|keys| keys.fetched) != seen {
+            return;
+        }
+        if let Some(left) = last.and_then(|last| FLOOR.checked_sub(clock::now().saturating_duration_since(last))) {
+            // A key that was just rotated in is worth the wait; a made-up one waits as long.
+            sleep(left).await;
+        }
+        *last = Some(clock::now());
+        match self.fetch_keys().await {
+            Ok(keys) => self.keys.store(Some(Arc::new(Keys { keys, fetched: clock::now() }))),
+            Err(fault) => {
+                tracing::warn!(issuer = self.settings.issuer, %fault, "the issuer's keys cannot be fetched; the old ones stay");
+            }
+        }
+    }
+
+    async fn fetch_keys(&self) -> Result<Vec<Arc<Key>>, FetchFault> {
+        let url = match &self.settings.keys_url {
+            Some(url) => url.clone(),
+            None => self.discover().await?,
+        };
+        let set = self.fetch.get(url).await?;
+        // One key of a kind that nobody here knows does not spoil the others.
+        let set: serde_json::Value = serde_json::from_slice(&set).map_err(|_| FetchFault::Content)?;
+        let listed = set.get("keys").and_then(|keys| keys.as_array()).ok_or(FetchFault::Content)?;
+        let known = listed.iter().take(MAX_KEYS).filter_map(|key| {
+            let set = serde_json::json!({ "keys": [key] });
+            serde_json::from_value::<JwkSet>(set).ok()?.keys.iter().find_map(read).map(Arc::new)
+        });
+        Ok(known.collect())
+    }
+
+    async fn discover(&self) -> Result<String, FetchFault> {
+        let mut fault = FetchFault::Address;
+        for url in metadata_urls(&self.settings.issuer) {
+            match self.fetch.get(url).await.map(|content| serde_json::from_slice::<Metadata>(&content)) {
+                // RFC 8414 section 3.3: metadata of somebody else is discarded.
+                Ok(Ok(metadata)) if metadata.issuer == self.settings.issuer => return Ok(metadata.jwks_uri),
+                Ok(_) => fault = FetchFault::Content,
+                Err(other) => fault = other,
+            }
+        }
+        Err(fault)
+    }
+}
+
+/// Where an issuer's metadata may lie, in the order of MCP 2026-07-28 basic/authorization.
+fn metadata_urls(issuer: &str) -> Vec<String> {
+    const OAUTH: &str = "/.well-known/oauth-authorization-server";
+    const OPENID: &str = "/.well-known/openid-configuration";
+    let issuer = issuer.trim_end_matches('/');
+    let host_starts = issuer.find("://").map_or(0, |at| at + 3);
+    match issuer.get(host_starts..).and_then(|rest| rest.find('/')) {
+        None => vec![format!("{issuer}{OAUTH}"), format!("{issuer}{OPENID}")],
+        Some(at) => {
+            let (origin, path) = issuer.split_at(host_starts + at);
+            vec![format!("{origin}{OAUTH}{path}"), format!("{origin}{OPENID}{path}"), format!("{issuer}{OPENID}")]
+        }
+    }
+}
+
+fn find(keys: &[Arc<Key>], id: Option<&str>, algorithm: Algorithm) -> Option<Arc<Key>> {
+    let mut fitting = keys.iter().filter(|key| key.algorithms.contains(&algorithm));
+    match id {
+        Some(id) => fitting.find(|key| key.id.as_deref() == Some(id)).cloned(),
+        // A token that names no key can only mean the one that there is.
+        None => fitting.next().filter(|_| fitting.next().is_none()).cloned(),
+    }
+}
+
+/// A key is pinned to its own algorithm, or to those of its kind: never to a symmetric one, which would make a public key a secret.
+fn read(jwk: &jsonwebtoken::jwk::Jwk) -> Option<Key> {
+    let is_for_signatures =
+        jwk.common.public_key_use.as_ref().is_none_or(|used| *used == jsonwebtoken::jwk::PublicKeyUse::Signature);
+    let key = DecodingKey::from_jwk(jwk).ok()?;
+    if !is_for_signatures || key.family() == AlgorithmFamily::Hmac {
+        return None;
+    }
+    let family = key.family();
+    let algorithms = match &jwk.common.key_algorithm {
+        Some(named) => {
+            let named: Algorithm = named.to_string().parse().ok()?;
+            family.algorithms().iter().copied().filter(|algorithm| *algorithm == named).collect()
+        }
+        None => family.algorithms().to_vec(),
+    };
+    Some(Key { id: jwk.common.key_id.clone(), verifies: key, algorithms })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looks_for_metadata_where_the_specification_says() {
+        assert_eq!(
+            metadata_urls("https://idp.example/t/1"),
+            [
+                "https://idp.example/.well-known/oauth-authorization-server/t/1",
+                "https://idp.example/.well-known/openid-configuration/t/1",
+                "https://idp.example/t/1/.well-known/openid-configuration",
+            ]
+        );
+        assert_eq!(
+            metadata_urls("https://idp.example"),
+            [
+                "https://idp.example/.well-known/oauth-authorization-server",
+                "https://idp.example/.well-known/openid-configuration",
+            ]
+        );
+    }
+
+    #[test]
+    fn takes_no_symmetric_key() {
+        let jwk = serde_json::json!({ "kty": "oct", "k": "c2VjcmV0", "alg": "HS256" });
+        assert!(read(&serde_json::from_value(jwk).unwrap()).is_none());
+    }
+}

@@ -1,0 +1,152 @@
+//! `auth`: API keys and issuers.
+
+use std::collections::BTreeSet;
+
+use http::Uri;
+
+use super::found::{section, values};
+use crate::{
+    auth::settings::{Anonymous, AuthSettings, IssuerSettings, KeySecret, KeySettings},
+    config::{
+        keys::{ApiKeyKeys, AuthKeys, FileKeys, IssuerKeys},
+        place::{Found, Place},
+        problem::ProblemKind,
+        shape::Reader,
+    },
+    downstream::settings::ListenerSettings,
+};
+
+/// Shorter tokens can be guessed; the gateway's own have more than twice as many characters.
+const LEAST_TOKEN: usize = 16;
+
+/// Whether the file says by what somebody is known. What is wrong with it is reported elsewhere.
+pub(super) fn asks_somebody(keys: &FileKeys) -> bool {
+    let auth = section(keys.auth.clone());
+    let some_keys = auth.api_keys.is_some_and(|keys| !keys.value.is_empty());
+    some_keys || auth.issuers.is_some_and(|issuers| !issuers.value.is_empty())
+}
+
+pub(super) fn settings(keys: &FileKeys, listener: &ListenerSettings, reader: &mut Reader<'_>) -> AuthSettings {
+    let auth = section(keys.auth.clone());
+    let public_url = auth.public_url.as_ref().and_then(|url| public_url(url, reader));
+    let issuers: Vec<IssuerSettings> =
+        section(auth.issuers.clone()).iter().filter_map(|found| issuer(found, reader)).collect();
+    let is_local = listener.address.ip().to_canonical().is_loopback();
+    if let (false, None, Some(place), false) = (is_local, &auth.public_url, &auth.issuers, issuers.is_empty()) {
+        // Whoever names the host in a request would otherwise name the resource that tokens are for.
+        reader.report(&place.place, ProblemKind::Incomplete { needed: "publicUrl" });
+    }
+    AuthSettings {
+        keys: api_keys(&auth, reader),
+        issuers,
+        public_url,
+        anonymous: if keys.anonymous.is_some() { Anonymous::Admitted } else { Anonymous::Refused },
+        clock_skew: auth.clock_skew(),
+        max_remembered: auth.max_remembered(),
+        remember_for: auth.remember_for(),
+        scopes: values(auth.scopes),
+    }
+}
+
+fn api_keys(auth: &AuthKeys, reader: &mut Reader<'_>) -> Vec<KeySettings> {
+    let list = section(auth.api_keys.clone());
+    let keys: Vec<KeySettings> = list.iter().filter_map(|found| api_key(found, reader)).collect();
+    let mut seen = BTreeSet::new();
+    for found in &list {
+        if let Some(token) = &found.value.token
+            && !seen.insert(token.value.expose())
+        {
+            reader.report(&token.place, ProblemKind::TokenTwice);
+        }
+    }
+    keys
+}
+
+fn api_key(found: &Found<ApiKeyKeys>, reader: &mut Reader<'_>) -> Option<KeySettings> {
+    let Found { value: keys, place } = found;
+    let secret = secret(keys, place, reader);
+    let id = needed(keys.id.as_ref(), "id", place, reader)?;
+    Some(KeySettings {
+        id: id.value.clone(),
+        secret: secret?,
+        groups: values(keys.groups.clone()),
+        expires: keys.expires.as_ref().map(|found| found.value),
+    })
+}
+
+fn secret(keys: &ApiKeyKeys, place: &Place, reader: &mut Reader<'_>) -> Option<KeySecret> {
+    match (&keys.hash, &keys.token) {
+        (Some(hash), None) => match hash.value.parse() {
+            Ok(parsed) => return Some(KeySecret::Hash(parsed)),
+            Err(fault) => reader.report(&hash.place, ProblemKind::KeyHash(fault)),
+        },
+        (None, Some(token)) if token.value.expose().chars().count() < LEAST_TOKEN => {
+            reader.report(&token.place, ProblemKind::WeakToken { least: LEAST_TOKEN });
+        }
+        (None, Some(token)) => return Some(KeySecret::Token(token.value.clone())),
+        (Some(hash), Some(_)) => reader.report(&hash.place, ProblemKind::HashAndToken),
+        (None, None) if reader.reported(place, "hash") || reader.reported(place, "token") => {}
+        (None, None) => reader.report(place, ProblemKind::Incomplete { needed: "hash" }),
+    }
+    None
+}
+
+fn issuer(found: &Found<IssuerKeys>, reader: &mut Reader<'_>) -> Option<IssuerSettings> {
+    let Found { value: keys, place } = found;
+    let issuer = needed(keys.issuer.as_ref(), "issuer", place, reader)?;
+    check_fetched(issuer, reader);
+    if let Some(url) = &keys.keys_url {
+        check_fetched(url, reader);
+    }
+    Some(IssuerSettings {
+        issuer: issuer.value.clone(),
+        audiences: values(keys.audience.clone()),
+        keys_url: keys.keys_url.as_ref().map(|found| found.value.clone()),
+        groups_claim: keys.groups_claim(),
+        keys_ttl: keys.keys_ttl(),
+    })
+}
+
+fn needed<'a, T>(
+    found: Option<&'a Found<T>>,
+    key: &'static str,
+    place: &Place,
+    reader: &mut Reader<'_>,
+) -> Option<&'a Found<T>> {
+    if found.is_none() && !reader.reported(place, key) {
+        reader.report(place, ProblemKind::Incomplete { needed: key });
+    }
+    found
+}
+
+/// Keys that came over plain HTTP could be anybody's, but for those from this machine (RFC 8414 section 3).
+fn check_fetched(found: &Found<String>, reader: &mut Reader<'_>) {
+    match found.value.parse::<Uri>().ok().and_then(|url| Some((url.scheme_str()?.to_owned(), url.host()?.to_owned()))) {
+        Some((scheme, _)) if scheme == "https" => {}
+        Some((scheme, host)) if scheme == "http" && is_loopback(&host) => {}
+        Some((scheme, _)) if scheme == "http" => reader.report(&found.place, ProblemKind::PlainHttp),
+        _ => reader.report(&found.place, ProblemKind::BadUrl),
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.to_canonical().is_loopback())
+}
+
+/// Only what stands before the endpoints' paths.
+fn public_url(found: &Found<String>, reader: &mut Reader<'_>) -> Option<String> {
+    let url = found.value.trim_end_matches('/');
+    let parsed = url.parse::<Uri>().ok();
+    let is_base = parsed.as_ref().is_some_and(|url| {
+        matches!(url.scheme_str(), Some("https" | "http"))
+            && url.host().is_some()
+            && matches!(url.path(), "" | "/")
+            && url.query().is_none()
+    });
+    if is_base {
+        return Some(url.to_owned());
+    }
+    reader.report(&found.place, ProblemKind::BadUrl);
+    None
+}

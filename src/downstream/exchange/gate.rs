@@ -1,0 +1,88 @@
+//! The gate of a listener: who comes in, and what the others are told.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use http::{Response, StatusCode, header, request::Parts};
+
+use crate::{
+    auth::{Auth, Checked, Refused},
+    downstream::guard::Guard,
+    mcp::Principal,
+    telemetry::{label, metrics::METRICS},
+};
+
+use super::{answer, body::Body, paths::Paths};
+
+/// Lets clients in by the authentication in force; it is swapped whole when the configuration changes.
+pub struct Gate {
+    pub(super) guard: Guard,
+    auth: ArcSwap<Auth>,
+    scheme: &'static str,
+}
+
+impl Gate {
+    /// A gate of a listener that speaks HTTP under `scheme`.
+    pub fn new(guard: Guard, auth: Auth, scheme: &'static str) -> Self {
+        Self { guard, auth: ArcSwap::from_pointee(auth), scheme }
+    }
+
+    /// Goes over to other rules.
+    pub fn set(&self, auth: Auth) {
+        self.auth.store(Arc::new(auth));
+    }
+
+    /// Whose request it is.
+    pub(super) async fn admit(&self, parts: &Parts, endpoint: &str) -> Result<Principal, Box<Response<Body>>> {
+        let auth = self.auth.load_full();
+        if let Some(anybody) = auth.anybody() {
+            return Ok(anybody.clone());
+        }
+        let base = self.base(parts);
+        let checked = auth.check(&parts.headers, parts.uri.query(), &auth.resource(&base, endpoint));
+        let checked = match checked {
+            Checked::Now(checked) => checked,
+            Checked::Later(checked) => checked.await,
+        };
+        checked.map_err(|refused| Box::new(refuse(&auth, refused, &base, endpoint)))
+    }
+
+    /// The metadata that lies at the path of this request, if any does (RFC 9728 section 3.1).
+    pub(super) fn metadata(&self, parts: &Parts, paths: &Paths) -> Option<Response<Body>> {
+        let auth = self.auth.load();
+        let endpoint = match auth.describes(parts.uri.path())? {
+            "" | "/" => paths.only_endpoint()?,
+            path => paths.endpoint(path)?,
+        };
+        let mut response = answer::json(200, auth.metadata(&self.base(parts), &endpoint));
+        response.headers_mut().insert(header::CACHE_CONTROL, header::HeaderValue::from_static("max-age=300"));
+        Some(response)
+    }
+
+    /// What the request was sent to. Named by the client, but checked by the guard; beyond loopback the configuration names it.
+    fn base(&self, parts: &Parts) -> String {
+        let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let authority = host.or_else(|| parts.uri.authority().map(http::uri::Authority::as_str));
+        format!("{}://{}", self.scheme, authority.unwrap_or_default())
+    }
+}
+
+fn refuse(auth: &Auth, refused: Refused, base: &str, endpoint: &str) -> Response<Body> {
+    METRICS.unauthenticated.of(reason(refused)).inc();
+    let mut response = answer::refuse(refused.status(), &refused.to_string());
+    if refused.status() != StatusCode::BAD_REQUEST
+        && let Some(challenge) = auth.challenge(refused, base, endpoint)
+    {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    }
+    response
+}
+
+const fn reason(refused: Refused) -> label::Unauthenticated {
+    match refused {
+        Refused::NoToken => label::Unauthenticated::NoToken,
+        Refused::InvalidToken => label::Unauthenticated::InvalidToken,
+        Refused::Scope => label::Unauthenticated::Scope,
+        Refused::Malformed(_) => label::Unauthenticated::Malformed,
+    }
+}
