@@ -8,7 +8,7 @@ use super::{
     foreign::{told, told_to_the_server},
     ground::Ground,
 };
-use crate::kit::{Era, Wire, raw_member};
+use crate::kit::{Era, raw_member};
 
 const FORM: &str =
     r#""requestedSchema":{"type":"object","properties":{"n":{"type":"number","default":1.10}},"x-ui":{}}"#;
@@ -123,8 +123,7 @@ pub(super) async fn undeclared(ground: &Ground) -> Seen {
         return told(call.answer().await).await;
     }
     arrived.ask(&json!("q"), method, params).await;
-    // A child that was opened for clients without capabilities is refused before anybody is looked for.
-    if (ground.cell.client, ground.cell.wire) == (Era::Modern, Wire::Http) {
+    if ground.cell.client == Era::Modern {
         let cancelled = ground.server.take("notifications/cancelled").await;
         assert_eq!(cancelled.params()["requestId"], *arrived.id(), "nobody can answer the call any more");
         return told(call.answer().await).await;

@@ -41,17 +41,16 @@ struct Refusal {
     feature: &'static str,
     client: Option<Era>,
     server: Option<Era>,
-    wire: Option<Wire>,
     servers: Option<Servers>,
     told: &'static str,
 }
 
 const fn of(feature: &'static str, client: Option<Era>, server: Option<Era>, told: &'static str) -> Refusal {
-    Refusal { feature, client, server, wire: None, servers: None, told }
+    Refusal { feature, client, server, servers: None, told }
 }
 
 const fn of_two(feature: &'static str, client: Era, told: &'static str) -> Refusal {
-    Refusal { feature, client: Some(client), server: None, wire: None, servers: Some(Servers::Two), told }
+    Refusal { feature, client: Some(client), server: None, servers: Some(Servers::Two), told }
 }
 
 const LEGACY: Option<Era> = Some(Era::Legacy);
@@ -64,22 +63,12 @@ const REFUSALS: &[Refusal] = &[
         MODERN,
         r#"the client: HTTP 200, `-32603` "The server asks for what this request did not declare""#,
     ),
-    Refusal {
-        feature: "undeclared_question",
-        client: MODERN,
-        server: LEGACY,
-        wire: Some(Wire::Stdio),
-        servers: None,
-        told: r#"the server: `-32602` "This question cannot be put to the client""#,
-    },
-    Refusal {
-        feature: "undeclared_question",
-        client: MODERN,
-        server: LEGACY,
-        wire: Some(Wire::Http),
-        servers: None,
-        told: r#"the client: HTTP 400, `-32021` "This call needs a client capability that was not declared", data `{"requiredCapabilities":{"elicitation":{}}}`"#,
-    },
+    of(
+        "undeclared_question",
+        MODERN,
+        LEGACY,
+        r#"the client: HTTP 400, `-32021` "This call needs a client capability that was not declared", data `{"requiredCapabilities":{"elicitation":{}}}`"#,
+    ),
     of(
         "undeclared_question",
         LEGACY,
@@ -126,7 +115,6 @@ impl Refusal {
         self.feature == feature
             && self.client.is_none_or(|era| era == cell.client)
             && self.server.is_none_or(|era| era == cell.server)
-            && self.wire.is_none_or(|wire| wire == cell.wire)
             && self.servers.is_none_or(|servers| servers == cell.servers)
     }
 }
@@ -158,14 +146,13 @@ fn render() -> String {
         let verdicts = ERAS.map(|eras| verdict(feature, eras)).join(" | ");
         text.push_str(&format!("| {} | {claim} | {verdicts} |\n", feature.replace('_', " ")));
     }
-    text.push_str("\n| refused | client | server | wire | servers | who is told what |\n|---|---|---|---|---|---|\n");
+    text.push_str("\n| refused | client | server | servers | who is told what |\n|---|---|---|---|---|\n");
     let era = |era: Option<Era>| era.map_or("any", |era| if era == Era::Modern { "modern" } else { "legacy" });
     for refusal in REFUSALS {
         let (client, server) = (era(refusal.client), era(refusal.server));
-        let wire = refusal.wire.map_or("any", |wire| if wire == Wire::Http { "HTTP" } else { "stdio" });
         let servers = if refusal.servers.is_some() { "several" } else { "any" };
         let feature = refusal.feature.replace('_', " ");
-        text.push_str(&format!("| {feature} | {client} | {server} | {wire} | {servers} | {} |\n", refusal.told));
+        text.push_str(&format!("| {feature} | {client} | {server} | {servers} | {} |\n", refusal.told));
     }
     text
 }
