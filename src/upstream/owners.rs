@@ -199,7 +199,9 @@ impl Owners {
     /// # Errors
     /// The answer to it: it belongs to no single call, or the clients here cannot be asked that.
     pub(super) fn ask(&self, id: Id, kind: AskKind, params: Option<Raw>) -> Result<(), Box<(Id, Answer)>> {
-        if self.rule != Attribution::Nobody && self.profile.lacks(kind, params.as_ref()).is_some() {
+        let lacks = self.profile.lacks(kind, params.as_ref()).is_some();
+        // A legacy session's server hears of it at once. A modern client hears itself what its call would need.
+        if lacks && self.rule == Attribution::NewestCall {
             return Err(Box::new((id, undeclared(kind))));
         }
         let task = params.as_ref().and_then(related);
@@ -212,6 +214,10 @@ impl Owners {
             }
             state.asked.push((question, token));
             return Ok(());
+        }
+        // Whoever calls next can be asked no more than this.
+        if lacks && self.is_private() {
+            return Err(Box::new((question.id, undeclared(kind))));
         }
         let may_wait = question.task.is_some() || (self.rule != Attribution::Nobody && state.calls.is_empty());
         if !may_wait || state.early.len() >= MAX_EARLY {
