@@ -38,7 +38,7 @@ impl Endpoint {
             if let Err(reason) = check_mirrored(&call.mirrored, &destination.mirror, invoke) {
                 return Outcome::Failed(Fault::HeaderMismatch(reason));
             }
-            if admission.is_none() {
+            if admission.is_none() && !is_further_round(call, invoke) {
                 let tool = (invoke.verb == Verb::CallTool).then_some(&*invoke.target);
                 match self.limits.route(destination.group.server(), tool) {
                     Ok(places) => admission = Some(places),
@@ -181,6 +181,12 @@ impl Endpoint {
         let errand = plain_errand(call, "completion/complete", params, vec![("ref", Some(reference))]);
         destination.group.carry(errand, stage).await
     }
+}
+
+/// Whether the gateway repeats a call with its client's answers: clients with a session cannot, and called once. The others repeat
+/// calls themselves, as often as they like, so that each counts.
+fn is_further_round(call: &Call, invoke: &Invoke) -> bool {
+    call.caller.session.is_some() && (invoke.state.is_some() || invoke.answers.is_some())
 }
 
 async fn reach(member: &Member, caller: &Caller, uri: &str) -> Result<Destination, Fault> {

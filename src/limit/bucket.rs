@@ -18,7 +18,6 @@ use governor::{
 use smallvec::SmallVec;
 
 use super::settings::Rate;
-use crate::telemetry::metrics::{InUse, METRICS};
 
 type Limiter<C> = RateLimiter<NotKeyed, InMemoryState, C, NoOpMiddleware<<C as Clock>::Instant>>;
 
@@ -29,7 +28,6 @@ pub(super) struct Bucket<C: Clock> {
     made: C::Instant,
     /// When it was last asked, in nanoseconds after it was made.
     asked: AtomicU64,
-    _counted: InUse,
 }
 
 /// The places that a call holds. They are free again when it is dropped.
@@ -62,7 +60,6 @@ impl<C: Clock + Clone> Bucket<C> {
             in_flight: Arc::default(),
             made: clock.now(),
             asked: AtomicU64::new(0),
-            _counted: InUse::of(&METRICS.limit_keys),
         }
     }
 

@@ -8,13 +8,19 @@ use std::{
 use governor::clock::Clock;
 
 use super::{bucket::Bucket, settings::Rate};
+use crate::telemetry::metrics::{InUse, METRICS};
 
 /// Buckets by name. Beyond the most there may be, new names share one: neither is the table without end, nor is anybody without a limit.
 pub(super) struct Table<C: Clock> {
     rate: Option<Rate>,
     max_keys: usize,
-    buckets: RwLock<HashMap<Box<str>, Arc<Bucket<C>>>>,
+    buckets: RwLock<HashMap<Box<str>, Entry<C>>>,
     shared: Arc<Bucket<C>>,
+}
+
+struct Entry<C: Clock> {
+    bucket: Arc<Bucket<C>>,
+    _counted: InUse,
 }
 
 impl<C: Clock + Clone> Table<C> {
@@ -25,25 +31,26 @@ impl<C: Clock + Clone> Table<C> {
     /// The bucket of a name.
     pub(super) fn of(&self, name: &str, clock: &C) -> Arc<Bucket<C>> {
         if let Some(known) = self.buckets.read().unwrap_or_else(PoisonError::into_inner).get(name) {
-            return known.clone();
+            return known.bucket.clone();
         }
         let mut buckets = self.buckets.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = buckets.get(name) {
-            return known.clone();
+            return known.bucket.clone();
         }
         if buckets.len() >= self.max_keys {
             return self.shared.clone();
         }
         let fresh = Arc::new(Bucket::new(self.rate, clock));
-        buckets.insert(name.into(), fresh.clone());
+        let entry = Entry { bucket: fresh.clone(), _counted: InUse::of(&METRICS.limit_keys) };
+        buckets.insert(name.into(), entry);
         fresh
     }
 
     /// Forgets the names whose buckets are as good as new. One that somebody is about to ask stays.
     pub(super) fn retain_recent(&self, clock: &C) {
         let now = clock.now();
-        let in_use = |bucket: &Arc<Bucket<C>>| Arc::strong_count(bucket) > 1 || !bucket.is_idle(self.rate, now);
-        self.buckets.write().unwrap_or_else(PoisonError::into_inner).retain(|_, bucket| in_use(bucket));
+        let in_use = |entry: &Entry<C>| Arc::strong_count(&entry.bucket) > 1 || !entry.bucket.is_idle(self.rate, now);
+        self.buckets.write().unwrap_or_else(PoisonError::into_inner).retain(|_, entry| in_use(entry));
     }
 
     #[cfg(test)]

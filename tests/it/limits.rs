@@ -61,7 +61,7 @@ async fn a_modern_client_hears_which_limit_and_when_to_come_back() {
     assert!(after <= seconds * 1000 && after + 1000 > seconds * 1000, "{after}");
     assert_eq!(upstream.count("tools/call"), 2, "the server heard nothing of it");
     gateway.metric("myelin_refused_by_limit_total{limit=\"per_tool\"}", "1").await;
-    gateway.metric("myelin_limit_keys", "2").await;
+    gateway.metric("myelin_limit_keys", "1").await;
 }
 
 #[tokio::test]
@@ -143,6 +143,25 @@ async fn a_place_is_free_again_when_a_legacy_client_cancels() {
     gateway.metric("myelin_requests_in_flight", "0").await;
     calls(&upstream, client.begin_call(3, "echo", "{}").await).await;
     drop(call);
+}
+
+#[tokio::test]
+async fn a_legacy_clients_call_counts_once_however_often_its_server_asks() {
+    let (upstream, gateway) = under(json!([{ "per": "tool", "rate": "1/h" }])).await;
+    let client = Legacy::open_with(&gateway, "2025-11-25", r#"{"elicitation":{}}"#).await;
+    let call = client.begin_call(1, "echo", "{}").await;
+    let form = r#"{"message":"Name?","requestedSchema":{"type":"object","properties":{}}}"#;
+    let asks = format!(
+        r#"{{"resultType":"input_required","requestState":"s","inputRequests":{{"who":{{"method":"elicitation/create","params":{form}}}}}}}"#
+    );
+    upstream.take("tools/call").await.result(&asks).await;
+    let mut stream = call.answer().await;
+    let question = stream.message().await;
+    client.reply(&question["id"], r#"{"action":"accept","content":{}}"#).await;
+    upstream.take("tools/call").await.text_result("done").await;
+    let response = stream.response().await;
+    assert_eq!(response["result"]["content"][0]["text"], "done", "{response}");
+    client.call(2, "echo", "{}").await.refused(200, 1004).await;
 }
 
 #[tokio::test]
