@@ -114,6 +114,8 @@ async def serve_stdio():
 async def serve_http():
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
+    # Whoever is told that it is ready may connect at once.
+    listener.listen()
     app = SERVER.streamable_http_app()
     print(f"READY http://127.0.0.1:{listener.getsockname()[1]}/mcp", flush=True)
     await uvicorn.Server(uvicorn.Config(app, log_level="warning")).serve(sockets=[listener])

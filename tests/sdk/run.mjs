@@ -12,6 +12,7 @@ import { SERVERS } from './public-servers.mjs';
 const PARALLEL = 2;
 const CHECK_MS = 30_000;
 const SHOWN_CHARS = 400;
+const SHOWN_LINES = 20;
 
 const { values: options } = parseArgs({
   options: {
@@ -75,19 +76,26 @@ function print(client, server, results) {
   byError.forEach((group, error) => console.log(`    ${group.map(({ check }) => check).join(', ')}: ${error}`));
 }
 
-async function driveAll(url, { name, checks }, started) {
+/** What the gateway said lately, but for its line for each call. */
+function printLog({ output }) {
+  const lines = output.split('\n').filter((line) => line !== '' && !line.includes('myelin::access'));
+  lines.slice(-SHOWN_LINES).forEach((line) => console.log(`    | ${line}`));
+}
+
+async function driveAll({ url, program }, { name, checks }, started) {
   for (const client of CLIENTS.filter((candidate) => candidate.name === (options.client ?? candidate.name))) {
     const results = await client.drive(url, name, checks(started)).catch((error) => [{ check: 'runs', error: error.message }]);
     if (results.length > 0) print(client.name, name, results);
+    if (results.some(({ error }) => error !== undefined)) printLog(program);
   }
 }
 
 async function serve(server) {
   const started = await server.start();
   try {
-    const gateway = await startGateway({ up: started.entry });
+    const gateway = await startGateway({ up: started.entry }, { log: { format: 'json', level: 'info,myelin=debug' } });
     try {
-      await driveAll(gateway.url, server, started);
+      await driveAll(gateway, server, started);
     } finally {
       await gateway.stop();
     }
