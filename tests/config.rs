@@ -462,6 +462,9 @@ fn summary(settings: &Settings) -> String {
     let Settings { listener, admin, http, sessions, lists, log, drain, threads, .. } = settings;
     let mut text = format!("{listener:?}\nadmin {admin:?}\n{log:?} drain {drain:?} threads {threads:?}\n");
     text += &format!("{http:?}\n{sessions:?}\n{lists:?}\nsealing keys {}\n", settings.sealing_keys.len());
+    for rule in &settings.limits.rules {
+        text += &format!("{rule:?} keys {}\n", settings.limits.max_keys);
+    }
     for endpoint in &settings.endpoints {
         text += &format!("{} {:?} {:?}\n", endpoint.path, endpoint.servers, endpoint.names);
     }
