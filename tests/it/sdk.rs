@@ -1,7 +1,10 @@
 //! The official Rust SDK (rmcp) on both sides: as a client in each of its lifecycles, and as a server behind the stdio wire.
 #![expect(deprecated, reason = "sampling is, and servers ask for it until it is gone")]
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
+
+use hyper::server::conn::http1;
+use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 
 use rmcp::{
     ClientHandler, ClientLifecycleMode, ClientServiceExt, ErrorData, RoleClient, RoleServer, ServerHandler, ServiceExt,
@@ -12,7 +15,11 @@ use rmcp::{
         ReadResourceRequestParams, ServerCapabilities, ServerConfig, Tool,
     },
     service::{RequestContext, RunningService, ServiceError},
-    transport::{StreamableHttpClientTransport, streamable_http_client::StreamableHttpClientTransportConfig},
+    transport::{
+        StreamableHttpClientTransport, StreamableHttpServerConfig, StreamableHttpService,
+        streamable_http_client::StreamableHttpClientTransportConfig,
+        streamable_http_server::session::local::LocalSessionManager,
+    },
 };
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -251,20 +258,41 @@ async fn its_server_is_a_child_for_clients_of_both_eras() {
     }
 }
 
+/// Serves it over Streamable HTTP; answers with its entry.
+async fn over_http(server: Echo) -> Value {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/mcp", listener.local_addr().unwrap());
+    let sessions = Arc::new(LocalSessionManager::default());
+    let service =
+        StreamableHttpService::new(move || Ok(server.clone()), sessions, StreamableHttpServerConfig::default());
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let service = TowerToHyperService::new(service.clone());
+            tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+        }
+    });
+    json!({ "url": url })
+}
+
 #[tokio::test]
 async fn its_server_asks_its_client_whichever_era_each_of_them_speaks() {
     for versions in [LEGACY, MODERN] {
-        let mut settings = config(&[]);
-        settings["mcpServers"]["sdk"] = as_child(Echo(versions)).await;
-        let gateway = Gateway::start(settings).await;
-        for lifecycle in lifecycles() {
-            let client = connect(&gateway, lifecycle).await;
-            for (tool, _, _, expected) in QUESTIONS {
-                let result = soon(tool, client.call_tool(CallToolRequestParams::new(tool))).await.unwrap();
-                assert!(text(&result).contains(expected), "{tool}: {}", text(&result));
-            }
-            client.cancel().await.unwrap();
-        }
-        gateway.stop().await;
+        asks_in_every_lifecycle(as_child(Echo(versions)).await).await;
+        asks_in_every_lifecycle(over_http(Echo(versions)).await).await;
     }
+}
+
+async fn asks_in_every_lifecycle(server: Value) {
+    let mut settings = config(&[]);
+    settings["mcpServers"]["sdk"] = server;
+    let gateway = Gateway::start(settings).await;
+    for lifecycle in lifecycles() {
+        let client = connect(&gateway, lifecycle).await;
+        for (tool, _, _, expected) in QUESTIONS {
+            let result = soon(tool, client.call_tool(CallToolRequestParams::new(tool))).await.unwrap();
+            assert!(text(&result).contains(expected), "{tool}: {}", text(&result));
+        }
+        client.cancel().await.unwrap();
+    }
+    gateway.stop().await;
 }

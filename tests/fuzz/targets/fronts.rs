@@ -42,7 +42,7 @@ fn chosen(op: &Op) -> (Raw, String) {
     match op {
         Op::Invoke(invoke) => (invoke.params.clone(), invoke.target.clone()),
         Op::Complete(completion) => (completion.params.clone(), "text".to_owned()),
-        Op::Extension { method, params } => (params.clone().unwrap_or(Raw::empty_object()), method.clone()),
+        Op::Extension { method, params } | Op::Tell { method, params } => (params.clone().unwrap_or(Raw::empty_object()), method.clone()),
         Op::Task(task) => (task.params.clone(), task.id.clone()),
         Op::List(_, cursor) | Op::Tasks(cursor) => (Raw::empty_object(), cursor.clone().unwrap_or_default()),
         Op::Listen(filter) => (filter.to_raw(), filter.uris.concat()),
@@ -54,7 +54,7 @@ fn modern_request(request: &modern::front::Request) {
     let (object, text) = chosen(&request.op);
     for outcome in kit::outcomes(&object, &text) {
         let encoded = modern::front::outcome(&request.ticket, &outcome);
-        assert!(matches!(encoded.status, 200 | 400 | 404 | 503), "{}", encoded.status);
+        assert!(matches!(encoded.status, 200 | 400 | 404 | 429 | 503), "{}", encoded.status);
         answers(&encoded.body, &request.ticket.id);
     }
     for notice in kit::notices(&object, &text) {
@@ -75,7 +75,7 @@ fn legacy_message(message: Message) {
         Inbound::Refused(id, error) => {
             assert!(matches!(kit::message(&legacy::front::refusal(id.as_ref(), &error)), MessageBody::Error { .. }));
         }
-        Inbound::Initialized | Inbound::RootsChanged | Inbound::Cancelled(_) | Inbound::Answer(..) | Inbound::Ignored => (),
+        Inbound::Initialized | Inbound::RootsChanged | Inbound::Cancelled(_) | Inbound::Answer(..) | Inbound::Told(..) | Inbound::Ignored => (),
     }
 }
 
