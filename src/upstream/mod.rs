@@ -15,6 +15,7 @@ mod errand;
 mod group;
 mod http_exchange;
 mod listener;
+mod lost;
 mod mailbox;
 mod mux;
 mod opening;

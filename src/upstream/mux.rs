@@ -23,8 +23,10 @@ use super::{
     bus::Bus,
     converse::Exchange,
     errand::{Dialect, Errand, Tasking},
+    lost,
     mailbox::{Item, Mailbox},
     owners::{Owners, Place},
+    wire::stdio::Ends,
 };
 
 /// Carries messages to the other side without waiting.
@@ -55,6 +57,13 @@ struct Waiting {
     mailbox: Arc<Mailbox>,
     /// Whether it is a subscription: it waits for notices, and an answer only ends it.
     is_subscription: bool,
+}
+
+/// The call whose answer was lost hears of it.
+fn too_large(lost: Option<Waiting>) {
+    if let Some(call) = lost {
+        let _ = call.mailbox.put(Item::Broken(UpstreamFault::TooLarge));
+    }
 }
 
 impl Mux {
@@ -155,17 +164,21 @@ impl Mux {
         self.lock().ended.is_some()
     }
 
-    /// A line beyond the limit was dropped. If only one answer is awaited, it was that one; among several nobody can tell, and the one
-    /// that it was runs into its timeout.
-    pub(super) fn lost_a_line(&self) {
+    /// A line beyond the limit is dropped. It is the answer that its ends name, else the only one that is awaited. Where nobody can tell,
+    /// its end may; else the call runs into its timeout.
+    pub(super) fn lost_a_line(&self, ends: &Ends) {
         let mut calls = self.lock();
         let mut awaited = calls.by_id.iter().filter(|(_, call)| !call.is_subscription).map(|(token, _)| *token);
         let only = awaited.next().filter(|_| awaited.next().is_none());
-        let lost = only.and_then(|token| calls.by_id.remove(&token));
+        let lost = lost::answered(ends).or(only).and_then(|token| calls.by_id.remove(&token));
         drop(calls);
-        if let Some(call) = lost {
-            let _ = call.mailbox.put(Item::Broken(UpstreamFault::TooLarge));
-        }
+        too_large(lost);
+    }
+
+    /// Such a line has come to its end.
+    pub(super) fn passed_a_line(&self, ends: &Ends) {
+        let lost = lost::answered(ends).and_then(|token| self.lock().by_id.remove(&token));
+        too_large(lost);
     }
 
     /// Takes one line that arrived; a 2025-03-26 server may batch.

@@ -289,10 +289,11 @@ async fn read_lines(mux: Arc<Mux>, mut lines: Lines, server: Arc<str>) {
     while let Some(line) = lines.next().await {
         match line {
             Line::Message(line) => mux.receive(line),
-            Line::TooLong => {
+            Line::TooLong(ends) => {
                 tracing::warn!(server = &*server, "upstream sent a line beyond the limit; it is dropped");
-                mux.lost_a_line();
+                mux.lost_a_line(&ends);
             }
+            Line::TooLongUntil(ends) => mux.passed_a_line(&ends),
         }
     }
     mux.end(UpstreamFault::Gone);

@@ -151,6 +151,38 @@ async fn a_message_beyond_the_limit_fails_the_call_and_one_at_the_limit_passes()
 }
 
 #[tokio::test]
+async fn of_several_calls_of_a_child_the_one_whose_answer_is_too_long_fails_at_once() {
+    for era in [Era::Modern, Era::Legacy] {
+        let upstream = Upstream::new(era, Wire::Stdio).await;
+        let (_sane, gateway) = beside(&upstream, json!({ "maxMessage": 8192 })).await;
+        let pad = "x".repeat(300_000);
+        for is_id_first in [true, false] {
+            let calls = [1, 2].map(|id| (id, Modern::of(&gateway)));
+            let mut begun = Vec::new();
+            let mut arrived = Vec::new();
+            for (id, client) in &calls {
+                begun.push(client.begin_call(id, "echo", "{}").await);
+                arrived.push(upstream.take("tools/call").await);
+            }
+            let (mut second, first) = (arrived.pop().unwrap(), arrived.pop().unwrap());
+            let result = format!(r#""result":{{"content":[],"pad":"{pad}"}}"#);
+            let mut lost = first;
+            let id = lost.id().clone();
+            let text = if is_id_first {
+                format!(r#"{{"jsonrpc":"2.0","id":{id},{result}}}"#)
+            } else {
+                format!(r#"{{{result},"jsonrpc":"2.0","id":{id}}}"#)
+            };
+            lost.finish(&text).await;
+            let (other, call) = (begun.pop().unwrap(), begun.pop().unwrap());
+            call.answer().await.refused(200, 1005).await;
+            second.text_result("undisturbed").await;
+            assert_eq!(other.answer().await.response().await["result"]["content"][0]["text"], "undisturbed");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_list_beyond_the_limit_leaves_the_call_beside_it_alone() {
     for era in [Era::Modern, Era::Legacy] {
         let upstream = Upstream::new(era, Wire::Stdio).await;

@@ -9,13 +9,41 @@ use tokio::{io::AsyncReadExt, net::unix::pipe};
 /// Room for each read: what a pipe holds by default, so that one read empties it.
 const READ_BYTES: usize = 64 << 10;
 
+/// What is kept of each end of a skipped line: an id, and what stands beside it.
+const END_BYTES: usize = 64;
+
 /// What a child wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Line {
     /// One line without its end; never empty. A slice of the read buffer: who keeps it for long should copy it.
     Message(Bytes),
-    /// A line above the limit. It is skipped; told once, as soon as it is known.
-    TooLong,
+    /// A line above the limit. It is skipped; told as soon as it is known.
+    TooLong(Ends),
+    /// Such a line has come to its end.
+    TooLongUntil(Ends),
+}
+
+/// What is left of a line that is skipped: enough to tell which call it answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ends {
+    /// Its first bytes.
+    pub head: Bytes,
+    /// Its last bytes; empty while they are not there.
+    pub tail: Bytes,
+}
+
+impl Ends {
+    fn of(line: &[u8]) -> Self {
+        Self { head: Self::head(line), tail: Self::tail(line) }
+    }
+
+    fn head(line: &[u8]) -> Bytes {
+        Bytes::copy_from_slice(line.get(..END_BYTES).unwrap_or(line))
+    }
+
+    fn tail(line: &[u8]) -> Bytes {
+        Bytes::copy_from_slice(line.get(line.len().saturating_sub(END_BYTES)..).unwrap_or_default())
+    }
 }
 
 /// The lines of a child's stdout. Dropping it ends the child: nobody reads it any more.
@@ -58,13 +86,13 @@ struct Cutter {
     /// Bytes of `buffer` that hold no line end.
     searched: usize,
     limit: usize,
-    /// What is read belongs to a line that was reported as too long.
-    skipping: bool,
+    /// What is read belongs to a line that was reported as too long: its first bytes.
+    skipped: Option<Bytes>,
 }
 
 impl Cutter {
     fn new(limit: usize) -> Self {
-        Self { buffer: BytesMut::new(), searched: 0, limit, skipping: false }
+        Self { buffer: BytesMut::new(), searched: 0, limit, skipped: None }
     }
 
     /// Where to append what is read.
@@ -85,26 +113,28 @@ impl Cutter {
         self.searched = self.buffer.len();
         // One more for the carriage return, which does not count.
         let too_long = self.searched > self.limit.saturating_add(1);
-        if self.skipping || too_long {
-            self.buffer = BytesMut::new();
-            self.searched = 0;
+        if self.skipped.is_none() && !too_long {
+            return None;
         }
-        let is_news = too_long && !self.skipping;
-        self.skipping |= too_long;
-        is_news.then_some(Line::TooLong)
+        let is_news = self.skipped.is_none();
+        let head = self.skipped.get_or_insert_with(|| Ends::head(&self.buffer)).clone();
+        let kept = self.buffer.len().saturating_sub(END_BYTES.min(self.limit));
+        self.buffer = BytesMut::from(self.buffer.get(kept..).unwrap_or_default());
+        self.searched = self.buffer.len();
+        is_news.then(|| Line::TooLong(Ends { head, tail: Bytes::new() }))
     }
 
     /// What to say of a line that was read to its end.
     fn whole(&mut self, mut line: BytesMut) -> Option<Line> {
-        if std::mem::take(&mut self.skipping) {
-            return None;
+        if let Some(head) = self.skipped.take() {
+            return Some(Line::TooLongUntil(Ends { head, tail: Ends::tail(&line) }));
         }
         if line.last() == Some(&b'\r') {
             line.truncate(line.len() - 1);
         }
         match line.len() {
             0 => None,
-            length if length > self.limit => Some(Line::TooLong),
+            length if length > self.limit => Some(Line::TooLong(Ends::of(&line))),
             _ => Some(Line::Message(line.freeze())),
         }
     }
@@ -136,6 +166,16 @@ mod tests {
         lines
     }
 
+    /// The messages, and each line that was too long once: how much of it is seen at a time does not matter.
+    fn told(lines: Vec<Line>) -> Vec<Option<Bytes>> {
+        let is_news = |line: &Line| !matches!(line, Line::TooLongUntil(_));
+        let told = |line| match line {
+            Line::Message(text) => Some(text),
+            Line::TooLong(_) | Line::TooLongUntil(_) => None,
+        };
+        lines.into_iter().filter(is_news).map(told).collect()
+    }
+
     fn message(text: &'static str) -> Line {
         Line::Message(Bytes::from_static(text.as_bytes()))
     }
@@ -155,13 +195,25 @@ mod tests {
 
     #[test]
     fn a_line_at_the_limit_passes_and_one_byte_more_does_not() {
-        assert_eq!(cut(&[b"12345\n123456\n12345\r\n"], 5), [message("12345"), Line::TooLong, message("12345")]);
+        let too_long = Line::TooLong(Ends::of(b"123456"));
+        assert_eq!(cut(&[b"12345\n123456\n12345\r\n"], 5), [message("12345"), too_long, message("12345")]);
+    }
+
+    fn head(text: &'static str) -> Line {
+        Line::TooLong(Ends { head: Bytes::from_static(text.as_bytes()), tail: Bytes::new() })
+    }
+
+    fn until(head: &'static str, tail: &'static str) -> Line {
+        let bytes = |text: &'static str| Bytes::from_static(text.as_bytes());
+        Line::TooLongUntil(Ends { head: bytes(head), tail: bytes(tail) })
     }
 
     #[test]
-    fn an_endless_line_is_told_once_and_at_once() {
-        assert_eq!(cut(&[b"1234567", b"12345678901234567890", b"123456789"], 5), [Line::TooLong]);
-        assert_eq!(cut(&[b"1234567", b"1234567", b"1\n{}\n"], 5), [Line::TooLong, message("{}")]);
+    fn an_endless_line_is_told_at_once_and_at_its_end() {
+        let pieces: [&[u8]; 3] = [b"1234567", b"12345678901234567890", b"abcde"];
+        assert_eq!(cut(&pieces, 5), [head("1234567"), until("1234567", "abcde")]);
+        let pieces: [&[u8]; 3] = [b"1234567", b"1234567", b"1\n{}\n"];
+        assert_eq!(cut(&pieces, 5), [head("1234567"), until("1234567", "345671"), message("{}")]);
     }
 
     #[test]
@@ -188,7 +240,7 @@ mod tests {
                 rest = left;
                 if rest.is_empty() { break }
             }
-            prop_assert_eq!(cut(&pieces, 8), cut(&[&text], 8));
+            prop_assert_eq!(told(cut(&pieces, 8)), told(cut(&[&text], 8)));
         }
     }
 }

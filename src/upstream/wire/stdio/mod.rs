@@ -23,6 +23,6 @@ mod tests;
 
 pub use child::Child;
 pub use launch::{Launch, QueueLimits, StopGraces};
-pub use lines::{Line, Lines};
+pub use lines::{Ends, Line, Lines};
 pub use locate::StartFault;
 pub use outbox::SendFault;
