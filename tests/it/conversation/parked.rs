@@ -52,6 +52,40 @@ async fn a_token_is_of_no_use_for_another_method_or_other_arguments_and_stays_go
 }
 
 #[tokio::test]
+async fn a_round_of_another_principal_is_refused_and_stays_good_for_its_own() {
+    for era in [Era::Legacy, Era::Modern] {
+        let upstream = Upstream::new(era, Wire::Http).await;
+        let mut settings = config(&[("up", &upstream)]);
+        let keys = ["alice", "bob"].map(|id| json!({ "id": id, "token": format!("token-of-{id}-0123456789") }));
+        settings["auth"] = json!({ "apiKeys": keys });
+        let gateway = Gateway::start(settings).await;
+        let [alice, bob] = ["alice", "bob"].map(|id| client(&gateway).bearing(&format!("token-of-{id}-0123456789")));
+        let call = alice.begin_call(1, "echo", "{}").await;
+        let mut arrived = upstream.take("tools/call").await;
+        match era {
+            Era::Legacy => arrived.ask(&json!(1), "elicitation/create", FORM).await,
+            Era::Modern => {
+                let requests = format!(r#""q":{{"method":"elicitation/create","params":{FORM}}}"#);
+                needs(&mut arrived, &requests, "s").await;
+            }
+        }
+        let round = needed(call).await;
+        let members = again(&round, &all(&round, GIVEN));
+        let refusal = bob.send(2, "tools/call", &members).await.refused(200, -32602).await;
+        assert!(refusal["error"]["data"]["reason"].is_string(), "{refusal}");
+        assert_eq!(upstream.count("tools/call"), 1, "the other's answers reach nobody");
+        let call = alice.begin(3, "tools/call", &members).await;
+        if era == Era::Legacy {
+            upstream.answer(&json!(1)).await;
+        } else {
+            arrived = upstream.take("tools/call").await;
+        }
+        arrived.text_result("hers").await;
+        assert_eq!(text(call.answer().await).await, "hers");
+    }
+}
+
+#[tokio::test]
 async fn of_two_clients_that_bring_the_same_token_one_gets_the_call() {
     let upstream = Upstream::new(Era::Legacy, Wire::Http).await;
     let gateway = gateway(&upstream, json!({})).await;

@@ -15,6 +15,8 @@ pub(crate) struct Modern {
     pub(crate) capabilities: String,
     /// More members of `_meta`, each with a comma before it.
     pub(crate) meta: String,
+    /// The value of its `Authorization`.
+    authorization: Option<String>,
 }
 
 impl Modern {
@@ -29,7 +31,14 @@ impl Modern {
             path: "/mcp".to_owned(),
             capabilities: "{}".to_owned(),
             meta: String::new(),
+            authorization: None,
         }
+    }
+
+    /// It sends a token with each request.
+    pub(crate) fn bearing(mut self, token: &str) -> Self {
+        self.authorization = Some(format!("Bearer {token}"));
+        self
     }
 
     pub(crate) fn capable(mut self, capabilities: &str) -> Self {
@@ -74,6 +83,7 @@ impl Modern {
             ("mcp-method", method),
         ];
         headers.extend(name.map(|name| ("mcp-name", name)));
+        headers.extend(self.authorization.as_deref().map(|value| ("authorization", value)));
         request("POST", &self.path, &headers, body.as_bytes())
     }
 
