@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use tokio::time::timeout;
 
 use crate::{
-    auth::{Auth, Fetch, FetchFault, Fetched, KeyFault},
+    auth::{Auth, Fetch, FetchFault, Fetched, KeyFault, may_be_fetched},
     config::settings::Settings,
     upstream::{
         settings::{HttpSettings, HttpTransport},
@@ -37,6 +37,7 @@ impl Fetch for Web {
 
 async fn get(url: &str) -> Result<Bytes, FetchFault> {
     let url: Uri = url.parse().map_err(|_| FetchFault::Address)?;
+    // Also what an issuer's metadata names must not lead away from TLS.
     if !may_be_fetched(&url) {
         return Err(FetchFault::Address);
     }
@@ -51,18 +52,6 @@ async fn get(url: &str) -> Result<Bytes, FetchFault> {
         return Err(FetchFault::NoAnswer);
     }
     answer.body.collect(MAX_BYTES).await.map_err(|_| FetchFault::Content)
-}
-
-/// An issuer's metadata names its keys' address, and must not lead away from TLS but to this very machine.
-fn may_be_fetched(url: &Uri) -> bool {
-    let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
-    let is_local = host == "localhost"
-        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback());
-    match url.scheme_str() {
-        Some("https") => true,
-        Some("http") => is_local,
-        _ => false,
-    }
 }
 
 fn client_settings(url: Uri) -> HttpSettings {

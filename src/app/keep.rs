@@ -1,6 +1,7 @@
 //! Keeping a running gateway in order: what is unused is ended, and files that changed are read anew.
 
 use std::{
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
@@ -47,6 +48,8 @@ pub(super) struct Kept {
     pub(super) exchange: Arc<Exchange>,
     pub(super) paths: Arc<Paths>,
     pub(super) gate: Arc<Gate>,
+    /// Where clients connect.
+    pub(super) address: SocketAddr,
     pub(super) tls: Option<Arc<TlsFiles>>,
     pub(super) source: Option<Source>,
     /// SIGHUP, where there is a file to read anew.
@@ -136,6 +139,15 @@ impl Kept {
         if loaded.settings.upstreams.is_empty() && !settings.upstreams.is_empty() {
             // A file that is being written is empty for a moment.
             return self.refuse(&"the file names no server any more", watch, source, changes);
+        }
+        if !loaded.settings.auth.may_guard(self.address.ip()) {
+            // The listener stays where it is, wherever the file wants it.
+            return self.refuse(
+                &"nothing in the file says who may come in at the address that is served",
+                watch,
+                source,
+                changes,
+            );
         }
         let auth = match fetch::auth(&loaded.settings) {
             Ok(auth) => auth,

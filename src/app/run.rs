@@ -152,6 +152,7 @@ async fn serve(options: Options) -> Result<(), RunError> {
         exchange: exchange.clone(),
         paths,
         gate,
+        address: bound.address(),
         tls: bound.tls_files(),
         source,
         hangup,

@@ -5,6 +5,7 @@
 
 use std::{
     future::Future,
+    net::IpAddr,
     pin::Pin,
     sync::Arc,
     time::{Duration, Instant},
@@ -12,6 +13,7 @@ use std::{
 
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
+use http::Uri;
 use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, jwk::JwkSet};
 use serde::Deserialize;
 use tokio::{sync::Mutex, time::sleep};
@@ -31,6 +33,18 @@ const MAX_KEYS: usize = 64;
 pub trait Fetch: Send + Sync {
     /// The content at an address, of a 200 answer, within the fetcher's own limits of time and size.
     fn get(&self, url: String) -> Fetched<'_>;
+}
+
+/// Whether keys from there can be trusted: over TLS, or from this very machine (RFC 8414 section 3).
+pub fn may_be_fetched(url: &Uri) -> bool {
+    let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
+    let is_here =
+        host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback());
+    match url.scheme_str() {
+        Some("https") => true,
+        Some("http") => is_here,
+        _ => false,
+    }
 }
 
 /// A fetch on its way.

@@ -19,5 +19,5 @@ pub mod settings;
 
 pub use bearer::Malformed;
 pub use check::{Auth, Checked, Refused};
-pub use issuer::{Fetch, FetchFault, Fetched};
+pub use issuer::{Fetch, FetchFault, Fetched, may_be_fetched};
 pub use key::{KeyFault, KeyHash, NewKey};

@@ -1,6 +1,6 @@
 //! What an operator may say about who may come in: the validated form that `config` builds.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use crate::redact::Redacted;
 
@@ -25,6 +25,16 @@ pub struct AuthSettings {
     pub max_remembered: usize,
     /// How long a verified token is not looked at again, at the most.
     pub remember_for: Duration,
+}
+
+impl AuthSettings {
+    /// Whether a listener at this address may go by these settings. Beyond loopback somebody must be asked for a token, unless the operator
+    /// said that anybody may come in; and what tokens are for must not be taken from the host that a client names.
+    pub fn may_guard(&self, address: IpAddr) -> bool {
+        let asks = !self.keys.is_empty() || !self.issuers.is_empty();
+        let is_named = self.issuers.is_empty() || self.public_url.is_some();
+        address.to_canonical().is_loopback() || (is_named && (asks || self.anonymous == Anonymous::Admitted))
+    }
 }
 
 /// Whether a request without a token comes in.
@@ -71,4 +81,45 @@ pub struct IssuerSettings {
     pub groups_claim: String,
     /// How long its keys count as fresh.
     pub keys_ttl: Duration,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    fn settings(anonymous: Anonymous) -> AuthSettings {
+        let (clock_skew, remember_for) = (Duration::ZERO, Duration::ZERO);
+        let (keys, issuers, scopes, public_url) = (Vec::new(), Vec::new(), Vec::new(), None);
+        AuthSettings { keys, issuers, scopes, public_url, anonymous, clock_skew, max_remembered: 2, remember_for }
+    }
+
+    fn beyond(settings: &AuthSettings) -> bool {
+        assert!(settings.may_guard(Ipv4Addr::LOCALHOST.into()));
+        settings.may_guard(Ipv4Addr::UNSPECIFIED.into())
+    }
+
+    #[test]
+    fn beyond_loopback_somebody_is_asked_or_the_operator_said_that_anybody_may_come_in() {
+        assert!(!beyond(&settings(Anonymous::Refused)));
+        assert!(beyond(&settings(Anonymous::Admitted)));
+        let secret = KeySecret::Token("a-token-from-elsewhere".into());
+        let key = KeySettings { id: "ci".to_owned(), secret, groups: Vec::new(), expires: None };
+        assert!(beyond(&AuthSettings { keys: vec![key], ..settings(Anonymous::Refused) }));
+    }
+
+    #[test]
+    fn beyond_loopback_no_client_names_what_its_token_is_for() {
+        let issuer = IssuerSettings {
+            issuer: "https://idp.example".to_owned(),
+            audiences: Vec::new(),
+            keys_url: None,
+            groups_claim: "groups".to_owned(),
+            keys_ttl: Duration::ZERO,
+        };
+        let issued = AuthSettings { issuers: vec![issuer], ..settings(Anonymous::Refused) };
+        assert!(!beyond(&issued));
+        assert!(beyond(&AuthSettings { public_url: Some("https://mcp.example".to_owned()), ..issued }));
+    }
 }

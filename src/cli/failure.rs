@@ -39,7 +39,7 @@ pub(super) enum Failure {
     Exists(PathBuf),
     #[error("{} cannot be written: {source}", path.display())]
     Unwritable { path: PathBuf, source: io::Error },
-    #[error("{0} is not a loopback address, and nothing authenticates clients")]
+    #[error("{0} is not a loopback address, and nothing says who may come in there")]
     OpenToAll(SocketAddr),
     #[error("{0}")]
     Key(myelin::auth::KeyFault),
@@ -117,7 +117,7 @@ impl Failure {
             }
             Self::Exists(_) => "remove it, or choose another name".to_owned(),
             Self::OpenToAll(_) => {
-                "listen on a loopback address such as 127.0.0.1:8808, or write `listen` and `anonymous: allow` into a file".to_owned()
+                "listen on a loopback address such as 127.0.0.1:8808, or say in a file who may come in: `auth` (with `publicUrl` beside issuers), or `anonymous: allow`".to_owned()
             }
             Self::NoSuchTool { near: Some(near), .. } => format!("did you mean `{}`?", plain(near)),
             Self::NoSuchTool { near: None, .. } => "see what there is with `myelin tools`".to_owned(),

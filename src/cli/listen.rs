@@ -33,9 +33,7 @@ impl FromStr for Listen {
 impl Listen {
     /// Listens here instead of where the file says.
     pub(super) fn apply(self, settings: &mut Settings) -> Result<(), Failure> {
-        let is_loopback = |address: SocketAddr| address.ip().to_canonical().is_loopback();
-        // A file that listens beyond loopback has said that anybody may come in.
-        if !is_loopback(self.0) && is_loopback(settings.listener.address) {
+        if !settings.auth.may_guard(self.0.ip()) {
             return Err(Failure::OpenToAll(self.0));
         }
         settings.listener.address = self.0;

@@ -53,6 +53,24 @@ pub struct Errand {
     pub asker: Option<Arc<str>>,
 }
 
+impl Errand {
+    /// A request of the gateway's own, in the name of a caller: with one parameter at the most, and nobody waits for its progress.
+    pub(super) fn of_gateway(caller: Arc<Caller>, method: &str, param: Option<(&'static str, Raw)>) -> Self {
+        Self {
+            caller,
+            method: method.to_owned(),
+            params: None,
+            changes: param.into_iter().map(|(name, value)| (name, Some(value))).collect(),
+            mirror: Mirror::default(),
+            progress: ProgressInterest::Unwanted,
+            verb: None,
+            tasking: Tasking::Nothing,
+            trace: Arc::default(),
+            asker: None,
+        }
+    }
+}
+
 /// What a request has to do with tasks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Tasking {
@@ -110,19 +128,8 @@ impl Dialect {
 
     /// Writes a request of the gateway's own.
     pub(super) fn encode_own(&self, method: &str, param: Option<(&'static str, Raw)>, token: u64) -> Outgoing {
-        let errand = Errand {
-            caller: Arc::new(gateway_caller(&Profile::everything())),
-            method: method.to_owned(),
-            params: None,
-            changes: param.into_iter().map(|(name, value)| (name, Some(value))).collect(),
-            mirror: Mirror::default(),
-            progress: ProgressInterest::Unwanted,
-            verb: None,
-            tasking: Tasking::Nothing,
-            trace: Arc::default(),
-            asker: None,
-        };
-        self.encode(&errand, token)
+        let caller = Arc::new(gateway_caller(&Profile::everything()));
+        self.encode(&Errand::of_gateway(caller, method, param), token)
     }
 
     /// Reads a message.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::kit::{Answer, Arrived, Client, Era, Gateway, Legacy, Modern, Upstream, Wire, config, raw_member};
+use crate::kit::{Arrived, Client, Era, Gateway, Legacy, Modern, Upstream, Wire, config, question, raw_member, text};
 
 const ASKABLE: &str = r#"{"elicitation":{},"sampling":{},"roots":{}}"#;
 const FORM: &str = r#"{"message":"Name?","requestedSchema":{"type":"object","properties":{"name":{"type":"string"}}}}"#;
@@ -40,22 +40,6 @@ async fn needed(call: Client) -> (String, Vec<String>) {
 /// The call `echo` repeated with answers.
 fn again(state: &str, answers: &str) -> String {
     format!(r#""name":"echo","arguments":{{}},"requestState":"{state}","inputResponses":{{{answers}}}"#)
-}
-
-async fn text(answer: Answer) -> String {
-    let response = answer.response().await;
-    response["result"]["content"][0]["text"].as_str().unwrap_or_else(|| panic!("{response}")).to_owned()
-}
-
-/// The next question on a legacy client's stream.
-async fn question(stream: &mut Answer) -> Value {
-    loop {
-        let message = stream.message().await;
-        if message["method"].is_string() && !message["id"].is_null() {
-            return message;
-        }
-        assert!(message["result"].is_null() && message["error"].is_null(), "{message}");
-    }
 }
 
 #[tokio::test]

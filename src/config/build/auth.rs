@@ -6,7 +6,10 @@ use http::Uri;
 
 use super::found::{section, values};
 use crate::{
-    auth::settings::{Anonymous, AuthSettings, IssuerSettings, KeySecret, KeySettings},
+    auth::{
+        may_be_fetched,
+        settings::{Anonymous, AuthSettings, IssuerSettings, KeySecret, KeySettings},
+    },
     config::{
         keys::{ApiKeyKeys, AuthKeys, FileKeys, IssuerKeys},
         place::{Found, Place},
@@ -119,19 +122,15 @@ fn needed<'a, T>(
     found
 }
 
-/// Keys that came over plain HTTP could be anybody's, but for those from this machine (RFC 8414 section 3).
+/// Keys that came over plain HTTP could be anybody's, but for those from this machine.
 fn check_fetched(found: &Found<String>, reader: &mut Reader<'_>) {
-    match found.value.parse::<Uri>().ok().and_then(|url| Some((url.scheme_str()?.to_owned(), url.host()?.to_owned()))) {
-        Some((scheme, _)) if scheme == "https" => {}
-        Some((scheme, host)) if scheme == "http" && is_loopback(&host) => {}
-        Some((scheme, _)) if scheme == "http" => reader.report(&found.place, ProblemKind::PlainHttp),
+    match found.value.parse::<Uri>() {
+        Ok(url) if url.host().is_some() && may_be_fetched(&url) => {}
+        Ok(url) if url.host().is_some() && url.scheme_str() == Some("http") => {
+            reader.report(&found.place, ProblemKind::PlainHttp);
+        }
         _ => reader.report(&found.place, ProblemKind::BadUrl),
     }
-}
-
-fn is_loopback(host: &str) -> bool {
-    let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
 /// Only what stands before the endpoints' paths.

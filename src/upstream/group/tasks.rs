@@ -253,18 +253,8 @@ impl Group {
             None => self.lease().await?,
         };
         let filter = Filter { task_ids: ids.to_vec(), ..Filter::default() };
-        let errand = Errand {
-            caller: Arc::new(Caller { log: LogInterest::Off, ..Caller::clone(caller) }),
-            method: "subscriptions/listen".to_owned(),
-            params: None,
-            changes: vec![("notifications", Some(filter.to_raw()))],
-            mirror: Mirror::default(),
-            progress: ProgressInterest::Unwanted,
-            verb: None,
-            tasking: Tasking::Nothing,
-            trace: Arc::default(),
-            asker: None,
-        };
+        let quiet = Arc::new(Caller { log: LogInterest::Off, ..Caller::clone(caller) });
+        let errand = Errand::of_gateway(quiet, "subscriptions/listen", Some(("notifications", filter.to_raw())));
         let mut exchange = lease.peer.start(&errand).map_err(|fault| self.broken(fault))?;
         let granted = match timeout(PATIENCE, exchange.next()).await {
             Ok(Item::Notice(Notice::Acknowledged(granted))) => granted.task_ids,

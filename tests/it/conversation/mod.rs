@@ -10,7 +10,7 @@ mod urls;
 
 use serde_json::Value;
 
-use crate::kit::{Answer, Arrived, Client};
+use crate::kit::{Arrived, Client, question, text};
 
 /// Ends a call with questions, as a modern server does.
 async fn needs(arrived: &mut Arrived, requests: &str, state: &str) {
@@ -36,20 +36,4 @@ fn again(needed: &Value, answers: &str) -> String {
 fn all(needed: &Value, answer: &str) -> String {
     let keys = needed["inputRequests"].as_object().unwrap().keys();
     keys.map(|key| format!(r#""{key}":{answer}"#)).collect::<Vec<_>>().join(",")
-}
-
-/// The next question on a legacy client's stream.
-async fn question(stream: &mut Answer) -> Value {
-    loop {
-        let message = stream.message().await;
-        if message["method"].is_string() && !message["id"].is_null() {
-            return message;
-        }
-        assert!(message["result"].is_null() && message["error"].is_null(), "{message}");
-    }
-}
-
-async fn text(answer: Answer) -> String {
-    let response = answer.response().await;
-    response["result"]["content"][0]["text"].as_str().unwrap_or_else(|| panic!("{response}")).to_owned()
 }

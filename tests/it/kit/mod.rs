@@ -71,3 +71,20 @@ pub(crate) fn names(message: &Value, list: &str) -> Vec<String> {
     let entries = message["result"][list].as_array().unwrap_or_else(|| panic!("no {list}: {message}"));
     entries.iter().map(|entry| entry["name"].as_str().unwrap_or_default().to_owned()).collect()
 }
+
+/// The text of a tool's result.
+pub(crate) async fn text(answer: Answer) -> String {
+    let response = answer.response().await;
+    response["result"]["content"][0]["text"].as_str().unwrap_or_else(|| panic!("{response}")).to_owned()
+}
+
+/// The next question on a legacy client's stream.
+pub(crate) async fn question(stream: &mut Answer) -> Value {
+    loop {
+        let message = stream.message().await;
+        if message["method"].is_string() && !message["id"].is_null() {
+            return message;
+        }
+        assert!(message["result"].is_null() && message["error"].is_null(), "{message}");
+    }
+}
