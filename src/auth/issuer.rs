@@ -117,7 +117,7 @@ impl Issuer {
         }
         let seen = self.keys.load().as_ref().map(|keys| keys.fetched);
         self.refresh(seen).await;
-        find(&self.keys.load_full()?.keys, id, algorithm)
+        self.key_now(id, algorithm)
     }
 
     /// Fetches the keys unless somebody else did since `seen`. One at a time, and not too often.
@@ -233,6 +233,36 @@ mod tests {
                 "https://idp.example/.well-known/openid-configuration",
             ]
         );
+    }
+
+    /// An issuer that nobody reaches.
+    struct Unreachable;
+
+    impl Fetch for Unreachable {
+        fn get(&self, _: String) -> Fetched<'_> {
+            Box::pin(async { Err(FetchFault::NoAnswer) })
+        }
+    }
+
+    #[tokio::test]
+    async fn old_keys_serve_for_a_while_when_their_issuer_is_away_and_no_longer() {
+        let jwk =
+            serde_json::json!({ "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" });
+        let key = Arc::new(read(&serde_json::from_value(jwk).unwrap()).unwrap());
+        let lifetime = Duration::from_secs(10);
+        for (age, serves) in [(lifetime * 2, true), (lifetime * STALE_LIFETIMES + FLOOR, false)] {
+            let settings = IssuerSettings {
+                issuer: "https://idp.example".to_owned(),
+                audiences: Vec::new(),
+                keys_url: None,
+                groups_claim: "groups".to_owned(),
+                keys_ttl: lifetime,
+            };
+            let issuer = Issuer::new(settings, Arc::new(Unreachable));
+            let fetched = clock::now().checked_sub(age).unwrap();
+            issuer.keys.store(Some(Arc::new(Keys { keys: vec![key.clone()], fetched })));
+            assert_eq!(issuer.key(None, Algorithm::EdDSA).await.is_some(), serves, "{age:?}");
+        }
     }
 
     #[test]
