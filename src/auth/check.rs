@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::{
     clock,
-    mcp::{Identity, Principal},
+    mcp::{Identity, Principal, PrincipalKind},
 };
 
 use super::{
@@ -134,7 +134,8 @@ impl Auth {
         if left.is_some_and(|left| left.is_zero()) {
             return Err(refuse(&"the key has expired"));
         }
-        let identity = Identity { id: key.id.as_str().into(), groups: key.groups.clone(), ..Identity::default() };
+        let (id, kind, groups) = (key.id.as_str().into(), PrincipalKind::ApiKey, key.groups.clone());
+        let identity = Identity { id, kind, groups, ..Identity::default() };
         let principal = Principal::known(identity, key.expires.map(Duration::from_secs));
         self.cache.insert(digest, principal.clone(), left, clock::now());
         Ok(principal)

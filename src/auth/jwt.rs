@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::{
     clock,
-    mcp::{Identity, Principal},
+    mcp::{Identity, Principal, PrincipalKind},
 };
 
 use super::issuer::{Issuer, Key};
@@ -146,8 +146,11 @@ fn principal(claims: Claims, settings: &super::settings::IssuerSettings) -> Prin
     let client = claims.client_id.or(claims.azp);
     // The issuer is part of it: two issuers may know different people by the same name.
     let id = format!("{}|{}", settings.issuer, claims.sub);
-    let identity = Identity { id: id.into(), issuer: Some(settings.issuer.as_str().into()), client, groups, scopes };
-    Principal::known(identity, Some(Duration::from_secs(claims.exp)))
+    let issuer = Some(settings.issuer.as_str().into());
+    let (kind, expires) = (PrincipalKind::Token, Duration::from_secs(claims.exp));
+    let claims = claims.others;
+    let identity = Identity { id: id.into(), kind, issuer, client, groups, scopes, claims };
+    Principal::known(identity, Some(expires))
 }
 
 /// A list, or words with spaces between.

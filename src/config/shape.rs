@@ -234,15 +234,15 @@ macro_rules! section {
     ) => {
         $(#[doc = $about])+
         #[derive(Clone, Default)]
-        pub(super) struct $name {
-            $($(#[doc = $doc])+ pub(super) $field: Option<$crate::config::place::Found<<$shape as $crate::config::shape::Shape>::Value>>,)+
-            $(pub(super) $rest: $rest_section,)?
+        pub(in crate::config) struct $name {
+            $($(#[doc = $doc])+ pub(in crate::config) $field: Option<$crate::config::place::Found<<$shape as $crate::config::shape::Shape>::Value>>,)+
+            $(pub(in crate::config) $rest: $rest_section,)?
         }
 
         impl $name {
             $($(
                 #[doc = concat!("`", $key, "`, or its default.")]
-                pub(super) fn $field(&self) -> <$shape as $crate::config::shape::Shape>::Value {
+                pub(in crate::config) fn $field(&self) -> <$shape as $crate::config::shape::Shape>::Value {
                     self.$field.as_ref().map_or_else(|| $default, |found| found.value.clone())
                 }
             )?)+

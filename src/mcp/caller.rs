@@ -40,6 +40,8 @@ pub struct Principal {
 pub struct Identity {
     /// What tells it from all others.
     pub id: Arc<str>,
+    /// How it is known.
+    pub kind: PrincipalKind,
     /// Who vouches for it, when that is somebody else than this gateway.
     pub issuer: Option<Arc<str>>,
     /// The OAuth client that acts for it.
@@ -48,6 +50,37 @@ pub struct Identity {
     pub groups: Vec<String>,
     /// What its token may be used for.
     pub scopes: Vec<String>,
+    /// What else was vouched for: the claims of its token, or nothing.
+    pub claims: serde_json::Map<String, serde_json::Value>,
+}
+
+/// How a principal is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PrincipalKind {
+    /// Nobody asked.
+    #[default]
+    Anonymous,
+    /// By an API key.
+    ApiKey,
+    /// By a token of an issuer.
+    Token,
+    /// By a client certificate.
+    Certificate,
+    /// As a Kubernetes service account.
+    ServiceAccount,
+}
+
+impl PrincipalKind {
+    /// The word in policies and in the audit log.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Anonymous => "anonymous",
+            Self::ApiKey => "api_key",
+            Self::Token => "token",
+            Self::Certificate => "certificate",
+            Self::ServiceAccount => "service_account",
+        }
+    }
 }
 
 impl Principal {

@@ -20,7 +20,7 @@ mod task;
 mod value;
 
 pub use call::{Call, Completion, Invoke, Mirrored, Op, ProgressInterest, Reference, Trace, Verb};
-pub use caller::{Caller, Capabilities, Identity, Level, LogInterest, Principal, Profile};
+pub use caller::{Caller, Capabilities, Identity, Level, LogInterest, Principal, PrincipalKind, Profile};
 pub use catalog::{CacheHint, CacheScope, Catalog, Entry, Page, Rendering};
 pub use fault::{Fault, Limit, Per, SetLimit, UpstreamFault};
 pub use filter::Filter;

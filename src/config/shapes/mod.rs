@@ -4,12 +4,14 @@ mod address;
 mod collection;
 mod pace;
 mod quantity;
+mod switched;
 mod text;
 mod words;
 
-pub(super) use address::{Address, AddressOrOff, Host, Origin};
+pub(super) use address::{Address, Host, Origin};
 pub(super) use collection::{List, Mapping, OneOrMany};
 pub(super) use pace::PaceWord;
 pub(super) use quantity::{Bytes, CallTime, Count, Date, Time, written_duration};
+pub(super) use switched::AddressOrOff;
 pub(super) use text::{Allow, FilePath, Flag, Glob, Ignored, SchemaAddress, Secret, Text};
 pub(super) use words::{Choice, LogWord, WireWord};

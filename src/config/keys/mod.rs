@@ -1,0 +1,21 @@
+//! Every key of a configuration: its name, its form, its default and its documentation.
+//!
+//! This is the only list. Reading, did-you-mean, the JSON Schema and therefore an editor's completion come from it.
+
+mod admin;
+mod auth;
+mod endpoint;
+mod file;
+mod http;
+mod limit;
+mod server;
+
+pub(super) use self::{
+    admin::AdminKeys,
+    auth::{ApiKeyKeys, AuthKeys, IssuerKeys},
+    endpoint::EndpointKeys,
+    file::{FileKeys, ListKeys, LogKeys, SealingKeys, TlsKeys},
+    http::{HttpKeys, QuestionKeys, SessionKeys},
+    limit::LimitKeys,
+    server::{PoolKeys, ServerKeys, ServerOptions, ToolKeys},
+};

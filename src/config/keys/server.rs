@@ -1,0 +1,113 @@
+//! `mcpServers` and `defaults`: the servers.
+
+use crate::{
+    config::{
+        defaults,
+        shape::section,
+        shapes::{
+            Bytes, CallTime, Choice, Count, FilePath, Flag, Glob, Ignored, List, Mapping, Secret, Text, Time, WireWord,
+        },
+    },
+    upstream::settings::{EraHint, Isolation},
+};
+
+section! {
+    /// One server. `command` starts a program, `url` calls an address.
+    ServerKeys {
+        /// The program to start: a path, or a name looked up in `PATH`.
+        command "command": Text,
+        /// The program's arguments.
+        args "args": List<Text>,
+        /// Variables added to the few that the program inherits.
+        env "env": Mapping<Secret>,
+        /// The program's working directory; the configuration's own when absent.
+        cwd "cwd": FilePath,
+        /// How the server is reached; `command` and `url` already say it, except that `sse` means the transport of 2024-11-05.
+        wire "type": Choice<WireWord>,
+        /// The server's address.
+        url "url": Text,
+        /// Headers added to each request.
+        headers "headers": Mapping<Secret>,
+        /// Leaves the server out.
+        disabled "disabled": Flag = false,
+        /// A client's key; ignored.
+        description "description": Ignored,
+        /// A client's key; ignored.
+        auto_approve "autoApprove": Ignored,
+        /// A client's key; ignored.
+        always_allow "alwaysAllow": Ignored,
+        /// A client's key; ignored.
+        trust "trust": Ignored,
+        /// A client's key; ignored: give the variables in `env`.
+        env_file "envFile": Ignored,
+        /// A client's key; ignored.
+        oauth "oauth": Ignored,
+        /// A client's key; ignored.
+        gallery "gallery": Ignored,
+        /// A client's key; ignored.
+        version "version": Ignored,
+        /// A client's key; ignored.
+        dev "dev": Ignored,
+        ..options: ServerOptions
+    }
+}
+
+section! {
+    /// What may be said of each server, and of all of them in `defaults`.
+    ServerOptions {
+        /// The protocol's era that the server speaks: `modern` (2026-07-28), `legacy` (before), or `auto` to ask it.
+        era "era": Choice<EraHint> = EraHint::Probe,
+        /// The longest silence of a call: progress starts it anew. A whole number counts milliseconds, as clients write it.
+        timeout "timeout": CallTime = defaults::TIMEOUT,
+        /// The longest that a call may take, progress or not; never shorter than a given `timeout`.
+        total_timeout "totalTimeout": Time = defaults::TOTAL_TIMEOUT,
+        /// How long the question for the era may stay unanswered before a program counts as legacy.
+        probe_timeout "probeTimeout": Time = defaults::PROBE_TIMEOUT,
+        /// How long start and handshake may take.
+        start_timeout "startTimeout": Time = defaults::START_TIMEOUT,
+        /// The largest message accepted from the server.
+        max_message "maxMessage": Bytes<1024> = defaults::MAX_MESSAGE,
+        /// Who shares a session or a child process, and how many there may be.
+        pool "pool": PoolKeys,
+        /// Which of the server's tools are offered, and under which names.
+        tools "tools": ToolKeys,
+        /// PEM file of the authority to trust for `url` instead of the machine's.
+        ca "ca": FilePath,
+        /// How long connecting to `url` may take.
+        connect_timeout "connectTimeout": Time = defaults::CONNECT_TIMEOUT,
+        /// Idle connections to `url` kept for reuse.
+        max_idle_connections "maxIdleConnections": Count<0> = defaults::MAX_IDLE_CONNECTIONS,
+        /// Open connections to `url` at the most.
+        max_connections "maxConnections": Count = defaults::MAX_UPSTREAM_CONNECTIONS,
+    }
+}
+
+section! {
+    /// Who shares a session or a child process, and how many there may be.
+    PoolKeys {
+        /// `shared` by everybody, one for each `principal`, or one for each client `session`.
+        isolation "isolation": Choice<Isolation> = Isolation::Principal,
+        /// Sessions or children at the most.
+        max "max": Count = defaults::POOL_MAX,
+        /// Calls in flight on each of them at the most.
+        max_in_flight "maxInFlight": Count = defaults::POOL_MAX_IN_FLIGHT,
+        /// Calls that wait for one at the most.
+        max_queue "maxQueue": Count<0> = defaults::POOL_MAX_QUEUE,
+        /// How long a call may wait for one.
+        queue_timeout "queueTimeout": Time = defaults::POOL_QUEUE_TIMEOUT,
+        /// One without calls for this long is stopped.
+        idle_timeout "idleTimeout": Time<1000> = defaults::POOL_IDLE_TIMEOUT,
+    }
+}
+
+section! {
+    /// Which tools are offered, and under which names.
+    ToolKeys {
+        /// Patterns over the server's own names; without any, all tools are offered.
+        allow "allow": List<Glob>,
+        /// Patterns over the server's own names that are withheld even when allowed.
+        deny "deny": List<Glob>,
+        /// The server's own name to the name that is offered.
+        rename "rename": Mapping<Text>,
+    }
+}
