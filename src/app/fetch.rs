@@ -1,13 +1,19 @@
-//! How issuers are reached: with the HTTP client that upstreams are reached with, and limits of its own.
+//! How issuers and other authorities are reached: with the HTTP client that upstreams are reached with, and limits of its own.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Uri, header, uri::Authority};
 use tokio::time::timeout;
 
 use crate::{
-    auth::{Auth, Fetch, FetchFault, Fetched, KeyFault, may_be_fetched},
+    auth::{Auth, Fetch, FetchAnswer, FetchFault, FetchRequest, Fetched, KeyFault, may_be_fetched},
+    clock,
     config::settings::Settings,
     upstream::{
         settings::{HttpSettings, HttpTransport},
@@ -15,53 +21,111 @@ use crate::{
     },
 };
 
-/// How long a fetch may take in all: a client waits for it with its first request.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// The largest metadata or set of keys that is read.
+/// The largest content that is read: metadata and sets of keys have some kilobytes.
 const MAX_BYTES: usize = 256 << 10;
+/// Places that are remembered at the most; there are as many as the configuration names, and what their metadata adds.
+const MAX_PLACES: usize = 64;
+/// After this time the authorities that are trusted are read anew.
+const TRUST_TTL: Duration = Duration::from_secs(600);
+/// Connections to one place at the most; what asks more at once has a limit of its own.
+const MAX_CONNECTIONS: usize = 256;
 
 /// The authentication by these settings.
 pub(super) fn auth(settings: &Settings) -> Result<Auth, KeyFault> {
-    let fetch: Arc<dyn Fetch> = Arc::new(Web);
+    let fetch: Arc<dyn Fetch> = Arc::new(Web::default());
     Auth::new(settings.auth.clone(), &fetch)
 }
 
-/// The web. Follows no redirect and keeps no connection: keys are fetched every few minutes.
-struct Web;
+/// The web. Follows no redirect, and keeps no HTTP/1.1 connection: one that its peer closed would fail a request that must not fail.
+#[derive(Default)]
+struct Web(Mutex<HashMap<Place, (Arc<Client>, Instant)>>);
+
+/// Where requests go, and whom to trust there.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Place {
+    scheme: Option<String>,
+    authority: Option<Authority>,
+    ca: Option<PathBuf>,
+}
 
 impl Fetch for Web {
-    fn get(&self, url: String) -> Fetched<'_> {
-        Box::pin(async move { timeout(PATIENCE, get(&url)).await.map_err(|_| FetchFault::NoAnswer)? })
+    fn send(&self, request: FetchRequest) -> Fetched<'_> {
+        Box::pin(async move {
+            let patience = request.patience;
+            timeout(patience, self.fetch(request)).await.map_err(|_| FetchFault::NoAnswer)?
+        })
     }
 }
 
-async fn get(url: &str) -> Result<Bytes, FetchFault> {
-    let url: Uri = url.parse().map_err(|_| FetchFault::Address)?;
-    // Also what an issuer's metadata names must not lead away from TLS.
-    if !may_be_fetched(&url) {
-        return Err(FetchFault::Address);
+impl Web {
+    async fn fetch(&self, request: FetchRequest) -> Result<FetchAnswer, FetchFault> {
+        let url: Uri = request.url.parse().map_err(|_| FetchFault::Address)?;
+        // Also what an issuer's metadata names must not lead away from TLS.
+        if !may_be_fetched(&url) {
+            return Err(FetchFault::Address);
+        }
+        let client = self.client(&url, &request)?;
+        let answer = client.send(outgoing(url, &request)?).await.map_err(|fault| {
+            tracing::debug!(%fault, "an authority cannot be reached");
+            FetchFault::NoAnswer
+        })?;
+        let status = answer.status;
+        let body = answer.body.collect(MAX_BYTES).await.map_err(|_| FetchFault::Content)?;
+        Ok(FetchAnswer { status, body })
     }
-    let client = Client::new(&client_settings(url), MAX_BYTES).map_err(|_| FetchFault::Address)?;
-    let headers = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static("application/json"))]);
-    let request = Outgoing { method: Method::GET, target: None, headers, body: Bytes::new() };
-    let answer = client.send(request).await.map_err(|fault| {
-        tracing::debug!(%fault, "an issuer cannot be reached");
-        FetchFault::NoAnswer
-    })?;
-    if answer.status != StatusCode::OK {
-        return Err(FetchFault::NoAnswer);
+
+    /// The client for a place: it has read whom to trust, which takes longer than a request.
+    fn client(&self, url: &Uri, request: &FetchRequest) -> Result<Arc<Client>, FetchFault> {
+        let place = Place {
+            scheme: url.scheme_str().map(str::to_owned),
+            authority: url.authority().cloned(),
+            ca: request.ca.clone(),
+        };
+        let now = clock::now();
+        let mut clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((client, made)) = clients.get(&place)
+            && now.saturating_duration_since(*made) < TRUST_TTL
+        {
+            return Ok(client.clone());
+        }
+        let client = Client::new(&client_settings(url.clone(), request), MAX_BYTES).map_err(|fault| {
+            tracing::warn!(%fault, "an authority cannot be asked");
+            FetchFault::Address
+        })?;
+        if clients.len() >= MAX_PLACES {
+            clients.clear();
+        }
+        let client = Arc::new(client);
+        clients.insert(place, (client.clone(), now));
+        Ok(client)
     }
-    answer.body.collect(MAX_BYTES).await.map_err(|_| FetchFault::Content)
 }
 
-fn client_settings(url: Uri) -> HttpSettings {
+fn outgoing(url: Uri, request: &FetchRequest) -> Result<Outgoing, FetchFault> {
+    let mut headers = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static("application/json"))]);
+    if let Some(credential) = &request.authorization {
+        let mut value = HeaderValue::from_str(credential.expose()).map_err(|_| FetchFault::Address)?;
+        value.set_sensitive(true);
+        headers.insert(header::AUTHORIZATION, value);
+    }
+    let (method, body) = match request.content.encoded() {
+        None => (Method::GET, Bytes::new()),
+        Some((kind, content)) => {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+            (Method::POST, Bytes::copy_from_slice(content.expose().as_bytes()))
+        }
+    };
+    Ok(Outgoing { method, target: Some(url), headers, body })
+}
+
+fn client_settings(url: Uri, request: &FetchRequest) -> HttpSettings {
     HttpSettings {
         url,
         headers: Vec::new(),
         transport: HttpTransport::Detect,
-        ca: None,
-        connect_timeout: PATIENCE,
+        ca: request.ca.clone(),
+        connect_timeout: request.patience,
         max_idle_connections: 0,
-        max_connections: 1,
+        max_connections: MAX_CONNECTIONS,
     }
 }

@@ -13,7 +13,8 @@ use crate::{
 use super::{
     bearer::{self, Malformed},
     cache::{self, Cache, Digest},
-    issuer::{Fetch, Issuer},
+    fetch::Fetch,
+    issuer::Issuer,
     jwt::{self, Invalid, Unverified},
     key::{self, KeyFault, KeyHash},
     metadata,
@@ -175,8 +176,16 @@ impl Auth {
 
     /// The challenge for a refused request to the endpoint at `path`, where `base` is the address of the gateway.
     pub fn challenge(&self, refused: Refused, base: &str, path: &str) -> Option<HeaderValue> {
-        let metadata = format!("{}{}{path}", self.base(base), metadata::WELL_KNOWN);
-        metadata::challenge(&self.settings, &metadata, refused.error())
+        metadata::challenge(&self.settings, &self.metadata_url(base, path), refused.error(), &[])
+    }
+
+    /// The challenge for a call to the endpoint at `path` that needs these scopes besides those that every call needs.
+    pub fn step_up(&self, needed: &[String], base: &str, path: &str) -> Option<HeaderValue> {
+        metadata::challenge(&self.settings, &self.metadata_url(base, path), Refused::Scope.error(), needed)
+    }
+
+    fn metadata_url(&self, base: &str, path: &str) -> String {
+        format!("{}{}{path}", self.base(base), metadata::WELL_KNOWN)
     }
 
     /// The endpoint whose metadata lies at `path`: `""` for the root, where only one endpoint can be meant.

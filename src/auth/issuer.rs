@@ -4,23 +4,21 @@
 //! letter); RFC 7517 (keys).
 
 use std::{
-    future::Future,
-    net::IpAddr,
-    pin::Pin,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwapOption;
-use bytes::Bytes;
-use http::Uri;
 use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, jwk::JwkSet};
 use serde::Deserialize;
 use tokio::{sync::Mutex, time::sleep};
 
 use crate::clock;
 
-use super::settings::IssuerSettings;
+use super::{
+    fetch::{Fetch, FetchFault, FetchRequest},
+    settings::IssuerSettings,
+};
 
 /// The shortest time between two fetches: a flood of tokens with made-up key names costs the issuer one request a second.
 const FLOOR: Duration = Duration::from_secs(1);
@@ -28,41 +26,6 @@ const FLOOR: Duration = Duration::from_secs(1);
 const STALE_LIFETIMES: u32 = 12;
 /// Keys of one issuer at the most.
 const MAX_KEYS: usize = 64;
-
-/// Reaches an issuer.
-pub trait Fetch: Send + Sync {
-    /// The content at an address, of a 200 answer, within the fetcher's own limits of time and size.
-    fn get(&self, url: String) -> Fetched<'_>;
-}
-
-/// Whether keys from there can be trusted: over TLS, or from this very machine (RFC 8414 section 3).
-pub fn may_be_fetched(url: &Uri) -> bool {
-    let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
-    let is_here =
-        host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback());
-    match url.scheme_str() {
-        Some("https") => true,
-        Some("http") => is_here,
-        _ => false,
-    }
-}
-
-/// A fetch on its way.
-pub type Fetched<'a> = Pin<Box<dyn Future<Output = Result<Bytes, FetchFault>> + Send + 'a>>;
-
-/// Why something could not be fetched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum FetchFault {
-    /// The address is none, or not one that may be fetched.
-    #[error("the address is not one that is fetched")]
-    Address,
-    /// Nobody answered in time, or with something else than 200.
-    #[error("no usable answer")]
-    NoAnswer,
-    /// The content is not what it should be.
-    #[error("the content is not what it should be")]
-    Content,
-}
 
 /// One key, and the algorithms that it may be used with.
 pub(super) struct Key {
@@ -144,7 +107,7 @@ impl Issuer {
             Some(url) => url.clone(),
             None => self.discover().await?,
         };
-        let set = self.fetch.get(url).await?;
+        let set = FetchRequest::get(url).content_from(&*self.fetch).await?;
         // One key of a kind that nobody here knows does not spoil the others.
         let set: serde_json::Value = serde_json::from_slice(&set).map_err(|_| FetchFault::Content)?;
         let listed = set.get("keys").and_then(|keys| keys.as_array()).ok_or(FetchFault::Content)?;
@@ -158,7 +121,8 @@ impl Issuer {
     async fn discover(&self) -> Result<String, FetchFault> {
         let mut fault = FetchFault::Address;
         for url in metadata_urls(&self.settings.issuer) {
-            match self.fetch.get(url).await.map(|content| serde_json::from_slice::<Metadata>(&content)) {
+            let found = FetchRequest::get(url).content_from(&*self.fetch).await;
+            match found.map(|content| serde_json::from_slice::<Metadata>(&content)) {
                 // RFC 8414 section 3.3: metadata of somebody else is discarded.
                 Ok(Ok(metadata)) if metadata.issuer == self.settings.issuer => return Ok(metadata.jwks_uri),
                 Ok(_) => fault = FetchFault::Content,
@@ -214,7 +178,7 @@ fn read(jwk: &jsonwebtoken::jwk::Jwk) -> Option<Key> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::fetch::Fetched, *};
 
     #[test]
     fn looks_for_metadata_where_the_specification_says() {
@@ -239,7 +203,7 @@ mod tests {
     struct Unreachable;
 
     impl Fetch for Unreachable {
-        fn get(&self, _: String) -> Fetched<'_> {
+        fn send(&self, _: FetchRequest) -> Fetched<'_> {
             Box::pin(async { Err(FetchFault::NoAnswer) })
         }
     }

@@ -28,8 +28,14 @@ pub(super) fn document(settings: &AuthSettings, resource: &str) -> Bytes {
     Bytes::from(document.to_string())
 }
 
-/// A challenge. `error` and its description are left out when no token came at all (RFC 6750 section 3.1).
-pub(super) fn challenge(settings: &AuthSettings, metadata: &str, error: Option<(&str, &str)>) -> Option<HeaderValue> {
+/// A challenge. `error` and its description are left out when no token came at all (RFC 6750 section 3.1). `scope` is all that the
+/// request needs, `more` included: a client that asks for less is sent back again.
+pub(super) fn challenge(
+    settings: &AuthSettings,
+    metadata: &str,
+    error: Option<(&str, &str)>,
+    more: &[String],
+) -> Option<HeaderValue> {
     let mut parts = Vec::with_capacity(4);
     if let Some((code, description)) = error {
         parts.push(format!("error=\"{code}\", error_description=\"{description}\""));
@@ -37,11 +43,41 @@ pub(super) fn challenge(settings: &AuthSettings, metadata: &str, error: Option<(
     if !settings.issuers.is_empty() {
         parts.push(format!("resource_metadata=\"{metadata}\""));
     }
-    if !settings.scopes.is_empty() {
-        parts.push(format!("scope=\"{}\"", settings.scopes.join(" ")));
+    let more = more.iter().filter(|scope| !settings.scopes.contains(scope));
+    let scopes: Vec<&str> = settings.scopes.iter().chain(more).map(String::as_str).collect();
+    if !scopes.is_empty() {
+        parts.push(format!("scope=\"{}\"", scopes.join(" ")));
     }
     if parts.is_empty() {
         parts.push("realm=\"myelin\"".to_owned());
     }
     HeaderValue::from_str(&format!("Bearer {}", parts.join(", "))).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{super::settings::Anonymous, *};
+
+    #[test]
+    fn a_step_up_names_all_scopes_at_once_and_none_twice() {
+        let settings = AuthSettings {
+            keys: Vec::new(),
+            issuers: Vec::new(),
+            scopes: vec!["mcp:basic".to_owned()],
+            public_url: None,
+            anonymous: Anonymous::Refused,
+            clock_skew: Duration::ZERO,
+            max_remembered: 2,
+            remember_for: Duration::ZERO,
+        };
+        let needed = ["files:write".to_owned(), "mcp:basic".to_owned()];
+        let error = Some(("insufficient_scope", "The token lacks a scope"));
+        let challenge = challenge(&settings, "https://mcp.example/m", error, &needed).unwrap();
+        assert_eq!(
+            challenge,
+            "Bearer error=\"insufficient_scope\", error_description=\"The token lacks a scope\", scope=\"mcp:basic files:write\""
+        );
+    }
 }

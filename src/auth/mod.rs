@@ -11,6 +11,7 @@
 mod bearer;
 mod cache;
 mod check;
+mod fetch;
 mod issuer;
 mod jwt;
 mod key;
@@ -19,5 +20,5 @@ pub mod settings;
 
 pub use bearer::Malformed;
 pub use check::{Auth, Checked, Refused};
-pub use issuer::{Fetch, FetchFault, Fetched, may_be_fetched};
+pub use fetch::{Fetch, FetchAnswer, FetchContent, FetchFault, FetchRequest, Fetched, may_be_fetched};
 pub use key::{KeyFault, KeyHash, NewKey};

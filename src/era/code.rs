@@ -44,6 +44,9 @@ pub(super) const DRAINING: i64 = 1006;
 /// When to come back to a gateway that is shutting down: another replica or its successor is up by then.
 pub(super) const DRAINING_RETRY: Duration = Duration::from_secs(1);
 
+/// Ours: the token lacks scopes.
+pub(super) const SCOPE: i64 = 1007;
+
 /// A `data` object.
 pub(super) fn data(members: &[(&str, Raw)]) -> Raw {
     super::meta::of_gateway(members)
@@ -60,6 +63,13 @@ pub(super) fn limited(limit: &Limit, after: Duration) -> ErrorObject {
     }
     let data = data(&members);
     ErrorObject::new(LIMITED, format!("Limit reached: {limit}; try again in {milliseconds} ms")).with_data(data)
+}
+
+/// The token lacks scopes: which to ask for, all at once.
+pub(super) fn scope(needed: &[String]) -> ErrorObject {
+    let data = data(&[("scopes", Raw::from_value(&needed))]);
+    let sentence = format!("The token lacks a scope: ask for a token with these scopes: {}", needed.join(" "));
+    ErrorObject::new(SCOPE, sentence).with_data(data)
 }
 
 /// A server broke down.

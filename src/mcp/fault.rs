@@ -23,6 +23,8 @@ pub enum Fault {
     BadState(&'static str),
     /// The caller: the request needs a client capability that it did not declare.
     MissingCapability(Raw),
+    /// The caller: the token lacks scopes. All that the call needs, so that one step-up is enough.
+    Scope(Arc<[String]>),
     /// The caller: a question of the server was not answered, or could not be. The sentence says which.
     Unanswered(&'static str),
     /// Nobody: too much at once. May be tried again after the given time.
@@ -158,6 +160,7 @@ impl Fault {
             Self::UnknownMethod(_) => "unknown_method",
             Self::UnknownTarget(..) | Self::ResourceNotFound(_) => "not_found",
             Self::MissingCapability(_) => "missing_capability",
+            Self::Scope(_) => "insufficient_scope",
             Self::Unanswered(_) => "unanswered",
             Self::Limited(..) => "limited",
             Self::Upstream(_) => "upstream_error",

@@ -141,6 +141,8 @@ labels! {
         NotFound = "not_found",
         /// The client lacks a capability.
         MissingCapability = "missing_capability",
+        /// The token lacks a scope.
+        Scope = "insufficient_scope",
         /// Beyond a limit.
         Limited = "limited",
         /// The server's own error.

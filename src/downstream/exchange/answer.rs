@@ -1,6 +1,6 @@
 //! Responses, made in one place.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
@@ -40,10 +40,22 @@ fn seconds(time: Duration) -> u64 {
     time.as_secs() + u64::from(time.subsec_nanos() > 0)
 }
 
+/// Scopes that a call turned out to need: on a response until the gate makes its challenge of them.
+#[derive(Clone)]
+pub(super) struct NeededScopes(pub(super) Arc<[String]>);
+
+/// The response with what HTTP has to say about the outcome: the limit that the call ran into, or the scopes that it needs.
+pub(super) fn explained(mut response: Response<Body>, outcome: &Outcome) -> Response<Body> {
+    if let Outcome::Failed(Fault::Scope(needed)) = outcome {
+        response.extensions_mut().insert(NeededScopes(needed.clone()));
+    }
+    limited(response, outcome)
+}
+
 /// The response with the limit that the call ran into, if it did.
 ///
 /// Source: draft-ietf-httpapi-ratelimit-headers-11, sections 3 and 4.
-pub(super) fn limited(mut response: Response<Body>, outcome: &Outcome) -> Response<Body> {
+fn limited(mut response: Response<Body>, outcome: &Outcome) -> Response<Body> {
     let Outcome::Failed(Fault::Limited(Limit::Set(limit), after)) = outcome else { return response };
     let (name, quota) = (limit.policy(), limit.quota);
     let policy = match limit.window {

@@ -63,19 +63,32 @@ impl Exchange {
             Ok(principal) => principal,
             Err(response) => return *response,
         };
+        let endpoint = serves.endpoint().clone();
+        let mut response = self.clone().let_in(&parts, body, principal, serves).await;
+        self.gate.challenge(&mut response, &parts, &endpoint);
+        response
+    }
+
+    async fn let_in(
+        self: Arc<Self>,
+        parts: &Parts,
+        body: Incoming,
+        principal: Principal,
+        serves: Serves,
+    ) -> Response<Body> {
         match (serves, &parts.method) {
             (Serves::Endpoint(endpoint), &Method::POST) => self.post(parts, body, principal, endpoint).await,
-            (Serves::Endpoint(endpoint), &Method::GET) => match self.without_body(&parts, principal, endpoint) {
+            (Serves::Endpoint(endpoint), &Method::GET) => match self.without_body(parts, principal, endpoint) {
                 Ok(post) => legacy::open_stream(&post).await,
                 Err(response) => response,
             },
-            (Serves::Endpoint(endpoint), &Method::DELETE) => match self.without_body(&parts, principal, endpoint) {
+            (Serves::Endpoint(endpoint), &Method::DELETE) => match self.without_body(parts, principal, endpoint) {
                 Ok(post) => legacy::delete(&post),
                 Err(response) => response,
             },
             (Serves::Sse(endpoint), &Method::GET) => http_sse::open(&self, principal, endpoint),
             (Serves::Messages(endpoint), &Method::POST) => match self.read(body).await {
-                Ok(content) => http_sse::message(&self, &principal, &endpoint, &parts, content).await,
+                Ok(content) => http_sse::message(&self, &principal, &endpoint, parts, content).await,
                 Err(response) => response,
             },
             (Serves::Endpoint(_), _) => answer::method_not_allowed("POST, GET, DELETE"),
@@ -118,7 +131,7 @@ impl Exchange {
 
     async fn post(
         self: Arc<Self>,
-        parts: Parts,
+        parts: &Parts,
         body: Incoming,
         principal: Principal,
         endpoint: Arc<str>,

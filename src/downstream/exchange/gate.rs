@@ -47,6 +47,15 @@ impl Gate {
         checked.map_err(|refused| Box::new(refuse(&auth, refused, &base, endpoint)))
     }
 
+    /// Puts the challenge onto a response to a call that needs more scopes: what the client asks its token for next.
+    pub(super) fn challenge(&self, response: &mut Response<Body>, parts: &Parts, endpoint: &str) {
+        let Some(answer::NeededScopes(needed)) = response.extensions_mut().remove() else { return };
+        METRICS.unauthenticated.of(label::Unauthenticated::Scope).inc();
+        if let Some(challenge) = self.auth.load().step_up(&needed, &self.base(parts), endpoint) {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
+    }
+
     /// The metadata that lies at the path of this request, if any does (RFC 9728 section 3.1).
     pub(super) fn metadata(&self, parts: &Parts, paths: &Paths) -> Option<Response<Body>> {
         let auth = self.auth.load();

@@ -170,7 +170,7 @@ fn not_taken(fault: Fault) -> Response<Body> {
     let after = if let Fault::Limited(_, after) = &fault { Some(*after) } else { None };
     let error = ErrorObject::new(-32600, "Too many notifications");
     let response = answer::json_after(429, front::refusal(None, &error), after);
-    answer::limited(response, &Outcome::Failed(fault))
+    answer::explained(response, &Outcome::Failed(fault))
 }
 
 /// A message that wants no answer. What goes on to servers must be let in by the limits.
@@ -292,8 +292,10 @@ async fn carry(post: Post<'_>, session: Arc<Session>, request: Request) -> Respo
 
 fn end(mut pump: Pump, outcome: &Outcome) -> Response<Body> {
     let body = front::outcome(&pump.ticket, &pump.session.codec, outcome);
-    pump.account.settle(outcome, 200, body.len());
-    answer::limited(answer::json(200, body), outcome)
+    // A missing scope is HTTP's to say, in every revision with authorization: the challenge is what clients act on.
+    let status = if matches!(outcome, Outcome::Failed(Fault::Scope(_))) { 403 } else { 200 };
+    pump.account.settle(outcome, status, body.len());
+    answer::explained(answer::json(status, body), outcome)
 }
 
 /// GET: the session's own stream, or one that broke.

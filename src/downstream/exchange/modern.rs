@@ -68,12 +68,12 @@ fn call(request: Request, principal: Principal, endpoint: Arc<str>) -> Call {
 fn end(ticket: &Ticket, outcome: &Outcome, account: &mut Account) -> Response<Body> {
     let encoded = front::outcome(ticket, outcome);
     account.settle(outcome, encoded.status, encoded.body.len());
-    answer::limited(answer::json_after(encoded.status, encoded.body, encoded.retry_after), outcome)
+    answer::explained(answer::json_after(encoded.status, encoded.body, encoded.retry_after), outcome)
 }
 
 /// A subscription that was not let in has no stream.
 const fn is_refused(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Failed(Fault::Limited(..)))
+    matches!(outcome, Outcome::Failed(Fault::Limited(..) | Fault::Scope(_)))
 }
 
 fn last_event(ticket: &Ticket, outcome: &Outcome, account: &mut Account) -> Bytes {

@@ -1,4 +1,5 @@
-//! Faults to what legacy clients understand, in this one place. The HTTP status is 200: the request was well-formed.
+//! Faults to what legacy clients understand, in this one place. The HTTP status is 200, since the request was well-formed, but where
+//! HTTP itself has something to say: a limit, or a token that lacks scopes.
 //!
 //! Source: 2025-11-25 basic and server pages; codes of our own lie outside -32768…-32000.
 
@@ -36,6 +37,7 @@ pub fn fault(fault: &Fault, verb: Option<Verb>, revision: Revision, capabilities
             Some(Verb::CallTool) => Told::ToolError((*reason).to_owned()),
             _ => error(code::INTERNAL_ERROR, (*reason).to_owned()),
         },
+        Fault::Scope(needed) => Told::Error(code::scope(needed)),
         Fault::Upstream(upstream) => relayed(upstream, verb, revision, capabilities),
         Fault::Limited(limit, after) => Told::Error(code::limited(limit, *after)),
         Fault::Broken(server, what) => Told::Error(code::broken(server, *what)),
