@@ -89,25 +89,37 @@ class SessionV2 extends Session {
   };
 }
 
-async function openV1(url, answers, onNotice) {
+/** Connects, and once more after `again` made something of the error: a client that has to sign in first does so there. */
+async function connect(client, Transport, url, { http, again }) {
+  const transport = new Transport(new URL(url), http);
+  try {
+    await client.connect(transport);
+    return transport;
+  } catch (error) {
+    if (again === undefined) throw error;
+    await again(error, transport);
+    return connect(client, Transport, url, { http });
+  }
+}
+
+async function openV1(url, { answers, onNotice, ...wire }) {
   const client = new ClientV1(INFO, { capabilities: capabilitiesOf(answers) });
   for (const [kind, answer] of Object.entries(answers)) client.setRequestHandler(QUESTIONS[kind].schema, ({ params }) => answer(params));
   for (const [method, schema] of Object.entries(NOTICES)) client.setNotificationHandler(schema, ({ params }) => onNotice(method, params));
-  const transport = new HttpV1(new URL(url));
-  await client.connect(transport);
+  const transport = await connect(client, HttpV1, url, wire);
   return new SessionV1(client, transport);
 }
 
-async function openV2(url, kind, answers, onNotice) {
+async function openV2(url, kind, { answers, onNotice, ...wire }) {
   const client = new ClientV2(INFO, { capabilities: capabilitiesOf(answers), versionNegotiation: NEGOTIATION[kind] });
   for (const [question, answer] of Object.entries(answers)) client.setRequestHandler(QUESTIONS[question].method, ({ params }) => answer(params));
   for (const method of Object.keys(NOTICES)) client.setNotificationHandler(method, ({ params }) => onNotice(method, params));
-  const transport = new HttpV2(new URL(url));
-  await client.connect(transport);
+  const transport = await connect(client, HttpV2, url, wire);
   return new SessionV2(client, transport);
 }
 
-/** Connects a client of `kind` (one of TYPESCRIPT_CLIENTS) to `url`. */
-export function open(kind, url, { answers = {}, onNotice = () => undefined } = {}) {
-  return kind === 'ts1' ? openV1(url, answers, onNotice) : openV2(url, kind, answers, onNotice);
+/** Connects a client of `kind` (one of TYPESCRIPT_CLIENTS) to `url`; `http` is for the SDK's transport, `again` see `connect`. */
+export function open(kind, url, { answers = {}, onNotice = () => undefined, http, again } = {}) {
+  const settings = { answers, onNotice, http, again };
+  return kind === 'ts1' ? openV1(url, settings) : openV2(url, kind, settings);
 }

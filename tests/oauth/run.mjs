@@ -1,0 +1,44 @@
+// All checks, one line each, what failed below it, and `N passed, N failed` at the end.
+
+import { parseArgs } from 'node:util';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { FLOW } from './checks/flow.mjs';
+
+const PARALLEL = 2;
+const CHECK_MS = 60_000;
+const SHOWN_CHARS = 2000;
+
+const { values: options } = parseArgs({ options: { check: { type: 'string' }, gateway: { type: 'string' } } });
+if (options.gateway !== undefined) process.env.MYELIN_GATEWAY = options.gateway;
+
+const totals = { passed: 0, failed: 0 };
+
+async function inTime(work) {
+  const patience = new AbortController();
+  const late = sleep(CHECK_MS, undefined, { signal: patience.signal }).then(() => { throw new Error(`took longer than ${CHECK_MS} ms`); });
+  try {
+    await Promise.race([work, late]);
+  } finally {
+    patience.abort();
+    late.catch(() => undefined);
+  }
+}
+
+function print(name, error) {
+  totals[error === undefined ? 'passed' : 'failed'] += 1;
+  console.log(`  ${error === undefined ? 'ok  ' : 'FAIL'} ${name}`);
+  if (error !== undefined) console.log(`    ${String(error.stack).slice(0, SHOWN_CHARS)}`);
+}
+
+async function worker(queue) {
+  for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+    const [name, check] = next;
+    await inTime(check()).then(() => print(name), (error) => print(name, error));
+  }
+}
+
+const queue = Object.entries({ ...FLOW }).filter(([name]) => name.includes(options.check ?? ''));
+console.log('public clients and a real authorization server through the gateway');
+await Promise.all(Array.from({ length: PARALLEL }, () => worker(queue)));
+console.log(`${totals.passed} passed, ${totals.failed} failed`);
+process.exit(totals.failed > 0 || totals.passed === 0 ? 1 : 0);
