@@ -57,6 +57,9 @@ pub(crate) struct Options {
     /// Processes whose CPU time is reported per call.
     #[arg(long, value_delimiter = ',')]
     pid: Vec<u32>,
+    /// Bearer tokens, shared out among the connections.
+    #[arg(long, value_delimiter = ',')]
+    token: Vec<String>,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
@@ -86,6 +89,7 @@ struct Run {
     exchange: Exchange,
     address: String,
     path: String,
+    tokens: Vec<String>,
     schedule: Schedule,
     next: Cell<u64>,
     done: Cell<u64>,
@@ -99,7 +103,7 @@ struct Run {
 pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let run = Rc::new(Run::new(&options)?);
     let connections: Vec<_> =
-        (0..options.connections).map(|_| tokio::task::spawn_local(Rc::clone(&run).connection())).collect();
+        (0..options.connections).map(|number| tokio::task::spawn_local(Rc::clone(&run).connection(number))).collect();
     tokio::time::sleep_until(run.schedule.opens.into()).await;
     let (cpu_before, done_before) = (Cpu::of(&options.pid)?, run.done.get());
     tokio::time::sleep_until(run.schedule.closes.into()).await;
@@ -142,6 +146,7 @@ impl Run {
             },
             address: address.to_owned(),
             path: format!("/{path}"),
+            tokens: options.token.clone(),
             schedule: Schedule::new(options),
             next: Cell::new(0),
             done: Cell::new(0),
@@ -152,9 +157,9 @@ impl Run {
         })
     }
 
-    async fn connection(self: Rc<Self>) {
+    async fn connection(self: Rc<Self>, number: usize) {
         while self.errors.get() < ERROR_LIMIT {
-            match self.converse().await {
+            match self.converse(number).await {
                 Ok(()) => return,
                 Err(error) => self.count_error(&error),
             }
@@ -162,8 +167,8 @@ impl Run {
     }
 
     /// Calls on one connection until the schedule ends; an I/O error ends it early.
-    async fn converse(&self) -> anyhow::Result<()> {
-        let mut peer = Peer::connect(self).await?;
+    async fn converse(&self, number: usize) -> anyhow::Result<()> {
+        let mut peer = Peer::connect(self, number).await?;
         let mut body = String::with_capacity(1024);
         while let Some((id, intended)) = self.schedule.next(&self.next).await {
             let sent = self.exchange.body(id, &mut body);
@@ -260,13 +265,15 @@ struct Peer {
     inbox: Inbox,
     head: String,
     request: Vec<u8>,
+    token: Option<String>,
 }
 
 impl Peer {
-    async fn connect(run: &Run) -> anyhow::Result<Self> {
+    async fn connect(run: &Run, number: usize) -> anyhow::Result<Self> {
         let stream = TcpStream::connect(&run.address).await?;
         stream.set_nodelay(true)?;
-        let mut peer = Self { stream, inbox: Inbox::default(), head: String::new(), request: Vec::new() };
+        let token = run.tokens.iter().cycle().nth(number).cloned();
+        let mut peer = Self { stream, inbox: Inbox::default(), head: String::new(), request: Vec::new(), token };
         peer.head = peer.head_with(run, None);
         if run.exchange.era == Era::Legacy {
             let session = peer.open_session().await?;
@@ -277,7 +284,10 @@ impl Peer {
     }
 
     fn head_with(&self, run: &Run, session: Option<&str>) -> String {
-        let fields = run.exchange.headers(session);
+        let mut fields = run.exchange.headers(session);
+        if let Some(token) = &self.token {
+            fields.push_str(&format!("Authorization: Bearer {token}\r\n"));
+        }
         format!(
             "POST {} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\n{fields}Content-Length: ",
             run.path, run.address

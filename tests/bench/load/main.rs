@@ -11,6 +11,7 @@ mod drive;
 mod expect;
 mod histogram;
 mod http1;
+mod issuer;
 mod process;
 mod report;
 mod start;
@@ -34,6 +35,8 @@ enum Mode {
     Upstream(upstream::Options),
     /// Serve the fake upstream over stdin and stdout.
     Stdio(answer::Options),
+    /// Serve a fake identity provider and print tokens of it.
+    Issuer(issuer::Options),
     /// Send calls, check every answer, report latency and the gateway's CPU.
     Drive(drive::Options),
     /// Start a command and measure the time until it answers `tools/list`.
@@ -54,6 +57,7 @@ fn main() -> anyhow::Result<()> {
     match Arguments::parse().mode {
         Mode::Upstream(options) => local.block_on(&runtime, upstream::serve(options)),
         Mode::Stdio(options) => stdio::serve(&options),
+        Mode::Issuer(options) => local.block_on(&runtime, issuer::serve(options)),
         Mode::Drive(options) => local.block_on(&runtime, drive::run(options)),
         Mode::Start(options) => start::run(&options),
     }
