@@ -34,6 +34,8 @@ pub(super) const SESSION_NOT_FOUND: i64 = -32001;
 pub(super) const UNAVAILABLE: i64 = 1001;
 /// Ours: the server did not answer in time.
 pub(super) const TIMEOUT: i64 = 1002;
+/// Ours: the policy does not allow it.
+pub(super) const DENIED: i64 = 1003;
 /// Ours: too much at once.
 pub(super) const LIMITED: i64 = 1004;
 /// Ours: the server's answer is no MCP, or too large.
@@ -63,6 +65,11 @@ pub(super) fn limited(limit: &Limit, after: Duration) -> ErrorObject {
     }
     let data = data(&members);
     ErrorObject::new(LIMITED, format!("Limit reached: {limit}; try again in {milliseconds} ms")).with_data(data)
+}
+
+/// The policy does not allow this call, and might allow another one of the same thing.
+pub(super) fn denied() -> ErrorObject {
+    ErrorObject::new(DENIED, "The policy of this gateway does not allow this call with these arguments")
 }
 
 /// The token lacks scopes: which to ask for, all at once.

@@ -10,7 +10,7 @@ use std::{
 
 use crate::jsonrpc::Raw;
 
-use super::{Caller, Filter, ListKind, TaskCall, TraceContext};
+use super::{Caller, Decision, Filter, ListKind, TaskCall, TraceContext};
 
 /// One client request, whatever era and wire it came by.
 #[derive(Clone, Debug)]
@@ -34,6 +34,7 @@ pub struct Call {
 pub struct Trace {
     context: Option<TraceContext>,
     server: OnceLock<Arc<str>>,
+    decision: OnceLock<Decision>,
     upstream_us: AtomicU64,
 }
 
@@ -56,6 +57,16 @@ impl Trace {
     /// The server it went to.
     pub fn server(&self) -> Option<&str> {
         self.server.get().map(|server| &**server)
+    }
+
+    /// The policy said this of it. What it said first stays: a call that is tried again is still one call.
+    pub fn decided(&self, decision: Decision) {
+        let _ = self.decision.set(decision);
+    }
+
+    /// What the policy said of it; nothing where there is no policy, or nothing to decide.
+    pub fn decision(&self) -> Option<&Decision> {
+        self.decision.get()
     }
 
     /// The server had it for so long.

@@ -4,7 +4,7 @@ use std::{
     fmt,
     hash::{Hash, Hasher},
     str::FromStr,
-    sync::Arc,
+    sync::{Arc, LazyLock},
     time::Duration,
 };
 
@@ -94,9 +94,10 @@ impl Principal {
         Self { identity: Arc::new(identity), expires }
     }
 
-    /// Whoever reaches an endpoint that asks for no credential.
+    /// Whoever reaches an endpoint that asks for no credential. One for all, so that what is known of one is known of the next.
     pub fn anonymous() -> Self {
-        Self::new("anonymous")
+        static ANONYMOUS: LazyLock<Principal> = LazyLock::new(|| Principal::new("anonymous"));
+        ANONYMOUS.clone()
     }
 
     /// The id, to be kept.
@@ -112,6 +113,12 @@ impl Principal {
     /// What is known about it.
     pub fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    /// Stands for all that is known about it, for as long as a clone of it is kept: two credentials of one principal may say different
+    /// things, and then differ here.
+    pub fn face(&self) -> usize {
+        Arc::as_ptr(&self.identity).addr()
     }
 
     /// Whether its token may be used for `scope`.

@@ -23,6 +23,8 @@ pub enum Fault {
     BadState(&'static str),
     /// The caller: the request needs a client capability that it did not declare.
     MissingCapability(Raw),
+    /// The caller: they may use this, but not in this way. What they may not use at all is not there for them.
+    Denied,
     /// The caller: the token lacks scopes. All that the call needs, so that one step-up is enough.
     Scope(Arc<[String]>),
     /// The caller: a question of the server was not answered, or could not be. The sentence says which.
@@ -160,6 +162,7 @@ impl Fault {
             Self::UnknownMethod(_) => "unknown_method",
             Self::UnknownTarget(..) | Self::ResourceNotFound(_) => "not_found",
             Self::MissingCapability(_) => "missing_capability",
+            Self::Denied => "denied",
             Self::Scope(_) => "insufficient_scope",
             Self::Unanswered(_) => "unanswered",
             Self::Limited(..) => "limited",

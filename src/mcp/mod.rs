@@ -7,6 +7,7 @@
 mod call;
 mod caller;
 mod catalog;
+mod decision;
 mod fault;
 mod filter;
 mod list;
@@ -22,6 +23,7 @@ mod value;
 pub use call::{Call, Completion, Invoke, Mirrored, Op, ProgressInterest, Reference, Trace, Verb};
 pub use caller::{Caller, Capabilities, Identity, Level, LogInterest, Principal, PrincipalKind, Profile};
 pub use catalog::{CacheHint, CacheScope, Catalog, Entry, Page, Rendering};
+pub use decision::{Decision, Ruling};
 pub use fault::{Fault, Limit, Per, SetLimit, UpstreamFault};
 pub use filter::Filter;
 pub use list::ListKind;

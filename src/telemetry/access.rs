@@ -26,6 +26,10 @@ pub struct Access<'a> {
     pub principal: &'a str,
     /// `modern` or `legacy`.
     pub era: &'static str,
+    /// What the policy said of it.
+    pub decision: Option<&'static str>,
+    /// The rule that said so.
+    pub rule: Option<&'a str>,
     /// How it ended, in the words of the metrics.
     pub outcome: &'static str,
     /// The HTTP status.
@@ -62,6 +66,8 @@ impl Access<'_> {
             server = self.server,
             principal = self.principal,
             era = self.era,
+            decision = self.decision,
+            rule = self.rule,
             outcome = self.outcome,
             trace_id = self.trace_id,
             status = self.status,
@@ -84,6 +90,8 @@ impl Access<'_> {
             ("server", self.server),
             ("principal", Some(self.principal)),
             ("era", Some(self.era)),
+            ("decision", self.decision),
+            ("rule", self.rule),
             ("outcome", Some(self.outcome)),
             ("trace_id", self.trace_id),
         ];

@@ -143,6 +143,8 @@ labels! {
         MissingCapability = "missing_capability",
         /// The token lacks a scope.
         Scope = "insufficient_scope",
+        /// The policy does not allow it.
+        Denied = "denied",
         /// Beyond a limit.
         Limited = "limited",
         /// The server's own error.

@@ -109,6 +109,8 @@ impl Account {
             server: self.trace.server(),
             principal: &self.principal,
             era: self.era.name(),
+            decision: self.trace.decision().map(|decision| decision.ruling.name()),
+            rule: self.trace.decision().and_then(|decision| decision.rule.as_deref()),
             outcome,
             status,
             bytes_in: whole(self.bytes_in),

@@ -37,6 +37,7 @@ pub fn fault(fault: &Fault, verb: Option<Verb>, revision: Revision, capabilities
             Some(Verb::CallTool) => Told::ToolError((*reason).to_owned()),
             _ => error(code::INTERNAL_ERROR, (*reason).to_owned()),
         },
+        Fault::Denied => Told::Error(code::denied()),
         Fault::Scope(needed) => Told::Error(code::scope(needed)),
         Fault::Upstream(upstream) => relayed(upstream, verb, revision, capabilities),
         Fault::Limited(limit, after) => Told::Error(code::limited(limit, *after)),

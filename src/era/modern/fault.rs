@@ -43,6 +43,7 @@ pub fn fault(fault: &Fault) -> (u16, ErrorObject, Option<Duration>) {
                 None,
             )
         }
+        Fault::Denied => (200, code::denied(), None),
         // RFC 6750 section 3.1; the challenge is the front's to add.
         Fault::Scope(needed) => (403, code::scope(needed), None),
         Fault::Unanswered(reason) => plain(200, code::INTERNAL_ERROR, (*reason).to_owned()),

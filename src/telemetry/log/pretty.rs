@@ -138,6 +138,8 @@ mod tests {
             server: Some("files"),
             principal: "anonymous",
             era: "modern",
+            decision: None,
+            rule: None,
             outcome: "ok",
             status: 200,
             bytes_in: 1,
