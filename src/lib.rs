@@ -14,6 +14,7 @@ pub mod guard;
 pub mod jsonrpc;
 pub mod limit;
 pub mod mcp;
+pub mod network;
 pub mod policy;
 pub mod redact;
 pub mod route;

@@ -16,7 +16,7 @@ use crate::{
     clock,
     config::settings::Settings,
     upstream::{
-        settings::{HttpSettings, HttpTransport},
+        settings::{EgressSettings, HttpSettings, HttpTransport},
         wire::http::{Client, Outgoing},
     },
 };
@@ -32,20 +32,23 @@ const MAX_CONNECTIONS: usize = 256;
 
 /// The authentication by these settings.
 pub(super) fn auth(settings: &Settings) -> Result<Auth, KeyFault> {
-    let fetch: Arc<dyn Fetch> = Arc::new(Web::default());
+    let fetch: Arc<dyn Fetch> = Arc::new(Web::new(settings.egress.clone()));
     Auth::new(settings.auth.clone(), &fetch)
 }
 
 /// The web. Follows no redirect, and keeps no HTTP/1.1 connection: one that its peer closed would fail a request that must not fail.
-#[derive(Default)]
-struct Web(Mutex<HashMap<Place, (Arc<Client>, Instant)>>);
+struct Web {
+    egress: Arc<EgressSettings>,
+    clients: Mutex<HashMap<Place, (Arc<Client>, Instant)>>,
+}
 
-/// Where requests go, and whom to trust there.
+/// Where requests go, whom to trust there, and who named it: what a message named never goes over what the operator's word opened.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Place {
     scheme: Option<String>,
     authority: Option<Authority>,
     ca: Option<PathBuf>,
+    named_by: Option<String>,
 }
 
 impl Fetch for Web {
@@ -58,6 +61,10 @@ impl Fetch for Web {
 }
 
 impl Web {
+    fn new(egress: EgressSettings) -> Self {
+        Self { egress: Arc::new(egress), clients: Mutex::default() }
+    }
+
     async fn fetch(&self, request: FetchRequest) -> Result<FetchAnswer, FetchFault> {
         let url: Uri = request.url.parse().map_err(|_| FetchFault::Address)?;
         // Also what an issuer's metadata names must not lead away from TLS.
@@ -80,24 +87,38 @@ impl Web {
             scheme: url.scheme_str().map(str::to_owned),
             authority: url.authority().cloned(),
             ca: request.ca.clone(),
+            named_by: request.named_by.clone(),
         };
         let now = clock::now();
-        let mut clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((client, made)) = clients.get(&place)
             && now.saturating_duration_since(*made) < TRUST_TTL
         {
             return Ok(client.clone());
         }
-        let client = Client::new(&client_settings(url.clone(), request), MAX_BYTES).map_err(|fault| {
-            tracing::warn!(%fault, "an authority cannot be asked");
-            FetchFault::Address
-        })?;
+        let client = self.new_client(url, request)?;
         if clients.len() >= MAX_PLACES {
             clients.clear();
         }
         let client = Arc::new(client);
         clients.insert(place, (client.clone(), now));
         Ok(client)
+    }
+
+    /// What a message names leads neither away from TLS nor into the network behind this gateway.
+    fn new_client(&self, url: &Uri, request: &FetchRequest) -> Result<Client, FetchFault> {
+        let settings = client_settings(url.clone(), request);
+        let client = match &request.named_by {
+            None => Client::new(&settings, MAX_BYTES),
+            Some(by) => {
+                let by: Uri = by.parse().map_err(|_| FetchFault::Address)?;
+                Client::learned(&settings, &by, &self.egress, MAX_BYTES)
+            }
+        };
+        client.map_err(|fault| {
+            tracing::warn!(%fault, "an authority cannot be asked");
+            FetchFault::Address
+        })
     }
 }
 

@@ -155,7 +155,7 @@ impl Kept {
         };
         match self.gateway.reload(&loaded.settings) {
             Ok(removed) => {
-                if loaded.settings.auth != settings.auth {
+                if (&loaded.settings.auth, &loaded.settings.egress) != (&settings.auth, &settings.egress) {
                     self.gate.set(auth);
                 }
                 set_paths(&self.paths, &loaded.settings);

@@ -35,6 +35,8 @@ pub struct FetchRequest {
     pub ca: Option<PathBuf>,
     /// How long it may take in all.
     pub patience: Duration,
+    /// The configured address whose messages named `url`; the operator did when absent.
+    pub named_by: Option<String>,
 }
 
 /// The content of a request. It may hold a token, so that it does not print.
@@ -74,7 +76,13 @@ pub enum FetchFault {
 impl FetchRequest {
     /// A GET with nothing special about it.
     pub const fn get(url: String) -> Self {
-        Self { url, content: FetchContent::None, authorization: None, ca: None, patience: PATIENCE }
+        Self { url, content: FetchContent::None, authorization: None, ca: None, patience: PATIENCE, named_by: None }
+    }
+
+    /// The same to an address that a message from `by` named: it is not trusted to lead anywhere but to public hosts.
+    #[must_use]
+    pub fn named_by(self, by: &str) -> Self {
+        Self { named_by: Some(by.to_owned()), ..self }
     }
 
     /// The content of a 200 answer.

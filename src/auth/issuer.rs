@@ -103,11 +103,11 @@ impl Issuer {
     }
 
     async fn fetch_keys(&self) -> Result<Vec<Arc<Key>>, FetchFault> {
-        let url = match &self.settings.keys_url {
-            Some(url) => url.clone(),
-            None => self.discover().await?,
+        let request = match &self.settings.keys_url {
+            Some(url) => FetchRequest::get(url.clone()),
+            None => FetchRequest::get(self.discover().await?).named_by(&self.settings.issuer),
         };
-        let set = FetchRequest::get(url).content_from(&*self.fetch).await?;
+        let set = request.content_from(&*self.fetch).await?;
         // One key of a kind that nobody here knows does not spoil the others.
         let set: serde_json::Value = serde_json::from_slice(&set).map_err(|_| FetchFault::Content)?;
         let listed = set.get("keys").and_then(|keys| keys.as_array()).ok_or(FetchFault::Content)?;

@@ -9,7 +9,7 @@ use crate::{
     limit::settings::LimitSettings,
     redact::Redacted,
     route::settings::EndpointSettings,
-    upstream::settings::UpstreamSettings,
+    upstream::settings::{EgressSettings, UpstreamSettings},
 };
 
 pub use crate::upstream::settings::ListSettings;
@@ -23,6 +23,8 @@ pub struct Settings {
     pub auth: AuthSettings,
     /// How often, and how much at once.
     pub limits: LimitSettings,
+    /// Where addresses may lead that a server or issuer names.
+    pub egress: EgressSettings,
     /// Where health and metrics are served; nowhere when absent.
     pub admin: Option<SocketAddr>,
     /// Rules of the HTTP side.

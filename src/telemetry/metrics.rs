@@ -61,6 +61,8 @@ pub struct Metrics {
     pub refused: PerLabel<Limit>,
     /// Requests that did not come in, by reason.
     pub unauthenticated: PerLabel<Unauthenticated>,
+    /// Connections to an address that a peer's message named, refused because it was neither public nor allowed.
+    pub egress_refused: Counter,
     /// Bytes of bodies exchanged with clients.
     pub bytes: PerLabel<Direction>,
     /// Reloads of the configuration.
@@ -87,6 +89,7 @@ impl Metrics {
             limit_keys: plain(r, "limit_keys", "Names that the limits of the configuration tell apart"),
             refused: PerLabel::register(r, "refused_by_limit", "What was refused because of a limit", "limit", None),
             unauthenticated: PerLabel::register(r, "unauthenticated", "Requests that did not come in", "reason", None),
+            egress_refused: plain(r, "egress_refused", "Addresses named by messages that were not connected to"),
             bytes: PerLabel::register(r, "http", "Bodies exchanged with clients", "direction", Some(Unit::Bytes)),
             config_reloads: PerLabel::register(r, "config_reloads", "Reloads of the configuration", "result", None),
             servers: Servers::register(r, UPSTREAM_BUCKETS_S),

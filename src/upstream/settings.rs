@@ -2,11 +2,14 @@
 //!
 //! Equality is meaningful: a reload keeps an upstream running exactly when its settings are equal to the old ones.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, str::FromStr, time::Duration};
 
 use http::{HeaderName, HeaderValue, Uri};
 
-use crate::redact::Redacted;
+use crate::{
+    network::{Network, NetworkFault},
+    redact::Redacted,
+};
 
 /// One upstream server.
 #[derive(Clone, Debug, PartialEq)]
@@ -87,6 +90,43 @@ impl HttpSettings {
             })
             .collect()
     }
+}
+
+/// Where addresses that a peer's message named may lead, beside public ones.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EgressSettings {
+    /// Each by itself.
+    pub allow: Vec<Allowed>,
+}
+
+/// What an address may lead to although it is not public.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Allowed {
+    /// A block of addresses, whatever they are called.
+    Network(Network),
+    /// A host, whatever addresses it has.
+    Host(String),
+}
+
+/// What has digits and dots, colons or a slash is a block; anything else a host.
+impl FromStr for Allowed {
+    type Err = NetworkFault;
+
+    fn from_str(text: &str) -> Result<Self, NetworkFault> {
+        match text.parse() {
+            Ok(network) => Ok(Self::Network(network)),
+            Err(NetworkFault::Address) if is_host(text) => Ok(Self::Host(text.to_owned())),
+            Err(fault) => Err(fault),
+        }
+    }
+}
+
+/// Labels of letters, digits, hyphens and underscores (RFC 1123 section 2.1), not all of them numbers: that would be a misspelt address.
+fn is_host(text: &str) -> bool {
+    let is_label = |label: &str| {
+        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    };
+    text.split('.').all(is_label) && !text.split('.').all(|label| label.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// Which HTTP transport an upstream speaks.

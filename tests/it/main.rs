@@ -17,6 +17,7 @@ mod auth;
 mod conversation;
 mod crosstalk;
 mod crowd;
+mod egress;
 mod era;
 mod failure;
 mod fidelity;

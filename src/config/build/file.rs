@@ -22,7 +22,7 @@ use crate::{
     dialogue::ParkSettings,
     downstream::settings::{HttpSettings, ListenerSettings, SessionSettings, TlsSettings},
     redact::Redacted,
-    upstream::settings::UpstreamSettings,
+    upstream::settings::{EgressSettings, UpstreamSettings},
 };
 
 /// The shortest sealing key: 32 characters of base64 carry 192 bits.
@@ -38,6 +38,7 @@ pub(in crate::config) fn settings(keys: FileKeys, reader: &mut Reader<'_>) -> Se
     Settings {
         auth: auth::settings(&keys, &listener, reader),
         limits: limit::settings(&keys, reader),
+        egress: EgressSettings { allow: values(section(keys.egress.clone()).allow) },
         admin: admin(&keys, &listener, reader),
         http: http(section(keys.http.clone())),
         sessions: sessions(&section(keys.sessions.clone())),

@@ -2,6 +2,7 @@
 
 use super::{
     auth::AuthKeys,
+    egress::EgressKeys,
     endpoint::EndpointKeys,
     http::{HttpKeys, QuestionKeys, SessionKeys},
     limit::{LimitKeys, LimitTableKeys},
@@ -36,6 +37,8 @@ section! {
         limits "limits": List<LimitKeys>,
         /// How much `limits` remember.
         limit_table "limitTable": LimitTableKeys,
+        /// Where the addresses may lead that servers and issuers name.
+        egress "egress": EgressKeys,
         /// Limits and rules of the side that clients connect to.
         http "http": HttpKeys,
         /// Limits of the sessions of clients up to revision 2025-11-25.

@@ -4,6 +4,7 @@
 
 mod admin;
 mod auth;
+mod egress;
 mod endpoint;
 mod file;
 mod http;

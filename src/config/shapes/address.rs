@@ -5,10 +5,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 use http::uri::{Authority, Uri};
 use serde_json::{Value as Json, json};
 
-use crate::config::{
-    place::Place,
-    shape::{Reader, Shape},
-    tree::Node,
+use crate::{
+    config::{
+        place::Place,
+        shape::{Reader, Shape},
+        tree::Node,
+    },
+    upstream::settings::Allowed,
 };
 
 /// An address and a port.
@@ -93,5 +96,32 @@ impl Shape for Host {
 
     fn show(value: &String) -> Json {
         value.as_str().into()
+    }
+}
+
+/// What the gateway may connect to: a block of addresses, or a host.
+pub(in crate::config) enum Outside {}
+
+impl Shape for Outside {
+    type Value = Allowed;
+
+    fn read(node: &Node, place: &Place, reader: &mut Reader<'_>) -> Option<Allowed> {
+        const WANTED: &str = "a block of addresses such as 10.0.0.0/8, or a host such as idp.example";
+        let allowed = reader.text(node, place, WANTED)?.parse().ok();
+        if allowed.is_none() {
+            reader.unexpected(node, place, WANTED);
+        }
+        allowed
+    }
+
+    fn schema() -> Json {
+        json!({ "type": "string" })
+    }
+
+    fn show(value: &Allowed) -> Json {
+        match value {
+            Allowed::Network(network) => network.to_string().into(),
+            Allowed::Host(host) => host.as_str().into(),
+        }
     }
 }

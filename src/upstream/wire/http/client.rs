@@ -15,9 +15,10 @@ use super::{
     multiplexed::{Multiplexed, Requests},
     origin::{Form, Origin},
     pool::{Lease, Pool, Slot},
+    reach::Reach,
     transport::Transport,
 };
-use crate::upstream::settings::HttpSettings;
+use crate::upstream::settings::{EgressSettings, HttpSettings};
 
 /// Headers that belong to the connection or promise what this client does not do; a request's own are taken out.
 const NOT_FORWARDED: [HeaderName; 6] = [
@@ -90,8 +91,32 @@ impl Client {
     /// # Errors
     /// See [`ClientFault`]. For `https` the trusted authorities are read here, once.
     pub fn new(settings: &HttpSettings, max_message_bytes: usize) -> Result<Self, ClientFault> {
+        Self::reaching(Origin::parse(&settings.url)?, Reach::Anywhere, settings, max_message_bytes)
+    }
+
+    /// The same for an address that a peer's message named. `by` is the configured address that led here, over however many messages.
+    /// Unless both are of one origin, the scheme must be `https` and what the name leads to public, or allowed by `egress`.
+    ///
+    /// # Errors
+    /// See [`ClientFault`]; where the name leads is judged at each connection: [`HttpFault::Forbidden`].
+    pub fn learned(
+        settings: &HttpSettings,
+        by: &Uri,
+        egress: &Arc<EgressSettings>,
+        max_message_bytes: usize,
+    ) -> Result<Self, ClientFault> {
         let origin = Origin::parse(&settings.url)?;
-        let dialer = Dialer::new(&origin, settings)?;
+        let reach = Reach::learned(&origin, &Origin::parse(by)?, egress)?;
+        Self::reaching(origin, reach, settings, max_message_bytes)
+    }
+
+    fn reaching(
+        origin: Origin,
+        reach: Reach,
+        settings: &HttpSettings,
+        max_message_bytes: usize,
+    ) -> Result<Self, ClientFault> {
+        let dialer = Dialer::new(&origin, reach, settings)?;
         Ok(Self {
             headers: settings.header_values(),
             multiplexed: dialer.speaks_tls().then(Multiplexed::new),

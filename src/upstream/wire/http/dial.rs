@@ -3,6 +3,7 @@
 use std::{
     io,
     net::{IpAddr, SocketAddr},
+    pin::Pin,
     time::Duration,
 };
 
@@ -16,10 +17,11 @@ use tokio_rustls::TlsConnector;
 use super::{
     fault::{ClientFault, HttpFault, Phase},
     origin::Origin,
+    reach::Reach,
     tls::{self, ALPN_HTTP2},
     transport::Transport,
 };
-use crate::upstream::settings::HttpSettings;
+use crate::{telemetry::metrics::METRICS, upstream::settings::HttpSettings};
 
 /// Which HTTP version ALPN settled on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,11 +34,19 @@ pub(super) struct Dialer {
     host: Box<str>,
     port: u16,
     tls: Option<(TlsConnector, ServerName<'static>)>,
+    reach: Reach,
+    lookup: Lookup,
     timeout: Duration,
 }
 
+/// How a name is looked up.
+pub(super) type Lookup = fn(&str, u16) -> Addresses<'_>;
+
+/// Addresses on their way.
+pub(super) type Addresses<'a> = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'a>>;
+
 impl Dialer {
-    pub(super) fn new(origin: &Origin, settings: &HttpSettings) -> Result<Self, ClientFault> {
+    pub(super) fn new(origin: &Origin, reach: Reach, settings: &HttpSettings) -> Result<Self, ClientFault> {
         let tls = match origin.is_https() {
             false => None,
             true => {
@@ -44,7 +54,13 @@ impl Dialer {
                 Some((tls::connector(settings.ca.as_deref())?, name))
             }
         };
-        Ok(Self { host: origin.host().into(), port: origin.port(), tls, timeout: settings.connect_timeout })
+        let (host, port) = (origin.host().into(), origin.port());
+        Ok(Self { host, port, tls, reach, lookup: by_the_system, timeout: settings.connect_timeout })
+    }
+
+    #[cfg(test)]
+    pub(super) fn looking_up(self, lookup: Lookup) -> Self {
+        Self { lookup, ..self }
     }
 
     pub(super) fn speaks_tls(&self) -> bool {
@@ -74,7 +90,7 @@ impl Dialer {
 
     /// One address after the other, each with its share of the remaining time, so that a dead first one leaves time for the next.
     async fn tcp(&self, deadline: Instant) -> Result<TcpStream, HttpFault> {
-        let addresses = self.lookup().await.map_err(HttpFault::Connect)?;
+        let addresses = self.addresses().await?;
         let mut fault = HttpFault::Connect(io::Error::from(io::ErrorKind::NotFound));
         for (tried, address) in addresses.iter().enumerate() {
             let left = u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
@@ -92,12 +108,28 @@ impl Dialer {
         Err(fault)
     }
 
-    async fn lookup(&self) -> io::Result<Vec<SocketAddr>> {
-        match self.host.parse::<IpAddr>() {
-            Ok(address) => Ok(vec![SocketAddr::new(address, self.port)]),
-            Err(_) => Ok(lookup_host((&*self.host, self.port)).await?.collect()),
+    /// Where the name leads, as far as this client may go: looked up once, and these very addresses are connected to.
+    async fn addresses(&self) -> Result<Vec<SocketAddr>, HttpFault> {
+        let mut addresses = match self.host.parse::<IpAddr>() {
+            Ok(address) => vec![SocketAddr::new(address, self.port)],
+            Err(_) => (self.lookup)(&self.host, self.port).await.map_err(HttpFault::Connect)?,
+        };
+        let found = addresses.len();
+        addresses.retain(|address| self.reach.permits(&self.host, *address));
+        if addresses.is_empty() && found > 0 {
+            METRICS.egress_refused.inc();
+            tracing::warn!(
+                host = &*self.host,
+                "a message named an address that is not public; `egress.allow` may allow it"
+            );
+            return Err(HttpFault::Forbidden);
         }
+        Ok(addresses)
     }
+}
+
+fn by_the_system(host: &str, port: u16) -> Addresses<'_> {
+    Box::pin(async move { Ok(lookup_host((host, port)).await?.collect()) })
 }
 
 pub(super) fn timed_out(phase: Phase) -> HttpFault {

@@ -14,6 +14,9 @@ pub enum ClientFault {
     /// `user:password@` would be visible in dumps of the URL; a header is the place for it.
     #[error("the URL contains credentials; use a header")]
     Credentials,
+    /// A peer named it, and it is neither `https` nor on the peer's own machine.
+    #[error("an address that a message named is fetched over https only")]
+    Plain,
     /// The `ca` file cannot be read or holds no certificate.
     #[error("the authority's file cannot be used")]
     Authority(#[source] rustls::pki_types::pem::Error),
@@ -31,6 +34,9 @@ pub enum HttpFault {
     /// No TCP connection came about: nothing was sent.
     #[error("cannot connect")]
     Connect(#[source] io::Error),
+    /// A peer's message named the host, and it has no address that is public or allowed by `egress`: nothing was sent.
+    #[error("a message named the host, and its address is neither public nor allowed by `egress`")]
+    Forbidden,
     /// The TLS handshake failed: nothing was sent.
     #[error("TLS handshake failed")]
     Tls(#[source] io::Error),
@@ -86,7 +92,7 @@ impl HttpFault {
     /// Whether the upstream has certainly not seen the request, so that sending it again cannot do anything twice.
     pub fn never_reached_upstream(&self) -> bool {
         match self {
-            Self::Connect(_) | Self::Tls(_) | Self::NotSent(_) | Self::Timeout { .. } => true,
+            Self::Connect(_) | Self::Forbidden | Self::Tls(_) | Self::NotSent(_) | Self::Timeout { .. } => true,
             Self::Protocol(violation) => matches!(violation, Violation::OtherOrigin),
             Self::Reset(_) | Self::TooLarge { .. } => false,
         }

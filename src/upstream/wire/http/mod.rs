@@ -15,6 +15,7 @@ mod link;
 mod multiplexed;
 mod origin;
 mod pool;
+mod reach;
 mod relay;
 mod tls;
 mod transport;

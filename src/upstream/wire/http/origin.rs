@@ -1,5 +1,7 @@
 //! Where requests go: scheme, host and port of one upstream, and the forms in which HTTP writes them.
 
+use std::net::IpAddr;
+
 use http::{
     HeaderValue, Request, Uri, Version, header,
     uri::{Authority, PathAndQuery, Scheme},
@@ -63,6 +65,17 @@ impl Origin {
 
     pub(super) fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Whether it is on this machine: an address of it, or the one name that needs no resolver (RFC 6761 section 6.3).
+    pub(super) fn is_here(&self) -> bool {
+        &*self.host == "localhost"
+            || self.host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+    }
+
+    /// Whether scheme, host and port are those of another (RFC 6454 section 5).
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        (&self.scheme, self.port) == (&other.scheme, other.port) && self.host.eq_ignore_ascii_case(&other.host)
     }
 
     /// The request target of the endpoint itself.
