@@ -18,6 +18,7 @@ use crate::{
         drain::Drain,
         guard::Guard,
         listener::{Bound, Served},
+        proxies::ProxySettings,
         settings::HttpSettings,
     },
     telemetry::METRICS,
@@ -62,6 +63,7 @@ fn limits() -> HttpSettings {
         allowed_origins: Vec::new(),
         allowed_hosts: Vec::new(),
         max_streams: 0,
+        proxies: ProxySettings::default(),
     }
 }
 

@@ -165,7 +165,7 @@ async fn serve(options: Options) -> Result<(), RunError> {
     let serving = listener::serve(
         bound,
         Arc::new(settings.http.clone()),
-        move |request, _peer| service.clone().handle(request),
+        move |request, peer| service.clone().handle(request, peer),
         client_drain,
     );
     let serving = tokio::spawn(serving);

@@ -3,5 +3,6 @@ pub mod drain;
 pub mod exchange;
 pub mod guard;
 pub mod listener;
+pub mod proxies;
 pub mod settings;
 pub mod tls;

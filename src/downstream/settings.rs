@@ -2,6 +2,8 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+use super::proxies::ProxySettings;
+
 /// One listening address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListenerSettings {
@@ -47,6 +49,8 @@ pub struct HttpSettings {
     pub allowed_hosts: Vec<String>,
     /// Subscription streams (`subscriptions/listen`, legacy GET) at the most.
     pub max_streams: usize,
+    /// The proxies in front of the listener.
+    pub proxies: ProxySettings,
 }
 
 /// Limits of legacy sessions.

@@ -1,6 +1,7 @@
 //! What a client wants.
 
 use std::{
+    net::IpAddr,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
@@ -33,15 +34,21 @@ pub struct Call {
 #[derive(Debug, Default)]
 pub struct Trace {
     context: Option<TraceContext>,
+    address: Option<IpAddr>,
     server: OnceLock<Arc<str>>,
     decision: OnceLock<Decision>,
     upstream_us: AtomicU64,
 }
 
 impl Trace {
-    /// Of a call that came with a trace.
-    pub fn within(context: TraceContext) -> Self {
-        Self { context: Some(context), ..Self::default() }
+    /// Of a call that came from there, perhaps with a trace.
+    pub fn new(address: IpAddr, context: Option<TraceContext>) -> Self {
+        Self { context, address: Some(address), ..Self::default() }
+    }
+
+    /// Where the client is, as far as trusted proxies tell. Absent where no client asked.
+    pub const fn address(&self) -> Option<IpAddr> {
+        self.address
     }
 
     /// The trace that the call came with.

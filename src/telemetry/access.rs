@@ -3,7 +3,7 @@
 //! It is written under the target `myelin::access`, so that a filter such as `info,myelin::access=off` switches it off; then it costs a
 //! comparison. It names the call and never its content: no arguments, results, headers or tokens.
 
-use std::{sync::OnceLock, time::Duration};
+use std::{io::Write, net::IpAddr, sync::OnceLock, time::Duration};
 
 use super::lines::{Lines, write_time};
 use crate::clock;
@@ -24,6 +24,8 @@ pub struct Access<'a> {
     pub server: Option<&'a str>,
     /// Whose call it was.
     pub principal: &'a str,
+    /// Where the client is.
+    pub address: Option<IpAddr>,
     /// `modern` or `legacy`.
     pub era: &'static str,
     /// What the policy said of it.
@@ -65,6 +67,7 @@ impl Access<'_> {
             tool = self.target,
             server = self.server,
             principal = self.principal,
+            address = self.address.map(tracing::field::display),
             era = self.era,
             decision = self.decision,
             rule = self.rule,
@@ -100,6 +103,11 @@ impl Access<'_> {
             name_member(out, name);
             // A string always has a JSON form, and writing to a Vec does not fail.
             let _ = serde_json::to_writer(&mut *out, word);
+        }
+        if let Some(address) = self.address {
+            name_member(out, "address");
+            // Writing to a Vec does not fail.
+            let _ = write!(out, "\"{address}\"");
         }
         let numbers = [
             ("status", self.status.into()),

@@ -13,6 +13,7 @@
 #[allow(dead_code, reason = "the kit offers more than today's tests take")]
 mod kit;
 
+mod addresses;
 mod auth;
 mod conversation;
 mod crosstalk;

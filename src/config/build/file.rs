@@ -20,7 +20,10 @@ use crate::{
         shapes::LogWord,
     },
     dialogue::ParkSettings,
-    downstream::settings::{HttpSettings, ListenerSettings, SessionSettings, TlsSettings},
+    downstream::{
+        proxies::{ForwardedHeader, ProxyProtocol, ProxySettings},
+        settings::{HttpSettings, ListenerSettings, SessionSettings, TlsSettings},
+    },
     redact::Redacted,
     upstream::settings::{EgressSettings, UpstreamSettings},
 };
@@ -40,7 +43,7 @@ pub(in crate::config) fn settings(keys: FileKeys, reader: &mut Reader<'_>) -> Se
         limits: limit::settings(&keys, reader),
         egress: EgressSettings { allow: values(section(keys.egress.clone()).allow) },
         admin: admin(&keys, &listener, reader),
-        http: http(section(keys.http.clone())),
+        http: http(section(keys.http.clone()), reader),
         sessions: sessions(&section(keys.sessions.clone())),
         questions: questions(&section(keys.questions.clone())),
         lists: lists(&section(keys.lists.clone())),
@@ -98,7 +101,20 @@ fn admin(keys: &FileKeys, listener: &ListenerSettings, reader: &mut Reader<'_>) 
     Some(address)
 }
 
-fn http(keys: HttpKeys) -> HttpSettings {
+fn http(keys: HttpKeys, reader: &mut Reader<'_>) -> HttpSettings {
+    // What nobody is trusted to say is not read.
+    let unheard = [
+        keys.forwarded_header
+            .as_ref()
+            .filter(|found| found.value != ForwardedHeader::default())
+            .map(|found| &found.place),
+        keys.proxy_protocol.as_ref().filter(|found| found.value == ProxyProtocol::On).map(|found| &found.place),
+    ];
+    for place in unheard.into_iter().flatten().filter(|_| keys.trusted_proxies.is_none()) {
+        reader.report(place, ProblemKind::OfTheOtherWire { beside: "trustedProxies" });
+    }
+    let (header, protocol) = (keys.forwarded_header(), keys.proxy_protocol());
+    let proxies = ProxySettings { trusted: values(keys.trusted_proxies.clone()), header, protocol };
     HttpSettings {
         max_body_bytes: keys.max_body(),
         max_header_bytes: keys.max_headers(),
@@ -112,6 +128,7 @@ fn http(keys: HttpKeys) -> HttpSettings {
         max_streams: keys.max_streams(),
         allowed_origins: values(keys.allowed_origins),
         allowed_hosts: values(keys.allowed_hosts),
+        proxies,
     }
 }
 

@@ -1,9 +1,12 @@
 //! The side that clients connect to: HTTP, sessions, questions.
 
-use crate::config::{
-    defaults,
-    shape::section,
-    shapes::{Bytes, Count, Host, List, Origin, Time},
+use crate::{
+    config::{
+        defaults,
+        shape::section,
+        shapes::{Block, Bytes, Choice, Count, Host, List, Origin, Time},
+    },
+    downstream::proxies::{ForwardedHeader, ProxyProtocol},
 };
 
 section! {
@@ -33,6 +36,13 @@ section! {
         allowed_hosts "allowedHosts": List<Host>,
         /// Streams of change notices at the most.
         max_streams "maxStreams": Count = defaults::MAX_STREAMS,
+        /// The addresses of proxies in front of the gateway that are believed when they say where a request came from: blocks such as
+        /// `10.0.0.0/8`.
+        trusted_proxies "trustedProxies": List<Block>,
+        /// The header in which they say it, and the only one that is looked at.
+        forwarded_header "forwardedHeader": Choice<ForwardedHeader> = ForwardedHeader::XForwardedFor,
+        /// `on` when connections of trusted proxies begin with the PROXY protocol, version 1 or 2.
+        proxy_protocol "proxyProtocol": Choice<ProxyProtocol> = ProxyProtocol::Off,
     }
 }
 

@@ -11,6 +11,7 @@ use crate::{
         shape::{Reader, Shape},
         tree::Node,
     },
+    network::Network,
     upstream::settings::Allowed,
 };
 
@@ -43,6 +44,30 @@ fn parse(text: &str) -> Option<SocketAddr> {
     match text.strip_prefix("localhost:") {
         Some(port) => Some((Ipv4Addr::LOCALHOST, port.parse().ok()?).into()),
         None => text.parse().ok(),
+    }
+}
+
+/// A block of addresses.
+pub(in crate::config) enum Block {}
+
+impl Shape for Block {
+    type Value = Network;
+
+    fn read(node: &Node, place: &Place, reader: &mut Reader<'_>) -> Option<Network> {
+        const WANTED: &str = "a block of addresses such as 10.0.0.0/8 or fd00::/8";
+        let block = reader.text(node, place, WANTED)?.parse().ok();
+        if block.is_none() {
+            reader.unexpected(node, place, WANTED);
+        }
+        block
+    }
+
+    fn schema() -> Json {
+        json!({ "type": "string" })
+    }
+
+    fn show(value: &Network) -> Json {
+        value.to_string().into()
     }
 }
 

@@ -8,7 +8,7 @@ mod switched;
 mod text;
 mod words;
 
-pub(super) use address::{Address, Host, Origin, Outside};
+pub(super) use address::{Address, Block, Host, Origin, Outside};
 pub(super) use collection::{List, Mapping, OneOrMany};
 pub(super) use pace::PaceWord;
 pub(super) use quantity::{Bytes, CallTime, Count, Date, Time, written_duration};

@@ -14,6 +14,7 @@ use crate::{
         shape::{Reader, Shape, got},
         tree::Node,
     },
+    downstream::proxies::{ForwardedHeader, ProxyProtocol},
     mcp::Per,
     route::settings::Names,
     upstream::settings::{EraHint, Isolation},
@@ -60,6 +61,17 @@ impl Words for EraHint {
 impl Words for Isolation {
     const WORDS: &'static [(&'static str, Self)] =
         &[("shared", Self::Shared), ("principal", Self::Principal), ("session", Self::Session)];
+}
+
+impl Words for ForwardedHeader {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("x-forwarded-for", Self::XForwardedFor), ("forwarded", Self::Forwarded)];
+}
+
+impl Words for ProxyProtocol {
+    /// `true` and `false` are what a YAML 1.1 reader, Helm's for one, makes of `on` and `off`.
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("off", Self::Off), ("on", Self::On), ("false", Self::Off), ("true", Self::On)];
 }
 
 impl Words for Per {

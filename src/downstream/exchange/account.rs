@@ -1,6 +1,7 @@
 //! What is counted and logged of a call, whatever way it ends.
 
 use std::{
+    net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -108,6 +109,7 @@ impl Account {
             target: self.target.as_deref(),
             server: self.trace.server(),
             principal: &self.principal,
+            address: self.trace.address(),
             era: self.era.name(),
             decision: self.trace.decision().map(|decision| decision.ruling.name()),
             rule: self.trace.decision().and_then(|decision| decision.rule.as_deref()),
@@ -129,22 +131,18 @@ impl Drop for Account {
 }
 
 /// What is learned of a call that came with a trace, or without: the gateway takes the place of the parent in it.
-pub(super) fn trace(context: Option<TraceContext>) -> Arc<Trace> {
-    let Some(context) = context else { return Arc::default() };
-    let span = context.has_trace().then(seal::random_span);
-    // Without randomness the trace goes on as if there were no gateway.
-    Arc::new(Trace::within(match span {
+pub(super) fn trace(address: IpAddr, context: Option<TraceContext>) -> Arc<Trace> {
+    let under = |context: TraceContext| match context.has_trace().then(seal::random_span) {
         Some(Ok(span)) => context.under(span),
+        // Without randomness the trace goes on as if there were no gateway.
         _ => context,
-    }))
+    };
+    Arc::new(Trace::new(address, context.map(under)))
 }
 
 /// A session's call with the trace that it came with.
-pub(super) fn within(mut call: Call, context: Option<TraceContext>) -> Call {
-    if context.is_some() {
-        call.trace = trace(context);
-    }
-    call
+pub(super) fn within(call: Call, address: IpAddr, context: Option<TraceContext>) -> Call {
+    Call { trace: trace(address, context), ..call }
 }
 
 /// Something was refused because of a limit.

@@ -99,20 +99,23 @@ async fn start(
     stream: &Arc<Stream>,
 ) -> (Vec<Bytes>, JoinSet<()>) {
     let (mut answers, mut running) = (Vec::new(), JoinSet::new());
+    let address = post.visitor.address;
     for element in inbound {
         match element {
             Inbound::Request(request) => {
                 let context = trace::read(request.trace, post.headers);
-                let call = account::within(session.call(request.op, request.progress), context);
+                let call = account::within(session.call(request.op, request.progress), address, context);
                 let mut account = Account::open(&call, Era::Legacy, post.bytes_in);
                 let reply = post.exchange.call(call, &mut account);
                 let pump = Pump::new(session.clone(), request.ticket, reply, account);
                 running.spawn(pump.run_shared(stream.clone()));
             }
-            Inbound::Local(id, local) => answers.push(legacy::local_answer(post.exchange, session, &id, local).await),
+            Inbound::Local(id, local) => {
+                answers.push(legacy::local_answer(post.exchange, session, &id, local, address).await);
+            }
             Inbound::Refused(id, error) => answers.push(front::refusal(id.as_ref(), &error)),
             // A batch has one status, which says nothing of a notification that was not let in.
-            other => drop(legacy::notified(post.exchange, session, other)),
+            other => drop(legacy::notified(post.exchange, session, other, address)),
         }
     }
     (answers, running)

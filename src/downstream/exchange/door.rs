@@ -6,8 +6,9 @@ use http::{Method, Request, Response, StatusCode, request::Parts};
 use hyper::body::Incoming;
 
 use crate::{
+    downstream::listener::Peer,
     era::classify::{Arrival, Limits, classify},
-    mcp::{Limit, Principal},
+    mcp::Limit,
     telemetry::{label, metrics::METRICS},
 };
 
@@ -20,6 +21,7 @@ use super::{
     intake::{self, Accepts, Unreadable},
     legacy, modern,
     paths::Serves,
+    visitor::Visitor,
 };
 
 impl Exchange {
@@ -27,14 +29,14 @@ impl Exchange {
     ///
     /// # Cancel safety
     /// Dropped, it cancels a modern request; a legacy one whose stream began goes on for its client to come back.
-    pub async fn handle(self: Arc<Self>, request: Request<Incoming>) -> Response<Body> {
+    pub async fn handle(self: Arc<Self>, request: Request<Incoming>, peer: Peer) -> Response<Body> {
         let (parts, body) = request.into_parts();
         if let Err(refusal) = self.gate.guard.check(&parts.headers, parts.uri.authority()) {
             return answer::refuse(refusal.status(), &refusal.to_string());
         }
         let cors = self.gate.guard.cors(&parts.headers);
         let mut response =
-            if parts.method == Method::OPTIONS { self.preflight(&parts) } else { self.serve(parts, body).await };
+            if parts.method == Method::OPTIONS { self.preflight(&parts) } else { self.serve(parts, body, peer).await };
         if let Some(cors) = cors {
             response.headers_mut().extend(cors);
         }
@@ -52,19 +54,21 @@ impl Exchange {
         }
     }
 
-    async fn serve(self: Arc<Self>, parts: Parts, body: Incoming) -> Response<Body> {
+    async fn serve(self: Arc<Self>, parts: Parts, body: Incoming, peer: Peer) -> Response<Body> {
         let Some(serves) = self.paths.find(parts.uri.path()) else {
             let metadata = self.gate.metadata(&parts, &self.paths);
             return metadata
                 .unwrap_or_else(|| answer::refuse(StatusCode::NOT_FOUND, "There is no endpoint at this path"));
         };
+        let address = self.http.proxies.client(peer.address.ip(), &parts.headers);
         // Before a byte of the body is read: whoever is nobody costs nothing.
         let principal = match self.gate.admit(&parts, serves.endpoint()).await {
             Ok(principal) => principal,
             Err(response) => return *response,
         };
         let endpoint = serves.endpoint().clone();
-        let mut response = self.clone().let_in(&parts, body, principal, serves).await;
+        let visitor = Visitor { principal, endpoint: endpoint.clone(), address };
+        let mut response = self.clone().let_in(&parts, body, visitor, serves).await;
         self.gate.challenge(&mut response, &parts, &endpoint);
         response
     }
@@ -73,22 +77,22 @@ impl Exchange {
         self: Arc<Self>,
         parts: &Parts,
         body: Incoming,
-        principal: Principal,
+        visitor: Visitor,
         serves: Serves,
     ) -> Response<Body> {
         match (serves, &parts.method) {
-            (Serves::Endpoint(endpoint), &Method::POST) => self.post(parts, body, principal, endpoint).await,
-            (Serves::Endpoint(endpoint), &Method::GET) => match self.without_body(parts, principal, endpoint) {
+            (Serves::Endpoint(_), &Method::POST) => self.post(parts, body, visitor).await,
+            (Serves::Endpoint(_), &Method::GET) => match self.without_body(parts, visitor) {
                 Ok(post) => legacy::open_stream(&post).await,
                 Err(response) => response,
             },
-            (Serves::Endpoint(endpoint), &Method::DELETE) => match self.without_body(parts, principal, endpoint) {
+            (Serves::Endpoint(_), &Method::DELETE) => match self.without_body(parts, visitor) {
                 Ok(post) => legacy::delete(&post),
                 Err(response) => response,
             },
-            (Serves::Sse(endpoint), &Method::GET) => http_sse::open(&self, principal, endpoint),
-            (Serves::Messages(endpoint), &Method::POST) => match self.read(body).await {
-                Ok(content) => http_sse::message(&self, &principal, &endpoint, parts, content).await,
+            (Serves::Sse(_), &Method::GET) => http_sse::open(&self, visitor),
+            (Serves::Messages(_), &Method::POST) => match self.read(body).await {
+                Ok(content) => http_sse::message(&self, &visitor, parts, content).await,
                 Err(response) => response,
             },
             (Serves::Endpoint(_), _) => answer::method_not_allowed("POST, GET, DELETE"),
@@ -111,8 +115,7 @@ impl Exchange {
     fn without_body<'a>(
         self: &'a Arc<Self>,
         parts: &'a Parts,
-        principal: Principal,
-        endpoint: Arc<str>,
+        visitor: Visitor,
     ) -> Result<legacy::Post<'a>, Response<Body>> {
         let version = parts.headers.get("mcp-protocol-version").and_then(|version| version.to_str().ok());
         match version {
@@ -126,16 +129,10 @@ impl Exchange {
             _ => (),
         }
         let accepts = Accepts::read(&parts.headers);
-        Ok(legacy::Post { exchange: self, headers: &parts.headers, principal, endpoint, accepts, bytes_in: 0 })
+        Ok(legacy::Post { exchange: self, headers: &parts.headers, visitor, accepts, bytes_in: 0 })
     }
 
-    async fn post(
-        self: Arc<Self>,
-        parts: &Parts,
-        body: Incoming,
-        principal: Principal,
-        endpoint: Arc<str>,
-    ) -> Response<Body> {
+    async fn post(self: Arc<Self>, parts: &Parts, body: Incoming, visitor: Visitor) -> Response<Body> {
         let Ok(_slot) = self.slots.try_acquire() else {
             count_refusal(&Limit::Requests);
             return answer::refuse(StatusCode::SERVICE_UNAVAILABLE, "Too many requests in flight; try again");
@@ -159,21 +156,12 @@ impl Exchange {
         };
         let bytes_in = content.len();
         let limits = Limits { depth: self.http.max_depth, batch: self.http.max_batch };
-        let post = |principal, endpoint| legacy::Post {
-            exchange: &self,
-            headers: &parts.headers,
-            principal,
-            endpoint,
-            accepts,
-            bytes_in,
-        };
+        let post = |visitor| legacy::Post { exchange: &self, headers: &parts.headers, visitor, accepts, bytes_in };
         match classify(&parts.headers, content, limits) {
-            Ok(Arrival::Modern(request)) => {
-                modern::answer(&self, *request, principal, endpoint, accepts, bytes_in).await
-            }
+            Ok(Arrival::Modern(request)) => modern::answer(&self, *request, visitor, accepts, bytes_in).await,
             Ok(Arrival::ModernNotification) => answer::empty(StatusCode::ACCEPTED),
-            Ok(Arrival::Legacy(message)) => legacy::answer(post(principal, endpoint), message).await,
-            Ok(Arrival::LegacyBatch(elements)) => batch::answer(post(principal, endpoint), elements).await,
+            Ok(Arrival::Legacy(message)) => legacy::answer(post(visitor), message).await,
+            Ok(Arrival::LegacyBatch(elements)) => batch::answer(post(visitor), elements).await,
             Err(refusal) => answer::refusal(refusal),
         }
     }

@@ -5,6 +5,7 @@
 //! Source: 2024-11-05 basic/transports (HTTP with SSE).
 
 use std::{
+    net::IpAddr,
     sync::{Arc, OnceLock},
     task::{Context, Poll},
 };
@@ -19,7 +20,6 @@ use crate::{
         trace,
     },
     jsonrpc::Message,
-    mcp::Principal,
     seal,
 };
 
@@ -33,10 +33,12 @@ use super::{
     pump::Pump,
     session::keep,
     stream::{Naming, Reader, Stream},
+    visitor::Visitor,
 };
 
 /// GET: opens a stream whose first event says where to POST.
-pub(super) fn open(exchange: &Arc<Exchange>, principal: Principal, endpoint: Arc<str>) -> Response<Body> {
+pub(super) fn open(exchange: &Arc<Exchange>, visitor: Visitor) -> Response<Body> {
+    let Visitor { principal, endpoint, .. } = visitor;
     let Ok(id) = seal::random_id() else { return answer::empty(StatusCode::INTERNAL_SERVER_ERROR) };
     let stream = Stream::new(0, Naming::Unnamed, keep(&exchange.table.settings));
     let folder = endpoint.rsplit_once('/').map_or("", |(folder, _)| folder);
@@ -75,23 +77,24 @@ impl Drop for Held {
 }
 
 /// POST: a message; its answer comes on the stream.
-pub(super) async fn message(
-    exchange: &Arc<Exchange>,
-    principal: &Principal,
-    endpoint: &str,
-    parts: &Parts,
-    body: Bytes,
-) -> Response<Body> {
+pub(super) async fn message(exchange: &Arc<Exchange>, visitor: &Visitor, parts: &Parts, body: Bytes) -> Response<Body> {
     let id = parts.uri.query().unwrap_or_default().split('&').find_map(|pair| pair.strip_prefix("session_id="));
     let connection = id.and_then(|id| exchange.connections.find(id));
-    let is_theirs =
-        |connection: &Arc<Connection>| connection.principal == *principal && *connection.endpoint == *endpoint;
+    let is_theirs = |connection: &Arc<Connection>| {
+        connection.principal == visitor.principal && connection.endpoint == visitor.endpoint
+    };
     let Some(connection) = connection.filter(is_theirs) else {
         return answer::refuse(StatusCode::NOT_FOUND, "There is no such session");
     };
     match Message::parse(body.clone(), exchange.http.max_depth) {
         Ok(message) => {
-            receive(exchange, &connection, front::decode(message), &parts.headers, body.len()).await;
+            receive(
+                exchange,
+                &connection,
+                front::decode(message),
+                Sent { headers: &parts.headers, bytes: body.len(), address: visitor.address },
+            )
+            .await;
             let mut accepted = Response::new(Body::full(Bytes::from_static(b"Accepted")));
             *accepted.status_mut() = StatusCode::ACCEPTED;
             accepted
@@ -100,18 +103,21 @@ pub(super) async fn message(
     }
 }
 
-async fn receive(
-    exchange: &Arc<Exchange>,
-    connection: &Arc<Connection>,
-    inbound: Inbound,
-    headers: &HeaderMap,
-    bytes_in: usize,
-) {
+/// What came with a message.
+struct Sent<'a> {
+    headers: &'a HeaderMap,
+    bytes: usize,
+    address: IpAddr,
+}
+
+async fn receive(exchange: &Arc<Exchange>, connection: &Arc<Connection>, inbound: Inbound, sent: Sent<'_>) {
+    let Sent { headers, bytes, address } = sent;
     let stream = connection.stream.clone();
     match (connection.session.get(), inbound) {
         (None, Inbound::Initialize(initialize)) => {
             let (principal, endpoint) = (connection.principal.clone(), connection.endpoint.clone());
-            match legacy::handshake(exchange, principal, endpoint, initialize, Some(stream.clone())).await {
+            let visitor = Visitor { principal, endpoint, address };
+            match legacy::handshake(exchange, visitor, initialize, Some(stream.clone())).await {
                 Ok((session, body)) => {
                     stream.push(body);
                     // The stream is read already: what is heard from now on reaches it.
@@ -124,20 +130,20 @@ async fn receive(
         (Some(session), Inbound::Request(request)) => {
             session.touch();
             let context = trace::read(request.trace, headers);
-            let call = account::within(session.call(request.op, request.progress), context);
-            let mut account = Account::open(&call, Era::Legacy, bytes_in);
+            let call = account::within(session.call(request.op, request.progress), address, context);
+            let mut account = Account::open(&call, Era::Legacy, bytes);
             let reply = exchange.call(call, &mut account);
             session.spawn(Pump::new(session.clone(), request.ticket, reply, account).run_shared(stream));
         }
         (Some(session), Inbound::Local(id, local)) => {
-            stream.push(legacy::local_answer(exchange, session, &id, local).await);
+            stream.push(legacy::local_answer(exchange, session, &id, local, address).await);
         }
         (_, Inbound::Refused(id, error)) => stream.push(front::refusal(id.as_ref(), &error)),
         (None, Inbound::Request(request)) => {
             stream.push(front::refusal(Some(&request.ticket.id), &crate::era::legacy::session_unknown()));
         }
         // It was accepted already: one that is not let in is gone.
-        (Some(session), other) => drop(legacy::notified(exchange, session, other)),
+        (Some(session), other) => drop(legacy::notified(exchange, session, other, address)),
         (None, _) => (),
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Source: 2025-11-25 basic/transports and basic/lifecycle; the rows cited as S1…S4 are in docs/eras.md.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
@@ -31,6 +31,7 @@ use super::{
     pump::Pump,
     session::{Opening, Session},
     stream::{Stream, parse_name},
+    visitor::Visitor,
 };
 
 const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
@@ -42,8 +43,7 @@ const LISTENING_PATIENCE: Duration = Duration::from_secs(1);
 pub(super) struct Post<'a> {
     pub(super) exchange: &'a Arc<Exchange>,
     pub(super) headers: &'a HeaderMap,
-    pub(super) principal: Principal,
-    pub(super) endpoint: Arc<str>,
+    pub(super) visitor: Visitor,
     pub(super) accepts: Accepts,
     pub(super) bytes_in: usize,
 }
@@ -80,7 +80,7 @@ pub(super) fn session(post: &Post<'_>) -> Result<Arc<Session>, Response<Body>> {
         ));
     };
     let id = id.to_str().map_err(|_| unknown())?;
-    post.exchange.table.find(id, &post.principal, &post.endpoint).ok_or_else(unknown)
+    post.exchange.table.find(id, &post.visitor.principal, &post.visitor.endpoint).ok_or_else(unknown)
 }
 
 fn refused(id: Option<&Id>, error: &ErrorObject) -> Response<Body> {
@@ -90,7 +90,7 @@ fn refused(id: Option<&Id>, error: &ErrorObject) -> Response<Body> {
 
 /// Opens a session.
 async fn open(post: Post<'_>, initialize: Initialize) -> Response<Body> {
-    match handshake(post.exchange, post.principal.clone(), post.endpoint.clone(), initialize, None).await {
+    match handshake(post.exchange, post.visitor.clone(), initialize, None).await {
         Ok((session, body)) => {
             let mut response = answer::json(200, body);
             if let Ok(id) = HeaderValue::from_str(&session.id) {
@@ -105,12 +105,12 @@ async fn open(post: Post<'_>, initialize: Initialize) -> Response<Body> {
 /// The handshake: the session it opens and the answer, or the refusal.
 pub(super) async fn handshake(
     exchange: &Exchange,
-    principal: Principal,
-    endpoint: Arc<str>,
+    visitor: Visitor,
     initialize: Initialize,
     own: Option<Arc<Stream>>,
 ) -> Result<(Arc<Session>, Bytes), Bytes> {
     let Initialize { id, revision, capabilities, client_info } = initialize;
+    let Visitor { principal, endpoint, address } = visitor;
     let codec = front::Session { revision, capabilities: capabilities.clone() };
     let fail = |fault: Fault| failed(&id, &fault, &codec);
     let _admission = admit(exchange, &principal, &endpoint).map_err(fail)?;
@@ -119,7 +119,8 @@ pub(super) async fn handshake(
     let caller = Caller { session: Some(session_id.clone()), ..caller };
     let settings = exchange.table.settings.clone();
     let session = Session::open(Opening { id: session_id, endpoint, caller, codec: codec.clone(), settings }, own);
-    let mut reply = exchange.waist.call(session.call(Op::Discover, ProgressInterest::Unwanted));
+    let discover = session.call(Op::Discover, ProgressInterest::Unwanted);
+    let mut reply = exchange.waist.call(account::within(discover, address, None));
     let offer = loop {
         match reply.next().await {
             Event::End(Outcome::Discovered(offer)) => break offer,
@@ -156,9 +157,12 @@ fn admit(exchange: &Exchange, principal: &Principal, endpoint: &str) -> Result<A
 async fn in_session(post: Post<'_>, session: Arc<Session>, inbound: Inbound) -> Response<Body> {
     match inbound {
         Inbound::Request(request) => carry(post, session, *request).await,
-        Inbound::Local(id, local) => answer::json(200, local_answer(post.exchange, &session, &id, local).await),
+        Inbound::Local(id, local) => {
+            let address = post.visitor.address;
+            answer::json(200, local_answer(post.exchange, &session, &id, local, address).await)
+        }
         Inbound::Refused(id, error) => refused(id.as_ref(), &error),
-        other => match notified(post.exchange, &session, other) {
+        other => match notified(post.exchange, &session, other, post.visitor.address) {
             Ok(()) => answer::empty(StatusCode::ACCEPTED),
             Err(fault) => not_taken(fault),
         },
@@ -174,9 +178,14 @@ fn not_taken(fault: Fault) -> Response<Body> {
 }
 
 /// A message that wants no answer. What goes on to servers must be let in by the limits.
-pub(super) fn notified(exchange: &Exchange, session: &Arc<Session>, inbound: Inbound) -> Result<(), Fault> {
+pub(super) fn notified(
+    exchange: &Exchange,
+    session: &Arc<Session>,
+    inbound: Inbound,
+    address: IpAddr,
+) -> Result<(), Fault> {
     let tell = |op| {
-        let call = session.call(op, ProgressInterest::Unwanted);
+        let call = account::within(session.call(op, ProgressInterest::Unwanted), address, None);
         let _admission = admit(exchange, &call.caller.principal, &call.endpoint)?;
         // The waist acts when it is called; there is nothing to wait for.
         drop(exchange.waist.call(call));
@@ -193,14 +202,20 @@ pub(super) fn notified(exchange: &Exchange, session: &Arc<Session>, inbound: Inb
 }
 
 /// What a session answers itself.
-pub(super) async fn local_answer(exchange: &Exchange, session: &Arc<Session>, id: &Id, local: Local) -> Bytes {
+pub(super) async fn local_answer(
+    exchange: &Exchange,
+    session: &Arc<Session>,
+    id: &Id,
+    local: Local,
+    address: IpAddr,
+) -> Bytes {
     match local {
         Local::Ping => front::done(id),
         Local::SetLevel(level) => {
             session.set_level(level);
             front::done(id)
         }
-        Local::Subscribe(uri) => subscribe(exchange, session, id, uri).await,
+        Local::Subscribe(uri) => subscribe(exchange, session, id, uri, address).await,
         Local::Unsubscribe(uri) => {
             session.unsubscribe(&uri);
             front::done(id)
@@ -209,7 +224,7 @@ pub(super) async fn local_answer(exchange: &Exchange, session: &Arc<Session>, id
 }
 
 /// Subscribes: answered when the server granted it.
-async fn subscribe(exchange: &Exchange, session: &Arc<Session>, id: &Id, uri: String) -> Bytes {
+async fn subscribe(exchange: &Exchange, session: &Arc<Session>, id: &Id, uri: String, address: IpAddr) -> Bytes {
     let refuse = |sentence: &str| front::refusal(Some(id), &ErrorObject::new(-32602, sentence));
     let ended = match session.subscribe(&uri) {
         None => {
@@ -219,7 +234,8 @@ async fn subscribe(exchange: &Exchange, session: &Arc<Session>, id: &Id, uri: St
         Some(None) => return front::done(id),
         Some(Some(ended)) => ended,
     };
-    let call = session.call(Op::Listen(Filter::resource(&uri)), ProgressInterest::Unwanted);
+    let listen = session.call(Op::Listen(Filter::resource(&uri)), ProgressInterest::Unwanted);
+    let call = account::within(listen, address, None);
     if let Err(fault) = admit(exchange, &call.caller.principal, &call.endpoint) {
         session.unsubscribe(&uri);
         return failed(id, &fault, &session.codec);
@@ -264,7 +280,7 @@ async fn subscribe(exchange: &Exchange, session: &Arc<Session>, id: &Id, uri: St
 /// A request that goes to the waist.
 async fn carry(post: Post<'_>, session: Arc<Session>, request: Request) -> Response<Body> {
     let Request { ticket, op, progress, trace } = request;
-    let call = account::within(session.call(op, progress), trace::read(trace, post.headers));
+    let call = account::within(session.call(op, progress), post.visitor.address, trace::read(trace, post.headers));
     let mut account = Account::open(&call, Era::Legacy, post.bytes_in);
     let reply = post.exchange.call(call, &mut account);
     let mut pump = Pump::new(session.clone(), ticket, reply, account);

@@ -22,6 +22,7 @@ mod pump;
 mod session;
 mod stream;
 mod table;
+mod visitor;
 
 pub use body::Body;
 pub use core::Exchange;

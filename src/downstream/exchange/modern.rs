@@ -15,7 +15,7 @@ use crate::{
         Era,
         modern::front::{self, Request, Ticket},
     },
-    mcp::{Call, Caller, Event, Fault, Limit, Op, Outcome, Principal, Reply},
+    mcp::{Call, Caller, Event, Fault, Limit, Op, Outcome, Reply},
     sse,
     telemetry::metrics::InUse,
 };
@@ -26,14 +26,14 @@ use super::{
     body::{Body, Events},
     core::Exchange,
     intake::Accepts,
+    visitor::Visitor,
 };
 
 /// Answers a request that passed the ladder.
 pub(super) async fn answer(
     exchange: &Exchange,
     request: Request,
-    principal: Principal,
-    endpoint: Arc<str>,
+    visitor: Visitor,
     accepts: Accepts,
     bytes_in: usize,
 ) -> Response<Body> {
@@ -42,7 +42,7 @@ pub(super) async fn answer(
     if is_listen && !accepts.stream {
         return answer::refuse(StatusCode::NOT_ACCEPTABLE, "A subscription is answered as text/event-stream only");
     }
-    let call = call(request, principal, endpoint);
+    let call = call(request, visitor);
     let mut account = Account::open(&call, Era::Modern, bytes_in);
     let Some(slot) = exchange.stream_slot(is_listen) else {
         return end(&ticket, &Outcome::Failed(Fault::Limited(Limit::Streams, exchange.http.keep_alive)), &mut account);
@@ -59,10 +59,11 @@ pub(super) async fn answer(
     answer::stream(Body::events(events, exchange.http.keep_alive))
 }
 
-fn call(request: Request, principal: Principal, endpoint: Arc<str>) -> Call {
+fn call(request: Request, visitor: Visitor) -> Call {
+    let Visitor { principal, endpoint, address } = visitor;
     let Request { op, progress, client_info, capabilities, log, mirrored, trace, .. } = request;
     let caller = Arc::new(Caller { principal, session: None, client_info, capabilities, log });
-    Call { caller, endpoint, op, progress, mirrored, trace: account::trace(trace) }
+    Call { caller, endpoint, op, progress, mirrored, trace: account::trace(address, trace) }
 }
 
 fn end(ticket: &Ticket, outcome: &Outcome, account: &mut Account) -> Response<Body> {

@@ -3,7 +3,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue, uri::Authority};
 
 use super::*;
-use crate::downstream::settings::HttpSettings;
+use crate::downstream::{proxies::ProxySettings, settings::HttpSettings};
 
 fn guard(local: &str, origins: &[&str], hosts: &[&str]) -> Guard {
     let owned = |list: &[&str]| list.iter().map(|item| (*item).to_owned()).collect();
@@ -20,6 +20,7 @@ fn guard(local: &str, origins: &[&str], hosts: &[&str]) -> Guard {
         allowed_origins: owned(origins),
         allowed_hosts: owned(hosts),
         max_streams: 1,
+        proxies: ProxySettings::default(),
     };
     Guard::new(&settings, local.parse().unwrap())
 }

@@ -21,7 +21,11 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::streams::{Spawner, Streams};
 use crate::{
-    downstream::{drain::Drain, settings::HttpSettings},
+    downstream::{
+        drain::Drain,
+        proxies::{self, ProxyProtocol, ProxySettings},
+        settings::HttpSettings,
+    },
     telemetry::{METRICS, metrics::InUse},
 };
 
@@ -50,6 +54,7 @@ pub(super) struct Connector<S> {
     http1: http1::Builder,
     max_header_bytes: u32,
     header_timeout: Duration,
+    proxies: ProxySettings,
     tls: Option<TlsAcceptor>,
     service: S,
 }
@@ -75,7 +80,8 @@ impl<S> Connector<S> {
             .max_header_size(http.max_header_bytes)
             .max_buf_size(http.max_header_bytes.max(MAX_BUFFER_BYTES));
         let max_header_bytes = u32::try_from(http.max_header_bytes).unwrap_or(u32::MAX);
-        Self { http1, max_header_bytes, header_timeout: http.header_timeout, tls, service }
+        let (header_timeout, proxies) = (http.header_timeout, http.proxies.clone());
+        Self { http1, max_header_bytes, header_timeout, proxies, tls, service }
     }
 
     fn http2(&self, spawner: Spawner) -> http2::Builder<Spawner> {
@@ -88,10 +94,25 @@ impl<S> Connector<S> {
         http2
     }
 
-    /// Finds out what the client speaks: by ALPN under TLS, by its first bytes otherwise.
-    async fn open(&self, stream: TcpStream) -> io::Result<Opened> {
+    /// What a connection begins with.
+    async fn start(&self, mut stream: TcpStream, peer: Peer) -> io::Result<(Opened, Peer)> {
         // Answers are written whole: waiting for more to send only delays them.
         stream.set_nodelay(true)?;
+        let peer = self.peer(&mut stream, peer).await?;
+        Ok((self.open(stream).await?, peer))
+    }
+
+    /// Whose connection it is: that of whoever connected, or of the one for whom a trusted proxy did.
+    async fn peer(&self, stream: &mut TcpStream, peer: Peer) -> io::Result<Peer> {
+        if self.proxies.protocol == ProxyProtocol::Off || !self.proxies.trusts(peer.address.ip()) {
+            return Ok(peer);
+        }
+        let address = proxies::read(stream).await.map_err(|fault| io::Error::new(io::ErrorKind::InvalidData, fault))?;
+        Ok(address.map_or(peer, |address| Peer { address }))
+    }
+
+    /// Finds out what the client speaks: by ALPN under TLS, by its first bytes otherwise.
+    async fn open(&self, stream: TcpStream) -> io::Result<Opened> {
         let Some(tls) = &self.tls else {
             return Ok(Opened::Plain(preface(&stream).await?, stream));
         };
@@ -118,12 +139,12 @@ where
         let _counted = InUse::of(&METRICS.connections);
         let opened = tokio::select! {
             biased;
-            opened = timeout(self.header_timeout, self.open(stream)) => opened,
+            opened = timeout(self.header_timeout, self.start(stream, peer)) => opened,
             () = last_word(&mut drain) => return,
         };
         let ended = match opened {
-            Ok(Ok(Opened::Plain(version, io))) => self.http(version, TokioIo::new(io), peer, drain).await,
-            Ok(Ok(Opened::Tls(version, io))) => self.http(version, TokioIo::new(io), peer, drain).await,
+            Ok(Ok((Opened::Plain(version, io), peer))) => self.http(version, TokioIo::new(io), peer, drain).await,
+            Ok(Ok((Opened::Tls(version, io), peer))) => self.http(version, TokioIo::new(io), peer, drain).await,
             Ok(Err(error)) => {
                 return tracing::debug!(peer = %peer.address, error = %error, "a connection failed at its start");
             }

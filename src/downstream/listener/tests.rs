@@ -24,6 +24,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 use super::*;
 use crate::downstream::{
     drain::{Drainer, drain},
+    proxies::{ProxyProtocol, ProxySettings},
     settings::{HttpSettings, ListenerSettings, TlsSettings},
     tls::{Reload, TlsFiles, tests::Files},
 };
@@ -46,6 +47,7 @@ fn settings() -> HttpSettings {
         allowed_origins: Vec::new(),
         allowed_hosts: Vec::new(),
         max_streams: 10,
+        proxies: ProxySettings::default(),
     }
 }
 
@@ -168,6 +170,45 @@ async fn speaks_http2_without_tls_to_those_who_begin_with_it() {
     let mut sender = running.http2().await;
     let (one, two) = tokio::join!(sender.clone().send_request(get("/")), sender.send_request(get("/")));
     assert_eq!((one.unwrap().status(), two.unwrap().status()), (http::StatusCode::OK, http::StatusCode::OK));
+}
+
+/// A listener behind proxies at `trusted` that speak the PROXY protocol.
+fn behind(trusted: &str) -> Running {
+    let trusted = vec![trusted.parse().unwrap()];
+    let proxies = ProxySettings { trusted, protocol: ProxyProtocol::On, ..ProxySettings::default() };
+    start(HttpSettings { proxies, ..settings() }, None)
+}
+
+#[tokio::test]
+async fn a_trusted_proxy_says_whose_connection_it_is() {
+    let running = behind("127.0.0.0/8");
+    let mut stream = running.connect().await;
+    stream.write_all(b"PROXY TCP4 203.0.113.9 127.0.0.1 4711 80\r\n").await.unwrap();
+    for _ in 0..2 {
+        let answer = ask(&mut stream, REQUEST).await;
+        assert!(answer.ends_with("203.0.113.9:4711"), "{answer}");
+    }
+    let mut health = running.connect().await;
+    let own = health.local_addr().unwrap().to_string();
+    health.write_all(b"PROXY UNKNOWN\r\n").await.unwrap();
+    let answer = ask(&mut health, REQUEST).await;
+    assert!(answer.ends_with(&own), "{answer}");
+}
+
+#[tokio::test]
+async fn a_trusted_proxy_that_says_nothing_is_cut_off_and_others_are_not_believed() {
+    let mut stream = behind("127.0.0.0/8").connect().await;
+    stream.write_all(REQUEST).await.unwrap();
+    assert_eq!(read_to_end(&mut stream).await, "");
+    let stranger = behind("10.0.0.0/8");
+    let mut stream = stranger.connect().await;
+    let own = stream.local_addr().unwrap().to_string();
+    let answer = ask(&mut stream, REQUEST).await;
+    assert!(answer.ends_with(&own), "{answer}");
+    let mut stream = stranger.connect().await;
+    stream.write_all(b"PROXY TCP4 203.0.113.9 127.0.0.1 4711 80\r\n").await.unwrap();
+    let answer = read_answer(&mut stream).await;
+    assert!(answer.starts_with("http/1.1 400 "), "{answer}");
 }
 
 fn request_of(size: usize) -> Vec<u8> {

@@ -137,6 +137,7 @@ mod tests {
             target: Some("files__read"),
             server: Some("files"),
             principal: "anonymous",
+            address: None,
             era: "modern",
             decision: None,
             rule: None,
