@@ -22,7 +22,7 @@ use super::{
 
 /// The shortest time between two fetches: a flood of tokens with made-up key names costs the issuer one request a second.
 const FLOOR: Duration = Duration::from_secs(1);
-/// Old keys serve for so many lifetimes while their issuer cannot be reached.
+/// Old keys serve for so many lifetimes while their issuer is asked and cannot be reached.
 const STALE_LIFETIMES: u32 = 12;
 /// Keys of one issuer at the most.
 const MAX_KEYS: usize = 64;
@@ -34,15 +34,18 @@ pub(super) struct Key {
     algorithms: Vec<Algorithm>,
 }
 
-struct Keys {
+/// What an issuer said last.
+struct Heard {
     keys: Vec<Arc<Key>>,
-    fetched: Instant,
+    fetched: Option<Instant>,
+    /// When it was last asked, in vain or not: those who wait for a fetch that fails do not each begin one of their own.
+    asked: Instant,
 }
 
 /// One issuer.
 pub(super) struct Issuer {
     pub(super) settings: IssuerSettings,
-    keys: ArcSwapOption<Keys>,
+    heard: ArcSwapOption<Heard>,
     /// When the last fetch began; held while one is on its way.
     fetching: Mutex<Option<Instant>>,
     fetch: Arc<dyn Fetch>,
@@ -56,21 +59,23 @@ struct Metadata {
 
 impl Issuer {
     pub(super) fn new(settings: IssuerSettings, fetch: Arc<dyn Fetch>) -> Arc<Self> {
-        Arc::new(Self { settings, keys: ArcSwapOption::empty(), fetching: Mutex::new(None), fetch })
+        Arc::new(Self { settings, heard: ArcSwapOption::empty(), fetching: Mutex::new(None), fetch })
     }
 
-    /// The key with that name for that algorithm, if the keys at hand have it. Keys that grow old are fetched anew meanwhile.
+    /// The key with that name for that algorithm, if the keys at hand have it. Keys that grow old are fetched anew meanwhile; those that
+    /// are too old wait for that, since their issuer may have withdrawn them.
     pub(super) fn key_now(self: &Arc<Self>, id: Option<&str>, algorithm: Algorithm) -> Option<Arc<Key>> {
-        let keys = self.keys.load_full()?;
-        let age = clock::now().saturating_duration_since(keys.fetched);
-        if age > self.settings.keys_ttl * STALE_LIFETIMES {
+        let heard = self.heard.load_full()?;
+        let (now, lifetime) = (clock::now(), self.settings.keys_ttl);
+        let age = now.saturating_duration_since(heard.fetched?);
+        if now.saturating_duration_since(heard.asked) > lifetime || age > lifetime * STALE_LIFETIMES {
             return None;
         }
-        if age > self.settings.keys_ttl * 4 / 5 && self.fetching.try_lock().is_ok() {
+        if age > lifetime * 4 / 5 && self.fetching.try_lock().is_ok() {
             let this = self.clone();
-            tokio::spawn(async move { this.refresh(Some(keys.fetched)).await });
+            tokio::spawn(async move { this.refresh(Some(heard.asked)).await });
         }
-        find(&self.keys.load_full()?.keys, id, algorithm)
+        find(&self.heard.load_full()?.keys, id, algorithm)
     }
 
     /// The same, after a fetch where it is not at hand.
@@ -78,15 +83,15 @@ impl Issuer {
         if let Some(key) = self.key_now(id, algorithm) {
             return Some(key);
         }
-        let seen = self.keys.load().as_ref().map(|keys| keys.fetched);
+        let seen = self.heard.load().as_ref().map(|heard| heard.asked);
         self.refresh(seen).await;
         self.key_now(id, algorithm)
     }
 
-    /// Fetches the keys unless somebody else did since `seen`. One at a time, and not too often.
+    /// Fetches the keys unless somebody else tried since `seen`. One at a time, and not too often.
     async fn refresh(&self, seen: Option<Instant>) {
         let mut last = self.fetching.lock().await;
-        if self.keys.load().as_ref().map(|keys| keys.fetched) != seen {
+        if self.heard.load().as_ref().map(|heard| heard.asked) != seen {
             return;
         }
         if let Some(left) = last.and_then(|last| FLOOR.checked_sub(clock::now().saturating_duration_since(last))) {
@@ -94,12 +99,14 @@ impl Issuer {
             sleep(left).await;
         }
         *last = Some(clock::now());
-        match self.fetch_keys().await {
-            Ok(keys) => self.keys.store(Some(Arc::new(Keys { keys, fetched: clock::now() }))),
+        let (keys, fetched) = match self.fetch_keys().await {
+            Ok(keys) => (keys, Some(clock::now())),
             Err(fault) => {
                 tracing::warn!(issuer = self.settings.issuer, %fault, "the issuer's keys cannot be fetched; the old ones stay");
+                self.heard.load().as_ref().map_or((Vec::new(), None), |old| (old.keys.clone(), old.fetched))
             }
-        }
+        };
+        self.heard.store(Some(Arc::new(Heard { keys, fetched, asked: clock::now() })));
     }
 
     async fn fetch_keys(&self) -> Result<Vec<Arc<Key>>, FetchFault> {
@@ -178,7 +185,12 @@ fn read(jwk: &jsonwebtoken::jwk::Jwk) -> Option<Key> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::fetch::Fetched, *};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::{
+        super::fetch::{FetchAnswer, Fetched},
+        *,
+    };
 
     #[test]
     fn looks_for_metadata_where_the_specification_says() {
@@ -199,34 +211,61 @@ mod tests {
         );
     }
 
-    /// An issuer that nobody reaches.
-    struct Unreachable;
+    const LIFETIME: Duration = Duration::from_secs(10);
 
-    impl Fetch for Unreachable {
+    /// An issuer that says this whenever it is asked, and how often that was.
+    struct Says(Option<&'static str>, AtomicUsize);
+
+    impl Fetch for Says {
         fn send(&self, _: FetchRequest) -> Fetched<'_> {
-            Box::pin(async { Err(FetchFault::NoAnswer) })
+            self.1.fetch_add(1, Ordering::Relaxed);
+            let body = self.0.map(|text| FetchAnswer { status: http::StatusCode::OK, body: text.into() });
+            Box::pin(async { body.ok_or(FetchFault::NoAnswer) })
         }
+    }
+
+    /// An issuer whose one key was fetched so long ago.
+    fn issuer(fetch: Arc<Says>, age: Duration) -> Arc<Issuer> {
+        let jwk =
+            serde_json::json!({ "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" });
+        let keys = vec![Arc::new(read(&serde_json::from_value(jwk).unwrap()).unwrap())];
+        let settings = IssuerSettings {
+            issuer: "https://idp.example".to_owned(),
+            audiences: Vec::new(),
+            keys_url: Some("https://idp.example/keys".to_owned()),
+            groups_claim: "groups".to_owned(),
+            keys_ttl: LIFETIME,
+        };
+        let issuer = Issuer::new(settings, fetch);
+        let asked = clock::now().checked_sub(age).unwrap();
+        issuer.heard.store(Some(Arc::new(Heard { keys, fetched: Some(asked), asked })));
+        issuer
     }
 
     #[tokio::test]
     async fn old_keys_serve_for_a_while_when_their_issuer_is_away_and_no_longer() {
-        let jwk =
-            serde_json::json!({ "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" });
-        let key = Arc::new(read(&serde_json::from_value(jwk).unwrap()).unwrap());
-        let lifetime = Duration::from_secs(10);
-        for (age, serves) in [(lifetime * 2, true), (lifetime * STALE_LIFETIMES + FLOOR, false)] {
-            let settings = IssuerSettings {
-                issuer: "https://idp.example".to_owned(),
-                audiences: Vec::new(),
-                keys_url: None,
-                groups_claim: "groups".to_owned(),
-                keys_ttl: lifetime,
-            };
-            let issuer = Issuer::new(settings, Arc::new(Unreachable));
-            let fetched = clock::now().checked_sub(age).unwrap();
-            issuer.keys.store(Some(Arc::new(Keys { keys: vec![key.clone()], fetched })));
+        for (age, serves) in [(LIFETIME * 2, true), (LIFETIME * STALE_LIFETIMES + FLOOR, false)] {
+            let issuer = issuer(Arc::new(Says(None, AtomicUsize::new(0))), age);
             assert_eq!(issuer.key(None, Algorithm::EdDSA).await.is_some(), serves, "{age:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_key_that_was_withdrawn_is_not_taken_for_being_the_first_to_be_asked_for_after_a_silence() {
+        for (age, serves) in [(LIFETIME / 2, true), (LIFETIME * 2, false)] {
+            let issuer = issuer(Arc::new(Says(Some(r#"{"keys":[]}"#), AtomicUsize::new(0))), age);
+            assert_eq!(issuer.key(None, Algorithm::EdDSA).await.is_some(), serves, "{age:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn those_who_wait_for_an_issuer_that_is_away_share_one_attempt() {
+        let says = Arc::new(Says(None, AtomicUsize::new(0)));
+        let issuer = issuer(says.clone(), LIFETIME * 2);
+        let ask = || issuer.key(None, Algorithm::EdDSA);
+        let (first, second, third) = tokio::join!(ask(), ask(), ask());
+        assert!([first, second, third].iter().all(Option::is_some));
+        assert_eq!(says.1.load(Ordering::Relaxed), 1);
     }
 
     #[test]
