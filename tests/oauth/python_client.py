@@ -1,6 +1,6 @@
-"""The Python SDK's client signs in and calls a tool: python_client.py URL MODE BROWSER
+"""The Python SDK's client signs in and calls a tool: python_client.py URL MODE BROWSER REFRESHES
 
-MODE is auto, legacy or a modern revision. BROWSER takes an address by POST and answers with the one that the person's browser ends at.
+It calls until its token was refreshed so often. MODE is auto, legacy or a modern revision. BROWSER takes an address by POST and answers with the one that the person's browser ends at.
 Prints one JSON line: {"tools": names, "text": the tool's answer, "tokens": what the SDK keeps}.
 """
 
@@ -17,6 +17,7 @@ from mcp.shared._httpx_utils import create_mcp_http_client
 from mcp.shared.auth import AuthorizationCodeResult, OAuthClientMetadata
 
 URL, MODE, BROWSER = sys.argv[1:4]
+REFRESHES = int(sys.argv[4])
 CALLBACK = "http://127.0.0.1:9/callback"
 LIMIT_SECONDS = 30
 METADATA = OAuthClientMetadata(
@@ -33,6 +34,7 @@ class Login:
     """What an application does for the SDK: it keeps tokens and opens a browser."""
 
     tokens = None
+    times_kept = 0
     client_info = None
     returned = ""
 
@@ -41,6 +43,7 @@ class Login:
 
     async def set_tokens(self, tokens):
         self.tokens = tokens
+        self.times_kept += 1
 
     async def get_client_info(self):
         return self.client_info
@@ -67,6 +70,8 @@ async def main():
         ):
             tools = [tool.name for tool in (await connected.list_tools()).tools]
             result = await connected.call_tool("test_simple_text", {})
+            while login.times_kept <= REFRESHES:
+                result = await connected.call_tool("test_simple_text", {})
     print(json.dumps({"tools": tools, "text": result.content[0].text, "tokens": login.tokens.model_dump(mode="json")}))
 
 

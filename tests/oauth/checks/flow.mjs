@@ -70,20 +70,25 @@ const signsIn = (kind, era) => () => inWorld({ era, authOf: byJwt }, async ({ is
   checkUpstream(upstream, [login.kept.access_token, login.kept.refresh_token]);
 });
 
-const pythonSignsIn = (mode, era) => () => inWorld({ era, authOf: byJwt }, async ({ issuer, upstream, gateway }) => {
+/** Runs the Python client, which calls until its token was refreshed so often. @returns {tools, text, tokens}. */
+export async function drivePythonLogin(url, mode, refreshes = 0) {
   const browser = await new Person('alice').listen();
   try {
     const script = join(TESTS, 'oauth/python_client.py');
-    const { stdout } = await promisify(execFile)(PYTHON, [script, gateway.url, mode, browser.url]);
-    const { tools, text, tokens } = JSON.parse(stdout);
-    assert.ok(tools.includes('test_simple_text'));
-    assert.equal(text, TEXT);
-    checkGrant(issuer, gateway);
-    checkToken(tokens.access_token, gateway, issuer);
-    checkUpstream(upstream, [tokens.access_token, tokens.refresh_token]);
+    const { stdout } = await promisify(execFile)(PYTHON, [script, url, mode, browser.url, String(refreshes)]);
+    return JSON.parse(stdout);
   } finally {
     await browser.stop();
   }
+}
+
+const pythonSignsIn = (mode, era) => () => inWorld({ era, authOf: byJwt }, async ({ issuer, upstream, gateway }) => {
+  const { tools, text, tokens } = await drivePythonLogin(gateway.url, mode);
+  assert.ok(tools.includes('test_simple_text'));
+  assert.equal(text, TEXT);
+  checkGrant(issuer, gateway);
+  checkToken(tokens.access_token, gateway, issuer);
+  checkUpstream(upstream, [tokens.access_token, tokens.refresh_token]);
 });
 
 const CLIENTS = [
