@@ -158,6 +158,7 @@ async fn credentials_that_could_be_read_in_two_ways_are_malformed() {
     let bearer = format!("Bearer {ALICE}");
     let two = list(&gateway, &[("authorization", &bearer), ("authorization", &bearer)], "/mcp").await;
     assert_eq!(two.status, 400);
+    assert!(two.header("www-authenticate").unwrap().starts_with("Bearer error=\"invalid_request\""));
     let path = format!("/mcp?access_token={ALICE}");
     assert_eq!(list(&gateway, &[], &path).await.status, 400, "a token in the address is in every log on the way");
     assert_eq!(list(&gateway, &[("authorization", "Basic YWxpY2U6eA==")], "/mcp").await.status, 400);

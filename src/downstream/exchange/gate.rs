@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use http::{Response, StatusCode, header, request::Parts};
+use http::{Response, header, request::Parts};
 
 use crate::{
     auth::{Auth, Checked, Refused},
@@ -79,9 +79,7 @@ impl Gate {
 fn refuse(auth: &Auth, refused: Refused, base: &str, endpoint: &str) -> Response<Body> {
     METRICS.unauthenticated.of(reason(refused)).inc();
     let mut response = answer::refuse(refused.status(), &refused.to_string());
-    if refused.status() != StatusCode::BAD_REQUEST
-        && let Some(challenge) = auth.challenge(refused, base, endpoint)
-    {
+    if let Some(challenge) = auth.challenge(refused, base, endpoint) {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
     }
     response
