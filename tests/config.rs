@@ -312,6 +312,9 @@ fn file_with(path: &[String], value: &Json) -> String {
             if OF_URL.contains(&path[2].as_str()) { ("url", "http://a.example/mcp") } else { ("command", "x") };
         document["mcpServers"]["name"][wire] = json!(value);
     }
+    if path.len() > 2 && path[1] == "kubernetes" && path[2] != "audience" {
+        document["auth"]["kubernetes"]["audience"] = json!("myelin");
+    }
     document.to_string()
 }
 
@@ -364,6 +367,7 @@ fn each_default_in_the_schema_is_what_holds_without_the_key() {
                 file_with(&["mcpServers", "name", "url"].map(str::to_owned), &json!("http://a.example/mcp"))
             }
             ["mcpServers", "name", ..] => file_with(&["mcpServers", "name", "command"].map(str::to_owned), &json!("x")),
+            ["auth", "kubernetes", ..] => json!({ "auth": { "kubernetes": { "audience": "myelin" } } }).to_string(),
             ["endpoints", ..] => file_with(&["endpoints", "/path"].map(str::to_owned), &json!({})),
             _ => "{}".to_owned(),
         };

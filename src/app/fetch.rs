@@ -2,7 +2,9 @@
 
 use std::{
     collections::HashMap,
-    path::PathBuf,
+    fs::File,
+    io::{self, Read},
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -12,9 +14,10 @@ use http::{HeaderMap, HeaderValue, Method, Uri, header, uri::Authority};
 use tokio::time::timeout;
 
 use crate::{
-    auth::{Auth, Fetch, FetchAnswer, FetchFault, FetchRequest, Fetched, KeyFault, may_be_fetched},
+    auth::{Auth, AuthFault, Fetch, FetchAnswer, FetchCredential, FetchFault, FetchRequest, Fetched, may_be_fetched},
     clock,
     config::settings::Settings,
+    redact::Redacted,
     upstream::{
         settings::{EgressSettings, HttpSettings, HttpTransport},
         wire::http::{Client, Outgoing},
@@ -23,6 +26,8 @@ use crate::{
 
 /// The largest content that is read: metadata and sets of keys have some kilobytes.
 const MAX_BYTES: usize = 256 << 10;
+/// A token in a file is not longer than one in a header.
+const MAX_TOKEN_BYTES: u64 = 16 << 10;
 /// Places that are remembered at the most; there are as many as the configuration names, and what their metadata adds.
 const MAX_PLACES: usize = 64;
 /// After this time the authorities that are trusted are read anew.
@@ -31,7 +36,7 @@ const TRUST_TTL: Duration = Duration::from_secs(600);
 const MAX_CONNECTIONS: usize = 256;
 
 /// The authentication by these settings.
-pub(super) fn auth(settings: &Settings) -> Result<Auth, KeyFault> {
+pub(super) fn auth(settings: &Settings) -> Result<Auth, AuthFault> {
     let fetch: Arc<dyn Fetch> = Arc::new(Web::new(settings.egress.clone()));
     Auth::new(settings.auth.clone(), &fetch)
 }
@@ -72,10 +77,11 @@ impl Web {
             return Err(FetchFault::Address);
         }
         let client = self.client(&url, &request)?;
-        let answer = client.send(outgoing(url, &request)?).await.map_err(|fault| {
-            tracing::debug!(%fault, "an authority cannot be reached");
-            FetchFault::NoAnswer
-        })?;
+        let answer =
+            client.send(outgoing(url, &request, credential(&request.credential).await?)).await.map_err(|fault| {
+                tracing::debug!(%fault, "an authority cannot be reached");
+                FetchFault::NoAnswer
+            })?;
         let status = answer.status;
         let body = answer.body.collect(MAX_BYTES).await.map_err(|_| FetchFault::Content)?;
         Ok(FetchAnswer { status, body })
@@ -122,13 +128,9 @@ impl Web {
     }
 }
 
-fn outgoing(url: Uri, request: &FetchRequest) -> Result<Outgoing, FetchFault> {
+fn outgoing(url: Uri, request: &FetchRequest, credential: Option<HeaderValue>) -> Outgoing {
     let mut headers = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static("application/json"))]);
-    if let Some(credential) = &request.authorization {
-        let mut value = HeaderValue::from_str(credential.expose()).map_err(|_| FetchFault::Address)?;
-        value.set_sensitive(true);
-        headers.insert(header::AUTHORIZATION, value);
-    }
+    headers.extend(credential.map(|credential| (header::AUTHORIZATION, credential)));
     let (method, body) = match request.content.encoded() {
         None => (Method::GET, Bytes::new()),
         Some((kind, content)) => {
@@ -136,7 +138,29 @@ fn outgoing(url: Uri, request: &FetchRequest) -> Result<Outgoing, FetchFault> {
             (Method::POST, Bytes::copy_from_slice(content.expose().as_bytes()))
         }
     };
-    Ok(Outgoing { method, target: Some(url), headers, body })
+    Outgoing { method, target: Some(url), headers, body }
+}
+
+async fn credential(credential: &FetchCredential) -> Result<Option<HeaderValue>, FetchFault> {
+    let text = match credential {
+        FetchCredential::None => return Ok(None),
+        FetchCredential::Header(text) => text.clone(),
+        FetchCredential::BearerFile(path) => {
+            let path = path.clone();
+            let read = tokio::task::spawn_blocking(move || read_token(&path)).await;
+            let token = read.ok().and_then(Result::ok).ok_or(FetchFault::Credential)?;
+            Redacted::new(format!("Bearer {}", token.expose().trim()))
+        }
+    };
+    let mut value = HeaderValue::from_str(text.expose()).map_err(|_| FetchFault::Credential)?;
+    value.set_sensitive(true);
+    Ok(Some(value))
+}
+
+fn read_token(path: &Path) -> io::Result<Redacted<String>> {
+    let mut token = String::new();
+    File::open(path)?.take(MAX_TOKEN_BYTES).read_to_string(&mut token)?;
+    Ok(Redacted::new(token))
 }
 
 fn client_settings(url: Uri, request: &FetchRequest) -> HttpSettings {

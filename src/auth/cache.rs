@@ -1,4 +1,4 @@
-//! Tokens that were verified, by their digest: bounded in number and in time.
+//! What is known of tokens, by their digest: bounded in number and in time.
 //!
 //! Two generations: when the young one is full, the old one goes as a whole. A token in use is found in the old one and moves on, so
 //! that those which are used stay, and nothing has to be searched for what is oldest.
@@ -11,29 +11,27 @@ use std::{
 
 use aws_lc_rs::digest::{Context, SHA256};
 
-use crate::mcp::Principal;
-
 /// What a token is remembered by: never itself.
 pub(super) type Digest = [u8; 32];
 
-/// Verified tokens.
-pub(super) struct Cache {
-    generations: Mutex<Generations>,
+/// What is known of tokens.
+pub(super) struct Cache<T> {
+    generations: Mutex<Generations<T>>,
     /// Of one generation.
     capacity: usize,
     longest: Duration,
 }
 
-#[derive(Default)]
-struct Generations {
-    young: HashMap<Digest, Entry>,
-    old: HashMap<Digest, Entry>,
+struct Generations<T> {
+    young: HashMap<Digest, Remembered<T>>,
+    old: HashMap<Digest, Remembered<T>>,
 }
 
-#[derive(Clone)]
-struct Entry {
-    principal: Principal,
-    until: Instant,
+/// Something that holds for a while.
+#[derive(Clone, Debug)]
+pub(super) struct Remembered<T> {
+    pub(super) what: T,
+    pub(super) until: Instant,
 }
 
 /// The digest of a token presented at a resource.
@@ -46,32 +44,35 @@ pub(super) fn digest(token: &str, resource: &str) -> Digest {
     context.finish().as_ref().try_into().unwrap_or_default()
 }
 
-impl Cache {
+impl<T: Clone> Cache<T> {
     pub(super) fn new(capacity: usize, longest: Duration) -> Self {
-        Self { generations: Mutex::default(), capacity: (capacity / 2).max(1), longest }
+        let generations = Generations { young: HashMap::new(), old: HashMap::new() };
+        Self { generations: Mutex::new(generations), capacity: (capacity / 2).max(1), longest }
     }
 
-    /// Whose token it is, if that is known and still holds.
-    pub(super) fn find(&self, digest: &Digest, now: Instant) -> Option<Principal> {
+    /// What is known of a token, if that still holds.
+    pub(super) fn find(&self, digest: &Digest, now: Instant) -> Option<Remembered<T>> {
         let mut generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(entry) = generations.young.get(digest) {
-            return (now < entry.until).then(|| entry.principal.clone());
+            return (now < entry.until).then(|| entry.clone());
         }
         let entry = generations.old.remove(digest).filter(|entry| now < entry.until)?;
         generations.insert(self.capacity, *digest, entry.clone());
-        Some(entry.principal)
+        Some(entry)
     }
 
-    /// Remembers a verified token for as long as it is valid, and no longer than the longest time.
-    pub(super) fn insert(&self, digest: Digest, principal: Principal, valid_for: Option<Duration>, now: Instant) {
-        let keep = valid_for.map_or(self.longest, |valid| valid.min(self.longest));
-        let entry = Entry { principal, until: now + keep };
-        self.generations.lock().unwrap_or_else(PoisonError::into_inner).insert(self.capacity, digest, entry);
+    /// Remembers it for as long as it holds, and no longer than the longest time.
+    pub(super) fn insert(&self, digest: Digest, what: T, holds_for: Option<Duration>, now: Instant) -> Remembered<T> {
+        let keep = holds_for.map_or(self.longest, |holds| holds.min(self.longest));
+        let entry = Remembered { what, until: now + keep };
+        let mut generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
+        generations.insert(self.capacity, digest, entry.clone());
+        entry
     }
 }
 
-impl Generations {
-    fn insert(&mut self, capacity: usize, digest: Digest, entry: Entry) {
+impl<T> Generations<T> {
+    fn insert(&mut self, capacity: usize, digest: Digest, entry: Remembered<T>) {
         if self.young.len() >= capacity {
             self.old = std::mem::take(&mut self.young);
         }
@@ -89,8 +90,8 @@ mod tests {
     fn forgets_at_the_end_of_the_token_or_of_its_own_patience() {
         let (cache, now) = (Cache::new(10, HOUR), crate::clock::now());
         let (short, long) = (digest("a", "/mcp"), digest("b", "/mcp"));
-        cache.insert(short, Principal::new("a"), Some(Duration::from_secs(5)), now);
-        cache.insert(long, Principal::new("b"), None, now);
+        cache.insert(short, "a", Some(Duration::from_secs(5)), now);
+        cache.insert(long, "b", None, now);
         assert!(cache.find(&short, now + Duration::from_secs(4)).is_some());
         assert!(cache.find(&short, now + Duration::from_secs(5)).is_none());
         assert!(cache.find(&long, now + HOUR.saturating_sub(Duration::from_secs(1))).is_some());
@@ -101,9 +102,9 @@ mod tests {
     fn stays_within_its_bound_and_keeps_what_is_used() {
         let (cache, now) = (Cache::new(8, HOUR), crate::clock::now());
         let used = digest("used", "/mcp");
-        cache.insert(used, Principal::new("used"), None, now);
-        for number in 0..100 {
-            cache.insert(digest(&number.to_string(), "/mcp"), Principal::new("x"), None, now);
+        cache.insert(used, 0, None, now);
+        for number in 1..=100 {
+            cache.insert(digest(&number.to_string(), "/mcp"), number, None, now);
             assert!(cache.find(&used, now).is_some());
             let generations = cache.generations.lock().unwrap();
             assert!(generations.young.len() + generations.old.len() <= 8);

@@ -29,14 +29,25 @@ pub struct FetchRequest {
     pub url: String,
     /// With what content; this decides the method.
     pub content: FetchContent,
-    /// The value of `Authorization`.
-    pub authorization: Option<Redacted<String>>,
+    /// By whom.
+    pub credential: FetchCredential,
     /// PEM file of the authorities to trust instead of the machine's.
     pub ca: Option<PathBuf>,
     /// How long it may take in all.
     pub patience: Duration,
     /// The configured address whose messages named `url`; the operator did when absent.
     pub named_by: Option<String>,
+}
+
+/// What a request has as `Authorization`.
+#[derive(Clone, Debug)]
+pub enum FetchCredential {
+    /// Nothing.
+    None,
+    /// This.
+    Header(Redacted<String>),
+    /// The token in a file, which is read for each request: others change it.
+    BearerFile(PathBuf),
 }
 
 /// The content of a request. It may hold a token, so that it does not print.
@@ -68,6 +79,9 @@ pub enum FetchFault {
     /// Nobody answered in time, or not as was to be expected.
     #[error("no usable answer")]
     NoAnswer,
+    /// The gateway's own credential cannot be read.
+    #[error("the gateway's own credential cannot be read")]
+    Credential,
     /// The content is not what it should be.
     #[error("the content is not what it should be")]
     Content,
@@ -76,7 +90,14 @@ pub enum FetchFault {
 impl FetchRequest {
     /// A GET with nothing special about it.
     pub const fn get(url: String) -> Self {
-        Self { url, content: FetchContent::None, authorization: None, ca: None, patience: PATIENCE, named_by: None }
+        Self {
+            url,
+            content: FetchContent::None,
+            credential: FetchCredential::None,
+            ca: None,
+            patience: PATIENCE,
+            named_by: None,
+        }
     }
 
     /// The same to an address that a message from `by` named: it is not trusted to lead anywhere but to public hosts.

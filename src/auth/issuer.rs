@@ -16,8 +16,9 @@ use tokio::{sync::Mutex, time::sleep};
 use crate::clock;
 
 use super::{
-    fetch::{Fetch, FetchFault, FetchRequest},
-    settings::IssuerSettings,
+    cluster,
+    fetch::{Fetch, FetchContent, FetchFault, FetchRequest},
+    settings::KubernetesSettings,
 };
 
 /// The shortest time between two fetches: a flood of tokens with made-up key names costs the issuer one request a second.
@@ -27,9 +28,10 @@ const STALE_LIFETIMES: u32 = 12;
 /// Keys of one issuer at the most.
 const MAX_KEYS: usize = 64;
 
-/// One key, and the algorithms that it may be used with.
+/// One key, whose it is, and the algorithms that it may be used with.
 pub(super) struct Key {
     id: Option<String>,
+    pub(super) issuer: Arc<str>,
     pub(super) verifies: DecodingKey,
     algorithms: Vec<Algorithm>,
 }
@@ -42,9 +44,27 @@ struct Heard {
     asked: Instant,
 }
 
+/// Why there is no key for a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NoKey {
+    /// The issuer has none of that name.
+    Unknown,
+    /// The issuer does not answer, so that nobody knows.
+    Unavailable,
+}
+
+/// Where keys come from.
+pub(super) enum Source {
+    /// From the issuer of that name: from where its metadata says, or from a known address.
+    Issuer { name: String, keys_url: Option<String> },
+    /// From the API server of a cluster, which also says what the issuer's name is.
+    Cluster(KubernetesSettings),
+}
+
 /// One issuer.
 pub(super) struct Issuer {
-    pub(super) settings: IssuerSettings,
+    source: Source,
+    keys_ttl: Duration,
     heard: ArcSwapOption<Heard>,
     /// When the last fetch began; held while one is on its way.
     fetching: Mutex<Option<Instant>>,
@@ -58,15 +78,15 @@ struct Metadata {
 }
 
 impl Issuer {
-    pub(super) fn new(settings: IssuerSettings, fetch: Arc<dyn Fetch>) -> Arc<Self> {
-        Arc::new(Self { settings, heard: ArcSwapOption::empty(), fetching: Mutex::new(None), fetch })
+    pub(super) fn new(source: Source, keys_ttl: Duration, fetch: Arc<dyn Fetch>) -> Arc<Self> {
+        Arc::new(Self { source, keys_ttl, heard: ArcSwapOption::empty(), fetching: Mutex::new(None), fetch })
     }
 
     /// The key with that name for that algorithm, if the keys at hand have it. Keys that grow old are fetched anew meanwhile; those that
     /// are too old wait for that, since their issuer may have withdrawn them.
     pub(super) fn key_now(self: &Arc<Self>, id: Option<&str>, algorithm: Algorithm) -> Option<Arc<Key>> {
         let heard = self.heard.load_full()?;
-        let (now, lifetime) = (clock::now(), self.settings.keys_ttl);
+        let (now, lifetime) = (clock::now(), self.keys_ttl);
         let age = now.saturating_duration_since(heard.fetched?);
         if now.saturating_duration_since(heard.asked) > lifetime || age > lifetime * STALE_LIFETIMES {
             return None;
@@ -79,13 +99,14 @@ impl Issuer {
     }
 
     /// The same, after a fetch where it is not at hand.
-    pub(super) async fn key(self: &Arc<Self>, id: Option<&str>, algorithm: Algorithm) -> Option<Arc<Key>> {
+    pub(super) async fn key(self: &Arc<Self>, id: Option<&str>, algorithm: Algorithm) -> Result<Arc<Key>, NoKey> {
         if let Some(key) = self.key_now(id, algorithm) {
-            return Some(key);
+            return Ok(key);
         }
         let seen = self.heard.load().as_ref().map(|heard| heard.asked);
         self.refresh(seen).await;
-        self.key_now(id, algorithm)
+        let answers = self.heard.load().as_ref().is_some_and(|heard| heard.fetched == Some(heard.asked));
+        self.key_now(id, algorithm).ok_or(if answers { NoKey::Unknown } else { NoKey::Unavailable })
     }
 
     /// Fetches the keys unless somebody else tried since `seen`. One at a time, and not too often.
@@ -99,44 +120,69 @@ impl Issuer {
             sleep(left).await;
         }
         *last = Some(clock::now());
-        let (keys, fetched) = match self.fetch_keys().await {
-            Ok(keys) => (keys, Some(clock::now())),
+        let found = self.fetch_keys().await;
+        let asked = clock::now();
+        let (keys, fetched) = match found {
+            Ok(keys) => (keys, Some(asked)),
             Err(fault) => {
-                tracing::warn!(issuer = self.settings.issuer, %fault, "the issuer's keys cannot be fetched; the old ones stay");
+                tracing::warn!(issuer = self.source.name(), %fault, "the issuer's keys cannot be fetched; the old ones stay");
                 self.heard.load().as_ref().map_or((Vec::new(), None), |old| (old.keys.clone(), old.fetched))
             }
         };
-        self.heard.store(Some(Arc::new(Heard { keys, fetched, asked: clock::now() })));
+        self.heard.store(Some(Arc::new(Heard { keys, fetched, asked })));
     }
 
     async fn fetch_keys(&self) -> Result<Vec<Arc<Key>>, FetchFault> {
-        let request = match &self.settings.keys_url {
-            Some(url) => FetchRequest::get(url.clone()),
-            None => FetchRequest::get(self.discover().await?).named_by(&self.settings.issuer),
-        };
+        let (issuer, request) = self.keys_request().await?;
+        let issuer: Arc<str> = issuer.into();
         let set = request.content_from(&*self.fetch).await?;
         // One key of a kind that nobody here knows does not spoil the others.
         let set: serde_json::Value = serde_json::from_slice(&set).map_err(|_| FetchFault::Content)?;
         let listed = set.get("keys").and_then(|keys| keys.as_array()).ok_or(FetchFault::Content)?;
         let known = listed.iter().take(MAX_KEYS).filter_map(|key| {
             let set = serde_json::json!({ "keys": [key] });
-            serde_json::from_value::<JwkSet>(set).ok()?.keys.iter().find_map(read).map(Arc::new)
+            let set = serde_json::from_value::<JwkSet>(set).ok()?;
+            set.keys.iter().find_map(|jwk| read(jwk, &issuer)).map(Arc::new)
         });
         Ok(known.collect())
     }
 
-    async fn discover(&self) -> Result<String, FetchFault> {
+    /// Whose the keys are, and how to get them.
+    async fn keys_request(&self) -> Result<(String, FetchRequest), FetchFault> {
+        match &self.source {
+            Source::Issuer { name, keys_url: Some(url) } => Ok((name.clone(), FetchRequest::get(url.clone()))),
+            Source::Issuer { name, keys_url: None } => {
+                Ok((name.clone(), FetchRequest::get(self.discover(name).await?).named_by(name)))
+            }
+            Source::Cluster(settings) => Ok((
+                cluster::issuer(settings, &*self.fetch).await?,
+                cluster::request(settings, "/openid/v1/jwks", FetchContent::None),
+            )),
+        }
+    }
+
+    async fn discover(&self, issuer: &str) -> Result<String, FetchFault> {
         let mut fault = FetchFault::Address;
-        for url in metadata_urls(&self.settings.issuer) {
+        for url in metadata_urls(issuer) {
             let found = FetchRequest::get(url).content_from(&*self.fetch).await;
             match found.map(|content| serde_json::from_slice::<Metadata>(&content)) {
                 // RFC 8414 section 3.3: metadata of somebody else is discarded.
-                Ok(Ok(metadata)) if metadata.issuer == self.settings.issuer => return Ok(metadata.jwks_uri),
+                Ok(Ok(metadata)) if metadata.issuer == issuer => return Ok(metadata.jwks_uri),
                 Ok(_) => fault = FetchFault::Content,
                 Err(other) => fault = other,
             }
         }
         Err(fault)
+    }
+}
+
+impl Source {
+    /// For the log.
+    fn name(&self) -> &str {
+        match self {
+            Self::Issuer { name, .. } => name,
+            Self::Cluster(settings) => &settings.api_server,
+        }
     }
 }
 
@@ -165,7 +211,7 @@ fn find(keys: &[Arc<Key>], id: Option<&str>, algorithm: Algorithm) -> Option<Arc
 }
 
 /// A key is pinned to its own algorithm, or to those of its kind: never to a symmetric one, which would make a public key a secret.
-fn read(jwk: &jsonwebtoken::jwk::Jwk) -> Option<Key> {
+fn read(jwk: &jsonwebtoken::jwk::Jwk, issuer: &Arc<str>) -> Option<Key> {
     let is_for_signatures =
         jwk.common.public_key_use.as_ref().is_none_or(|used| *used == jsonwebtoken::jwk::PublicKeyUse::Signature);
     let key = DecodingKey::from_jwk(jwk).ok()?;
@@ -180,7 +226,7 @@ fn read(jwk: &jsonwebtoken::jwk::Jwk) -> Option<Key> {
         }
         None => family.algorithms().to_vec(),
     };
-    Some(Key { id: jwk.common.key_id.clone(), verifies: key, algorithms })
+    Some(Key { id: jwk.common.key_id.clone(), issuer: issuer.clone(), verifies: key, algorithms })
 }
 
 #[cfg(test)]
@@ -228,15 +274,10 @@ mod tests {
     fn issuer(fetch: Arc<Says>, age: Duration) -> Arc<Issuer> {
         let jwk =
             serde_json::json!({ "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" });
-        let keys = vec![Arc::new(read(&serde_json::from_value(jwk).unwrap()).unwrap())];
-        let settings = IssuerSettings {
-            issuer: "https://idp.example".to_owned(),
-            audiences: Vec::new(),
-            keys_url: Some("https://idp.example/keys".to_owned()),
-            groups_claim: "groups".to_owned(),
-            keys_ttl: LIFETIME,
-        };
-        let issuer = Issuer::new(settings, fetch);
+        let keys = vec![Arc::new(read(&serde_json::from_value(jwk).unwrap(), &"i".into()).unwrap())];
+        let keys_url = Some("https://idp.example/keys".to_owned());
+        let source = Source::Issuer { name: "https://idp.example".to_owned(), keys_url };
+        let issuer = Issuer::new(source, LIFETIME, fetch);
         let asked = clock::now().checked_sub(age).unwrap();
         issuer.heard.store(Some(Arc::new(Heard { keys, fetched: Some(asked), asked })));
         issuer
@@ -246,7 +287,11 @@ mod tests {
     async fn old_keys_serve_for_a_while_when_their_issuer_is_away_and_no_longer() {
         for (age, serves) in [(LIFETIME * 2, true), (LIFETIME * STALE_LIFETIMES + FLOOR, false)] {
             let issuer = issuer(Arc::new(Says(None, AtomicUsize::new(0))), age);
-            assert_eq!(issuer.key(None, Algorithm::EdDSA).await.is_some(), serves, "{age:?}");
+            assert_eq!(
+                issuer.key(None, Algorithm::EdDSA).await.err(),
+                (!serves).then_some(NoKey::Unavailable),
+                "{age:?}"
+            );
         }
     }
 
@@ -254,7 +299,7 @@ mod tests {
     async fn a_key_that_was_withdrawn_is_not_taken_for_being_the_first_to_be_asked_for_after_a_silence() {
         for (age, serves) in [(LIFETIME / 2, true), (LIFETIME * 2, false)] {
             let issuer = issuer(Arc::new(Says(Some(r#"{"keys":[]}"#), AtomicUsize::new(0))), age);
-            assert_eq!(issuer.key(None, Algorithm::EdDSA).await.is_some(), serves, "{age:?}");
+            assert_eq!(issuer.key(None, Algorithm::EdDSA).await.err(), (!serves).then_some(NoKey::Unknown), "{age:?}");
         }
     }
 
@@ -264,13 +309,13 @@ mod tests {
         let issuer = issuer(says.clone(), LIFETIME * 2);
         let ask = || issuer.key(None, Algorithm::EdDSA);
         let (first, second, third) = tokio::join!(ask(), ask(), ask());
-        assert!([first, second, third].iter().all(Option::is_some));
+        assert!([first, second, third].iter().all(Result::is_ok));
         assert_eq!(says.1.load(Ordering::Relaxed), 1);
     }
 
     #[test]
     fn takes_no_symmetric_key() {
         let jwk = serde_json::json!({ "kty": "oct", "k": "c2VjcmV0", "alg": "HS256" });
-        assert!(read(&serde_json::from_value(jwk).unwrap()).is_none());
+        assert!(read(&serde_json::from_value(jwk).unwrap(), &"i".into()).is_none());
     }
 }

@@ -1,19 +1,18 @@
 //! JWTs: whose they are, and whether they hold.
 //!
-//! Sources: RFC 7519 section 7.2, RFC 8725 (algorithms pinned to keys, `typ`), RFC 9068 section 4, RFC 8707.
+//! Sources: RFC 7519 section 7.2, RFC 8725 (algorithms pinned to keys, `typ`), RFC 9068 section 4, RFC 8707; OpenID Connect Core 1.0
+//! section 2 (what an ID token has).
 
 use std::{sync::Arc, time::Duration};
 
 use jsonwebtoken::{Algorithm, Header, Validation, dangerous::insecure_decode_claims, decode, decode_header};
-use serde::Deserialize;
-use serde_json::Value;
 
-use crate::{
-    clock,
-    mcp::{Identity, Principal, PrincipalKind},
+use crate::clock;
+
+use super::{
+    claims::{self, Claims},
+    issuer::{Issuer, Key, NoKey},
 };
-
-use super::issuer::{Issuer, Key};
 
 /// Algorithms with a public and a private key: nothing that an issuer publishes can sign.
 const ALGORITHMS: [Algorithm; 9] = [
@@ -28,10 +27,7 @@ const ALGORITHMS: [Algorithm; 9] = [
     Algorithm::PS512,
 ];
 
-/// Groups and scopes of one token at the most; further ones do not count.
-const MAX_NAMES: usize = 256;
-
-/// Why a JWT is refused. For the log; its sender hears that it is not valid.
+/// Why a token is refused. For the log; its sender hears that it is not valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Invalid {
     #[error("not a JWT")]
@@ -52,116 +48,85 @@ pub(super) enum Invalid {
     NotYet,
     #[error("it is for another audience")]
     Audience,
+    #[error("its issuer says that it is not active")]
+    Inactive,
     #[error("a claim is missing or has another form")]
     Claims,
-}
-
-#[derive(Deserialize)]
-struct Claimed {
-    iss: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Claims {
-    sub: String,
-    exp: u64,
-    iat: Option<f64>,
-    client_id: Option<String>,
-    azp: Option<String>,
-    scope: Option<Value>,
-    scp: Option<Value>,
-    #[serde(flatten)]
-    others: serde_json::Map<String, Value>,
 }
 
 /// A JWT that was read and not yet verified.
 pub(super) struct Unverified {
     header: Header,
-    pub(super) issuer: Arc<Issuer>,
+    issuer: Arc<Issuer>,
 }
 
-/// Whether a token has the form of a JWT.
-pub(super) fn looks_like_one(token: &str) -> bool {
-    token.split('.').count() == 3 && token.starts_with("ey")
-}
-
-/// Reads what decides how a token is verified.
-pub(super) fn read(token: &str, issuers: &[Arc<Issuer>]) -> Result<Unverified, Invalid> {
-    let header = decode_header(token).map_err(|_| Invalid::Algorithm)?;
-    if !ALGORITHMS.contains(&header.alg) {
-        return Err(Invalid::Algorithm);
-    }
-    let kind = header.typ.as_deref().unwrap_or("JWT").to_ascii_lowercase();
-    if !["jwt", "at+jwt", "application/at+jwt"].contains(&kind.as_str()) {
-        return Err(Invalid::Type);
-    }
-    let claimed: Claimed = insecure_decode_claims(token).map_err(|_| Invalid::Form)?;
-    let issuer = issuers.iter().find(|issuer| claimed.iss.as_deref() == Some(&issuer.settings.issuer));
-    Ok(Unverified { header, issuer: issuer.ok_or(Invalid::Issuer)?.clone() })
+/// What a JWT says, which nobody vouches for. `None` when it has not the form of one.
+pub(super) fn peek(token: &str) -> Option<Claims> {
+    let looks_like_one = token.split('.').count() == 3 && token.starts_with("ey");
+    looks_like_one.then(|| insecure_decode_claims(token).ok()).flatten()
 }
 
 impl Unverified {
+    /// Reads what decides how a token of that issuer is verified.
+    pub(super) fn read(token: &str, issuer: Arc<Issuer>) -> Result<Self, Invalid> {
+        let header = decode_header(token).map_err(|_| Invalid::Algorithm)?;
+        if !ALGORITHMS.contains(&header.alg) {
+            return Err(Invalid::Algorithm);
+        }
+        let kind = header.typ.as_deref().unwrap_or("JWT").to_ascii_lowercase();
+        if !["jwt", "at+jwt", "application/at+jwt"].contains(&kind.as_str()) {
+            return Err(Invalid::Type);
+        }
+        Ok(Self { header, issuer })
+    }
+
     /// Its key, if it is at hand.
     pub(super) fn key_now(&self) -> Option<Arc<Key>> {
         self.issuer.key_now(self.header.kid.as_deref(), self.header.alg)
     }
 
     /// Its key.
-    pub(super) async fn key(&self) -> Result<Arc<Key>, Invalid> {
-        self.issuer.key(self.header.kid.as_deref(), self.header.alg).await.ok_or(Invalid::Key)
+    pub(super) async fn key(&self) -> Result<Arc<Key>, NoKey> {
+        self.issuer.key(self.header.kid.as_deref(), self.header.alg).await
     }
 
-    /// Whose token it is, and for how long it holds.
+    /// What the token says, and for how long it holds.
     pub(super) fn verify(
         &self,
         token: &str,
         key: &Key,
-        resource: &str,
+        audiences: &[&str],
         skew: Duration,
-    ) -> Result<(Principal, Duration), Invalid> {
-        let settings = &self.issuer.settings;
+    ) -> Result<(Claims, Duration), Invalid> {
         let mut validation = Validation::new(self.header.alg);
         validation.leeway = skew.as_secs();
         validation.validate_nbf = true;
-        validation.set_issuer(&[&settings.issuer]);
+        validation.set_issuer(&[&*key.issuer]);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        if settings.audiences.is_empty() {
-            validation.set_audience(&[resource]);
-        } else {
-            validation.set_audience(&settings.audiences);
-        }
+        validation.set_audience(audiences);
         let claims = decode::<Claims>(token, &key.verifies, &validation).map_err(|error| invalid(error.kind()))?.claims;
+        if self.header.typ.as_deref().is_none_or(|kind| kind.eq_ignore_ascii_case("jwt")) && is_for_the_client(&claims)
+        {
+            return Err(Invalid::Type);
+        }
         let now = clock::unix_time();
-        if claims.iat.is_some_and(|issued| issued > (now + skew).as_secs_f64()) {
+        if claims::time(&claims, "iat").is_some_and(|issued| issued > now + skew) {
             return Err(Invalid::NotYet);
         }
-        let left = (Duration::from_secs(claims.exp) + skew).saturating_sub(now);
-        Ok((principal(claims, settings), left))
+        let expires = claims::time(&claims, "exp").ok_or(Invalid::Claims)?;
+        Ok((claims, (expires + skew).saturating_sub(now)))
     }
 }
 
-fn principal(claims: Claims, settings: &super::settings::IssuerSettings) -> Principal {
-    let scopes = names(claims.scope.or(claims.scp).as_ref());
-    let groups = names(claims.others.get(&settings.groups_claim));
-    let client = claims.client_id.or(claims.azp);
-    // The issuer is part of it: two issuers may know different people by the same name.
-    let id = format!("{}|{}", settings.issuer, claims.sub);
-    let issuer = Some(settings.issuer.as_str().into());
-    let (kind, expires) = (PrincipalKind::Token, Duration::from_secs(claims.exp));
-    let claims = claims.others;
-    let identity = Identity { id: id.into(), kind, issuer, client, groups, scopes, claims };
-    Principal::known(identity, Some(expires))
-}
-
-/// A list, or words with spaces between.
-fn names(value: Option<&Value>) -> Vec<String> {
-    match value {
-        Some(Value::String(text)) => {
-            text.split(' ').filter(|word| !word.is_empty()).take(MAX_NAMES).map(Into::into).collect()
-        }
-        Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).take(MAX_NAMES).map(Into::into).collect(),
-        _ => Vec::new(),
-    }
+/// Whether it is an ID token: it tells a client who its user is, and gives nobody access to anything.
+fn is_for_the_client(claims: &Claims) -> bool {
+    let has = |name: &str| claims.contains_key(name);
+    let says_so = ["typ", "token_use"]
+        .iter()
+        .any(|name| claims::text(claims, name).is_some_and(|kind| kind.eq_ignore_ascii_case("id")));
+    // A nonce alone decides nothing: some issuers put it into access tokens, which have a scope or a client.
+    let is_bound_to_a_login = has("nonce") && !["scope", "scp", "client_id"].iter().any(|name| has(name));
+    says_so || has("at_hash") || has("c_hash") || is_bound_to_a_login
 }
 
 const fn invalid(error: &jsonwebtoken::errors::ErrorKind) -> Invalid {

@@ -73,10 +73,15 @@ fn check(body: &str) -> String {
     text
 }
 
+/// Whether a token says that it is one of these keys.
+pub(super) fn is_one(token: &str) -> bool {
+    token.starts_with(PREFIX)
+}
+
 /// Whether a token says that it is one of these keys and cannot be one: known without any hash.
 pub(super) fn is_mistyped(token: &str) -> bool {
     let Some((body, found)) = token.rsplit_once('_') else { return false };
-    token.starts_with(PREFIX) && check(body) != found
+    is_one(token) && check(body) != found
 }
 
 impl KeyHash {

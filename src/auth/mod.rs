@@ -1,24 +1,35 @@
 //! Who is asking: a request's bearer token becomes a [`Principal`](crate::mcp::Principal), or a refusal that says how to get one.
 //!
-//! Tokens are the gateway's own API keys and the JWTs of configured issuers. A token that was verified is remembered by its digest, for
-//! a bounded time and in a bounded table, so that a signature is checked once and not with each call. It reaches an issuer only through
-//! [`Fetch`]; it knows no HTTP client. The token itself goes no further than this module, and no session id, cursor or task id is ever
+//! Tokens are the gateway's own API keys, the JWTs of configured issuers, opaque tokens that their issuer is asked about, and those of
+//! Kubernetes' service accounts; a client certificate stands in where there is no token. What was verified is remembered by its digest,
+//! for a bounded time and in a bounded table, so that a signature is checked once and not with each call. It reaches others only through
+//! [`Fetch`]; it knows no HTTP client and no TLS. The token itself goes no further than this module, and no session id, cursor or task id is ever
 //! taken for one.
 //!
-//! Sources: MCP 2026-07-28 basic/authorization; OAuth 2.1 draft; RFC 6750 (bearer tokens), 7519 and 9068 (JWT), 8414 (issuer
-//! metadata), 8707 (audience), 9728 (resource metadata).
+//! Sources: MCP 2026-07-28 basic/authorization; OAuth 2.1 draft; RFC 6750 (bearer tokens), 7519 and 9068 (JWT), 7662 (introspection), 8414
+//! (issuer metadata), 8707 (audience), 9728 (resource metadata).
 
 mod bearer;
 mod cache;
+mod certificate;
 mod check;
+mod claims;
+mod cluster;
 mod fetch;
+mod introspect;
 mod issuer;
 mod jwt;
 mod key;
+mod keys;
+mod kubernetes;
+mod lookup;
 mod metadata;
+mod refused;
 pub mod settings;
 
 pub use bearer::Malformed;
-pub use check::{Auth, Checked, Refused};
-pub use fetch::{Fetch, FetchAnswer, FetchContent, FetchFault, FetchRequest, Fetched, may_be_fetched};
+pub use certificate::Certificate;
+pub use check::{Admitted, Auth, AuthFault, Checked, Presented};
+pub use fetch::{Fetch, FetchAnswer, FetchContent, FetchCredential, FetchFault, FetchRequest, Fetched, may_be_fetched};
 pub use key::{KeyFault, KeyHash, NewKey};
+pub use refused::Refused;

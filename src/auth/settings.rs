@@ -1,19 +1,27 @@
 //! What an operator may say about who may come in: the validated form that `config` builds.
 
-use std::{net::IpAddr, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, time::Duration};
 
 use crate::redact::Redacted;
 
 use super::KeyHash;
 
 /// Who may come in.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AuthSettings {
     /// API keys.
     pub keys: Vec<KeySettings>,
     /// Issuers of JWTs.
     pub issuers: Vec<IssuerSettings>,
-    /// Scopes that every JWT must carry.
+    /// Those who know opaque tokens, in the order in which they are asked.
+    pub introspection: Vec<IntrospectionSettings>,
+    /// The cluster whose service accounts come in.
+    pub kubernetes: Option<KubernetesSettings>,
+    /// Whom client certificates stand for; the first rule that fits decides.
+    pub certificates: Vec<CertificateSettings>,
+    /// What holds at an endpoint, by its path.
+    pub endpoints: BTreeMap<String, EndpointRules>,
+    /// Scopes that every token of an issuer must carry.
     pub scopes: Vec<String>,
     /// Where clients reach the gateway from outside, without a path; its own address when absent.
     pub public_url: Option<String>,
@@ -25,22 +33,72 @@ pub struct AuthSettings {
     pub max_remembered: usize,
     /// How long a verified token is not looked at again, at the most.
     pub remember_for: Duration,
+    /// Tokens that are looked up elsewhere at the same time, at the most.
+    pub max_lookups: usize,
 }
 
 impl AuthSettings {
     /// Whether a listener at this address may go by these settings. Beyond loopback somebody must be asked for a token, unless the operator
     /// said that anybody may come in; and what tokens are for must not be taken from the host that a client names.
     pub fn may_guard(&self, address: IpAddr) -> bool {
-        let asks = !self.keys.is_empty() || !self.issuers.is_empty();
-        let is_named = self.issuers.is_empty() || self.public_url.is_some();
-        address.to_canonical().is_loopback() || (is_named && (asks || self.anonymous == Anonymous::Admitted))
+        let is_named = !self.has_authorization_servers() || self.public_url.is_some();
+        address.to_canonical().is_loopback()
+            || (is_named && (self.asks_somebody() || self.anonymous == Anonymous::Admitted))
+    }
+
+    /// Whether anybody can be told from anybody else.
+    pub fn asks_somebody(&self) -> bool {
+        let has_tokens = !self.keys.is_empty() || self.has_authorization_servers() || self.kubernetes.is_some();
+        has_tokens || !self.certificates.is_empty()
+    }
+
+    /// Whether tokens are taken that somebody else issues for the addresses of this gateway.
+    pub fn has_authorization_servers(&self) -> bool {
+        !self.issuers.is_empty() || !self.introspection.is_empty()
+    }
+}
+
+/// What holds at one endpoint.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EndpointRules {
+    /// By what somebody may be known there; by everything when absent.
+    pub ways: Option<Vec<Way>>,
+    /// Scopes that a token of an issuer must carry there, besides those of all endpoints.
+    pub scopes: Vec<String>,
+}
+
+/// By what somebody may be known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// By an API key.
+    ApiKeys,
+    /// By a JWT of any issuer.
+    Issuers,
+    /// By a JWT of this issuer.
+    Issuer(String),
+    /// By an opaque token.
+    Introspection,
+    /// As a service account.
+    Kubernetes,
+    /// By a client certificate.
+    Certificates,
+    /// Not at all.
+    Anonymous,
+}
+
+impl EndpointRules {
+    /// Whether somebody may be known by this. `Anonymous` is decided by the whole configuration where the endpoint says nothing.
+    pub fn admits(&self, way: &Way) -> bool {
+        let Some(ways) = &self.ways else { return *way != Way::Anonymous };
+        ways.contains(way) || (matches!(way, Way::Issuer(_)) && ways.contains(&Way::Issuers))
     }
 }
 
 /// Whether a request without a token comes in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Anonymous {
     /// It is answered 401.
+    #[default]
     Refused,
     /// It comes in as nobody in particular.
     Admitted,
@@ -83,6 +141,83 @@ pub struct IssuerSettings {
     pub keys_ttl: Duration,
 }
 
+/// Somebody who knows opaque tokens (RFC 7662).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IntrospectionSettings {
+    /// Where they are asked.
+    pub url: String,
+    /// The gateway's own name there.
+    pub client_id: String,
+    /// The gateway's own secret there.
+    pub client_secret: Redacted<String>,
+    /// The issuer of the tokens: clients are told to go there, and an answer that names another is refused.
+    pub issuer: Option<String>,
+    /// What `aud` must contain one of; the endpoint's own address when empty.
+    pub audiences: Vec<String>,
+    /// The member that lists a principal's groups.
+    pub groups_claim: String,
+    /// PEM file of the authorities to trust instead of the machine's.
+    pub ca: Option<PathBuf>,
+    /// How long an answer may take.
+    pub timeout: Duration,
+}
+
+/// A Kubernetes cluster whose service accounts come in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KubernetesSettings {
+    /// What their tokens must be for one of.
+    pub audiences: Vec<String>,
+    /// The address of the API server, without a path.
+    pub api_server: String,
+    /// PEM file of the API server's authority; the machine's authorities when absent.
+    pub ca: Option<PathBuf>,
+    /// The file with the gateway's own token.
+    pub token_file: PathBuf,
+    /// How tokens are checked.
+    pub via: Via,
+    /// Patterns over `NAMESPACE/NAME`; all accounts when empty.
+    pub allowed: Vec<String>,
+    /// How long an answer may take.
+    pub timeout: Duration,
+    /// How long the cluster's keys count as fresh.
+    pub keys_ttl: Duration,
+}
+
+/// How the tokens of service accounts are checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Via {
+    /// The API server reviews each: a deleted account or pod is known within a minute.
+    Review,
+    /// With the cluster's keys: no request per token, and no right beyond reading them.
+    Keys,
+}
+
+/// Whom a client certificate stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateSettings {
+    /// Which of its names is meant.
+    pub from: CertificateName,
+    /// A pattern over that name; any when absent.
+    pub pattern: Option<String>,
+    /// The principal; one for each name when absent.
+    pub id: Option<String>,
+    /// The groups of the principal.
+    pub groups: Vec<String>,
+}
+
+/// A name in a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CertificateName {
+    /// A URI among its alternative names, as SPIFFE has them.
+    SanUri,
+    /// A host among its alternative names.
+    SanDns,
+    /// The whole subject, in the form of RFC 4514.
+    Subject,
+    /// The common name of the subject.
+    CommonName,
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
@@ -90,9 +225,7 @@ mod tests {
     use super::*;
 
     fn settings(anonymous: Anonymous) -> AuthSettings {
-        let (clock_skew, remember_for) = (Duration::ZERO, Duration::ZERO);
-        let (keys, issuers, scopes, public_url) = (Vec::new(), Vec::new(), Vec::new(), None);
-        AuthSettings { keys, issuers, scopes, public_url, anonymous, clock_skew, max_remembered: 2, remember_for }
+        AuthSettings { anonymous, ..AuthSettings::default() }
     }
 
     fn beyond(settings: &AuthSettings) -> bool {

@@ -118,3 +118,12 @@ pub(super) const REMEMBER_FOR: Duration = MINUTE;
 pub(super) const GROUPS_CLAIM: &str = "groups";
 /// What issuers' own caching headers usually say.
 pub(super) const KEYS_TTL: Duration = Duration::from_secs(5 * 60);
+/// An issuer on the same continent answers within 100 ms; a client waits for this with its first request.
+pub(super) const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
+/// At 20 ms an answer, some thousand new tokens in a second; more would be a flood that the issuer should not feel.
+pub(super) const MAX_LOOKUPS: usize = 32;
+/// Where a pod finds its token and the authority of its API server.
+pub(super) const SERVICE_ACCOUNT_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+pub(super) const SERVICE_ACCOUNT_CA: &str = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt";
+/// What every pod can resolve, where its environment does not say.
+pub(super) const API_SERVER: &str = "https://kubernetes.default.svc";

@@ -159,6 +159,8 @@ pub enum ProblemKind {
     HashAndToken,
     #[error("what comes over plain HTTP could come from anybody: take https, or an address of this machine")]
     PlainHttp,
+    #[error("nobody is known by this: `auth` says nothing about it")]
+    NoSuchWay,
     #[error("needs `{needed}` beside it")]
     Incomplete { needed: &'static str },
 }

@@ -180,6 +180,20 @@ labels! {
         Scope = "insufficient_scope",
         /// The credentials could not be read.
         Malformed = "malformed",
+        /// Whoever knows the token did not answer, or too many were asked about.
+        Unavailable = "unavailable",
+    }
+}
+
+labels! {
+    /// What came of looking a token up elsewhere.
+    Lookup {
+        /// It is somebody's.
+        Known = "known",
+        /// It is nobody's here.
+        Refused = "refused",
+        /// There was no answer.
+        Unavailable = "unavailable",
     }
 }
 
@@ -200,6 +214,8 @@ labels! {
         Subscriptions = "subscriptions",
         /// Calls parked while their client answers.
         Parked = "parked",
+        /// Tokens that are looked up elsewhere.
+        Lookups = "lookups",
         /// One of the operator's limits per principal.
         PerPrincipal = "per_principal",
         /// One of the operator's limits per group.

@@ -24,7 +24,7 @@ pub use self::{
     handle::{InUse, PerLabel, Requests},
     server::ServerMetrics,
 };
-use super::label::{Direction, Limit, Success, Unauthenticated};
+use super::label::{Direction, Limit, Lookup, Success, Unauthenticated};
 
 /// What the gateway itself may take: 10 µs to 1 s. Its own share of a call is some 50 µs; what is above 10 ms is waiting.
 const GATEWAY_BUCKETS_S: [f64; 12] = [1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 1e-2, 5e-2, 0.25, 1.0];
@@ -63,6 +63,10 @@ pub struct Metrics {
     pub unauthenticated: PerLabel<Unauthenticated>,
     /// Connections to an address that a peer's message named, refused because it was neither public nor allowed.
     pub egress_refused: Counter,
+    /// Tokens that are being looked up elsewhere.
+    pub lookups_in_flight: Gauge,
+    /// Tokens that were looked up elsewhere.
+    pub lookups: PerLabel<Lookup>,
     /// Bytes of bodies exchanged with clients.
     pub bytes: PerLabel<Direction>,
     /// Reloads of the configuration.
@@ -90,6 +94,8 @@ impl Metrics {
             refused: PerLabel::register(r, "refused_by_limit", "What was refused because of a limit", "limit", None),
             unauthenticated: PerLabel::register(r, "unauthenticated", "Requests that did not come in", "reason", None),
             egress_refused: plain(r, "egress_refused", "Addresses named by messages that were not connected to"),
+            lookups_in_flight: plain(r, "token_lookups_in_flight", "Tokens that are being looked up elsewhere"),
+            lookups: PerLabel::register(r, "token_lookups", "Tokens that were looked up elsewhere", "result", None),
             bytes: PerLabel::register(r, "http", "Bodies exchanged with clients", "direction", Some(Unit::Bytes)),
             config_reloads: PerLabel::register(r, "config_reloads", "Reloads of the configuration", "result", None),
             servers: Servers::register(r, UPSTREAM_BUCKETS_S),

@@ -137,8 +137,7 @@ const withVariable = (server, name, value) => (
 
 /**
  * Starts the gateway in front of `servers`. A stdio server gets a variable of this run, so that a child that outlives the gateway is found.
- * @returns {url, program, reload, stop}; reload replaces settings and does not wait until they hold; stop throws when the gateway had to be
- * killed or left a child behind.
+ * @returns {url, program, stop}; stop throws when the gateway had to be killed or left a child behind.
  */
 export async function startGateway(servers, settings = {}) {
   const run = crypto.randomUUID();
@@ -152,13 +151,8 @@ export async function startGateway(servers, settings = {}) {
   };
   const folder = mkdtempSync(join(tmpdir(), 'myelin-'));
   const file = join(folder, 'gateway.json');
-  const write = (changes = {}) => writeFileSync(file, JSON.stringify({ ...config, ...changes }, null, 2));
-  write();
+  writeFileSync(file, JSON.stringify(config, null, 2));
   const program = new Program(resolve(gatewayBinary()), ['run', file]);
-  const reload = (changes) => {
-    write(changes);
-    program.child.kill('SIGHUP');
-  };
   const stop = async () => {
     const gentle = await program.stop();
     rmSync(folder, { recursive: true, force: true });
@@ -169,7 +163,7 @@ export async function startGateway(servers, settings = {}) {
   };
   try {
     const [url] = await program.ready(readyEndpoints);
-    return { url, program, reload, stop };
+    return { url, program, stop };
   } catch (error) {
     rmSync(folder, { recursive: true, force: true });
     throw error;

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use http::Uri;
 
-use super::found::{section, values};
+use super::{
+    authority,
+    found::{section, values},
+};
 use crate::{
-    auth::{
-        may_be_fetched,
-        settings::{Anonymous, AuthSettings, IssuerSettings, KeySecret, KeySettings},
-    },
+    auth::settings::{Anonymous, AuthSettings, IntrospectionSettings, IssuerSettings, KeySecret, KeySettings},
     config::{
         keys::{ApiKeyKeys, AuthKeys, FileKeys, IssuerKeys},
         place::{Found, Place},
@@ -26,7 +26,9 @@ const LEAST_TOKEN: usize = 16;
 pub(super) fn asks_somebody(keys: &FileKeys) -> bool {
     let auth = section(keys.auth.clone());
     let some_keys = auth.api_keys.is_some_and(|keys| !keys.value.is_empty());
-    some_keys || auth.issuers.is_some_and(|issuers| !issuers.value.is_empty())
+    let some_issuers = auth.issuers.is_some_and(|issuers| !issuers.value.is_empty());
+    let some_introspection = auth.introspection.is_some_and(|list| !list.value.is_empty());
+    some_keys || some_issuers || some_introspection || auth.kubernetes.is_some()
 }
 
 pub(super) fn settings(keys: &FileKeys, listener: &ListenerSettings, reader: &mut Reader<'_>) -> AuthSettings {
@@ -34,21 +36,36 @@ pub(super) fn settings(keys: &FileKeys, listener: &ListenerSettings, reader: &mu
     let public_url = auth.public_url.as_ref().and_then(|url| public_url(url, reader));
     let issuers: Vec<IssuerSettings> =
         section(auth.issuers.clone()).iter().filter_map(|found| issuer(found, reader)).collect();
+    let introspection: Vec<IntrospectionSettings> = section(auth.introspection.clone())
+        .iter()
+        .filter_map(|found| authority::introspection(found, reader))
+        .collect();
     let is_local = listener.address.ip().to_canonical().is_loopback();
-    if let (false, None, Some(place), false) = (is_local, &auth.public_url, &auth.issuers, issuers.is_empty()) {
+    let issued = [
+        auth.issuers.as_ref().filter(|_| !issuers.is_empty()).map(|found| &found.place),
+        auth.introspection.as_ref().filter(|_| !introspection.is_empty()).map(|found| &found.place),
+    ];
+    if let (false, None, Some(place)) = (is_local, &auth.public_url, issued.into_iter().flatten().next()) {
         // Whoever names the host in a request would otherwise name the resource that tokens are for.
-        reader.report(&place.place, ProblemKind::Incomplete { needed: "publicUrl" });
+        reader.report(place, ProblemKind::Incomplete { needed: "publicUrl" });
     }
-    AuthSettings {
+    let settings = AuthSettings {
         keys: api_keys(&auth, reader),
         issuers,
+        introspection,
+        kubernetes: auth.kubernetes.as_ref().and_then(|found| authority::kubernetes(found, reader)),
+        certificates: Vec::new(),
+        endpoints: authority::endpoints(keys),
         public_url,
         anonymous: if keys.anonymous.is_some() { Anonymous::Admitted } else { Anonymous::Refused },
         clock_skew: auth.clock_skew(),
         max_remembered: auth.max_remembered(),
         remember_for: auth.remember_for(),
+        max_lookups: auth.max_lookups(),
         scopes: values(auth.scopes),
-    }
+    };
+    authority::check_ways(keys, &settings, reader);
+    settings
 }
 
 fn api_keys(auth: &AuthKeys, reader: &mut Reader<'_>) -> Vec<KeySettings> {
@@ -68,7 +85,7 @@ fn api_keys(auth: &AuthKeys, reader: &mut Reader<'_>) -> Vec<KeySettings> {
 fn api_key(found: &Found<ApiKeyKeys>, reader: &mut Reader<'_>) -> Option<KeySettings> {
     let Found { value: keys, place } = found;
     let secret = secret(keys, place, reader);
-    let id = needed(keys.id.as_ref(), "id", place, reader)?;
+    let id = authority::needed(keys.id.as_ref(), "id", place, reader)?;
     Some(KeySettings {
         id: id.value.clone(),
         secret: secret?,
@@ -96,10 +113,10 @@ fn secret(keys: &ApiKeyKeys, place: &Place, reader: &mut Reader<'_>) -> Option<K
 
 fn issuer(found: &Found<IssuerKeys>, reader: &mut Reader<'_>) -> Option<IssuerSettings> {
     let Found { value: keys, place } = found;
-    let issuer = needed(keys.issuer.as_ref(), "issuer", place, reader)?;
-    check_fetched(issuer, reader);
+    let issuer = authority::needed(keys.issuer.as_ref(), "issuer", place, reader)?;
+    authority::check_fetched(issuer, reader);
     if let Some(url) = &keys.keys_url {
-        check_fetched(url, reader);
+        authority::check_fetched(url, reader);
     }
     Some(IssuerSettings {
         issuer: issuer.value.clone(),
@@ -108,29 +125,6 @@ fn issuer(found: &Found<IssuerKeys>, reader: &mut Reader<'_>) -> Option<IssuerSe
         groups_claim: keys.groups_claim(),
         keys_ttl: keys.keys_ttl(),
     })
-}
-
-fn needed<'a, T>(
-    found: Option<&'a Found<T>>,
-    key: &'static str,
-    place: &Place,
-    reader: &mut Reader<'_>,
-) -> Option<&'a Found<T>> {
-    if found.is_none() && !reader.reported(place, key) {
-        reader.report(place, ProblemKind::Incomplete { needed: key });
-    }
-    found
-}
-
-/// Keys that came over plain HTTP could be anybody's, but for those from this machine.
-fn check_fetched(found: &Found<String>, reader: &mut Reader<'_>) {
-    match found.value.parse::<Uri>() {
-        Ok(url) if url.host().is_some() && may_be_fetched(&url) => {}
-        Ok(url) if url.host().is_some() && url.scheme_str() == Some("http") => {
-            reader.report(&found.place, ProblemKind::PlainHttp);
-        }
-        _ => reader.report(&found.place, ProblemKind::BadUrl),
-    }
 }
 
 /// Only what stands before the endpoints' paths.

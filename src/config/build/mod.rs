@@ -3,6 +3,7 @@
 //! Each value is right by itself already. What is checked here is what several values say together.
 
 mod auth;
+mod authority;
 mod endpoint;
 mod file;
 mod found;

@@ -1,9 +1,12 @@
 //! `auth`: who may come in.
 
-use crate::config::{
-    defaults,
-    shape::section,
-    shapes::{Count, Date, List, OneOrMany, Secret, Text, Time},
+use crate::{
+    auth::settings::Via,
+    config::{
+        defaults,
+        shape::section,
+        shapes::{Choice, Count, Date, FilePath, Glob, List, OneOrMany, Secret, Text, Time},
+    },
 };
 
 section! {
@@ -13,7 +16,11 @@ section! {
         api_keys "apiKeys": List<ApiKeyKeys>,
         /// Issuers whose JWTs are taken.
         issuers "issuers": List<IssuerKeys>,
-        /// Scopes that every JWT must carry.
+        /// Those who know opaque tokens (RFC 7662), in the order in which they are asked.
+        introspection "introspection": List<IntrospectionKeys>,
+        /// The Kubernetes cluster whose service accounts come in.
+        kubernetes "kubernetes": KubernetesKeys,
+        /// Scopes that every token of an issuer must carry.
         scopes "scopes": List<Text>,
         /// Where clients reach the gateway from outside, without a path: `https://mcp.example`.
         public_url "publicUrl": Text,
@@ -23,6 +30,8 @@ section! {
         max_remembered "maxRemembered": Count<2> = defaults::MAX_REMEMBERED,
         /// How long a verified token is not looked at again, at the most.
         remember_for "rememberFor": Time = defaults::REMEMBER_FOR,
+        /// Tokens that are looked up at the same time at introspection endpoints and the cluster; one more is answered 503.
+        max_lookups "maxLookups": Count = defaults::MAX_LOOKUPS,
     }
 }
 
@@ -54,6 +63,50 @@ section! {
         /// The claim that lists the groups.
         groups_claim "groupsClaim": Text = defaults::GROUPS_CLAIM.to_owned(),
         /// How long its keys count as fresh.
+        keys_ttl "keysTtl": Time<1000> = defaults::KEYS_TTL,
+    }
+}
+
+section! {
+    /// Somebody who knows opaque tokens (RFC 7662).
+    IntrospectionKeys {
+        /// Where they are asked.
+        url "url": Text,
+        /// The gateway's own name there.
+        client_id "clientId": Text,
+        /// The gateway's own secret there, best a reference.
+        client_secret "clientSecret": Secret,
+        /// The issuer of the tokens: clients are sent there for one, and an answer that names another is refused.
+        issuer "issuer": Text,
+        /// What `aud` of the answer must contain one of; the endpoint's own address when absent.
+        audience "audience": OneOrMany<Text>,
+        /// The member of the answer that lists the groups.
+        groups_claim "groupsClaim": Text = defaults::GROUPS_CLAIM.to_owned(),
+        /// PEM file of the authority to trust instead of the machine's.
+        ca "ca": FilePath,
+        /// How long an answer may take; then the client hears 503.
+        timeout "timeout": Time = defaults::LOOKUP_TIMEOUT,
+    }
+}
+
+section! {
+    /// The Kubernetes cluster whose service accounts come in.
+    KubernetesKeys {
+        /// What their tokens must be for one of: pods ask for such a token with a projected volume.
+        audience "audience": OneOrMany<Text>,
+        /// `review` asks the API server about each token; `keys` verifies it with the cluster's keys.
+        via "via": Choice<Via> = Via::Review,
+        /// Patterns over `NAMESPACE/NAME`; every service account when absent.
+        allowed "allowed": List<Glob>,
+        /// The address of the API server, without a path; the one that a pod is told when absent.
+        api_server "apiServer": Text,
+        /// PEM file of the API server's authority; the one that a pod is given where `apiServer` is absent.
+        ca "ca": FilePath,
+        /// The gateway's own token for the API server; read for each request, since it changes.
+        token_file "tokenFile": FilePath = defaults::SERVICE_ACCOUNT_TOKEN.into(),
+        /// How long an answer may take; then the client hears 503.
+        timeout "timeout": Time = defaults::LOOKUP_TIMEOUT,
+        /// How long the cluster's keys count as fresh.
         keys_ttl "keysTtl": Time<1000> = defaults::KEYS_TTL,
     }
 }

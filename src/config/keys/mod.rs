@@ -13,7 +13,7 @@ mod server;
 
 pub(super) use self::{
     admin::AdminKeys,
-    auth::{ApiKeyKeys, AuthKeys, IssuerKeys},
+    auth::{ApiKeyKeys, AuthKeys, IntrospectionKeys, IssuerKeys, KubernetesKeys},
     endpoint::EndpointKeys,
     file::{FileKeys, ListKeys, LogKeys, SealingKeys, TlsKeys},
     http::{HttpKeys, QuestionKeys, SessionKeys},

@@ -6,6 +6,7 @@ mod pace;
 mod quantity;
 mod switched;
 mod text;
+mod way;
 mod words;
 
 pub(super) use address::{Address, Block, Host, Origin, Outside};
@@ -14,4 +15,5 @@ pub(super) use pace::PaceWord;
 pub(super) use quantity::{Bytes, CallTime, Count, Date, Time, written_duration};
 pub(super) use switched::AddressOrOff;
 pub(super) use text::{Allow, FilePath, Flag, Glob, Ignored, SchemaAddress, Secret, Text};
+pub(super) use way::WayWord;
 pub(super) use words::{Choice, LogWord, WireWord};

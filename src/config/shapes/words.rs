@@ -6,6 +6,7 @@ use serde_json::{Value as Json, json};
 
 use super::text::REFERENCE_PATTERN;
 use crate::{
+    auth::settings::Via,
     config::{
         names::nearest,
         place::Place,
@@ -72,6 +73,10 @@ impl Words for ProxyProtocol {
     /// `true` and `false` are what a YAML 1.1 reader, Helm's for one, makes of `on` and `off`.
     const WORDS: &'static [(&'static str, Self)] =
         &[("off", Self::Off), ("on", Self::On), ("false", Self::Off), ("true", Self::On)];
+}
+
+impl Words for Via {
+    const WORDS: &'static [(&'static str, Self)] = &[("review", Self::Review), ("keys", Self::Keys)];
 }
 
 impl Words for Per {

@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use http::{Response, header, request::Parts};
 
 use crate::{
-    auth::{Auth, Checked, Refused},
+    auth::{Auth, Checked, Presented, Refused},
     downstream::guard::Guard,
     mcp::Principal,
     telemetry::{label, metrics::METRICS},
@@ -39,12 +39,19 @@ impl Gate {
             return Ok(anybody.clone());
         }
         let base = self.base(parts);
-        let checked = auth.check(&parts.headers, parts.uri.query(), &auth.resource(&base, endpoint));
-        let checked = match checked {
-            Checked::Now(checked) => checked,
-            Checked::Later(checked) => checked.await,
+        let admitted = match Auth::token(&parts.headers, parts.uri.query()) {
+            Ok(token) => {
+                let resource = auth.resource(&base, endpoint);
+                let presented = Presented { token, certificate: None, endpoint, resource: &resource };
+                match auth.check(presented) {
+                    Checked::Now(checked) => checked,
+                    Checked::Later(checked) => checked.await,
+                }
+            }
+            Err(malformed) => Err(malformed.into()),
         };
-        checked.map_err(|refused| Box::new(refuse(&auth, refused, &base, endpoint)))
+        let admitted = admitted.map_err(|refused| Box::new(refuse(&auth, refused, &base, endpoint)))?;
+        Ok(admitted.principal)
     }
 
     /// Puts the challenge onto a response to a call that needs more scopes: what the client asks its token for next.
@@ -63,7 +70,7 @@ impl Gate {
             "" | "/" => paths.only_endpoint()?,
             path => paths.endpoint(path)?,
         };
-        let mut response = answer::json(200, auth.metadata(&self.base(parts), &endpoint));
+        let mut response = answer::json(200, auth.metadata(&self.base(parts), &endpoint)?);
         response.headers_mut().insert(header::CACHE_CONTROL, header::HeaderValue::from_static("max-age=300"));
         Some(response)
     }
@@ -79,7 +86,12 @@ impl Gate {
 fn refuse(auth: &Auth, refused: Refused, base: &str, endpoint: &str) -> Response<Body> {
     METRICS.unauthenticated.of(reason(refused)).inc();
     let mut response = answer::refuse(refused.status(), &refused.to_string());
-    if let Some(challenge) = auth.challenge(refused, base, endpoint) {
+    if let Some(after) = refused.retry_after() {
+        response.headers_mut().insert(header::RETRY_AFTER, after.as_secs().into());
+    }
+    if refused.is_challenged()
+        && let Some(challenge) = auth.challenge(refused, base, endpoint)
+    {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
     }
     response
@@ -91,5 +103,6 @@ const fn reason(refused: Refused) -> label::Unauthenticated {
         Refused::InvalidToken => label::Unauthenticated::InvalidToken,
         Refused::Scope => label::Unauthenticated::Scope,
         Refused::Malformed(_) => label::Unauthenticated::Malformed,
+        Refused::Unavailable | Refused::Busy => label::Unauthenticated::Unavailable,
     }
 }

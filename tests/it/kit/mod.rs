@@ -6,7 +6,7 @@
 mod autopilot;
 mod client;
 mod gateway;
-mod http;
+pub(crate) mod http;
 mod legacy;
 mod marks;
 mod modern;
