@@ -118,7 +118,9 @@ async fn metadata_does_not_lead_the_gateway_into_its_own_network() {
         settings["egress"] = json!({ "allow": allow });
         let gateway = Gateway::start(settings).await;
         let before = canary.heard();
-        assert_eq!(call(&gateway, &issuer).await, 401, "{keys}");
+        // The canary's plain answer holds no key; without an answer no key is at hand to judge the token by.
+        let status = if expected == 1 && keys.starts_with("http:") { 401 } else { 503 };
+        assert_eq!(call(&gateway, &issuer).await, status, "{keys}");
         assert!(issuer.heard() > 0, "{keys}: the metadata was not even asked for");
         assert_eq!(canary.heard() - before, expected, "{keys}");
         gateway.stop().await;
