@@ -29,9 +29,6 @@ use super::{door::Door, fetch, gateway::Gateway};
 const ROUND: Duration = Duration::from_secs(5);
 /// How long files are left to settle: editors and ConfigMaps change several things at once.
 const SETTLE: Duration = Duration::from_millis(200);
-/// How long calls in flight keep a server that a reload took out.
-const REMOVED_GRACE: Duration = Duration::from_secs(30);
-
 /// Where settings came from.
 #[derive(Clone, Debug)]
 pub struct Source {
@@ -162,9 +159,10 @@ impl Kept {
                 tracing::info!(removed = removed.len(), "configuration reloaded");
                 METRICS.config_reloads.of(Success::Ok).inc();
                 for upstream in removed {
-                    // Calls in flight finish on it; then its processes end.
+                    // Calls in flight finish on it, with the secrets that they began with; then its processes end.
                     tokio::spawn(async move {
-                        let _ = tokio::time::timeout(REMOVED_GRACE, idle(&upstream)).await;
+                        let grace = upstream.settings().total_timeout;
+                        let _ = tokio::time::timeout(grace, idle(&upstream)).await;
                         upstream.close().await;
                     });
                 }
@@ -219,10 +217,9 @@ struct Watch {
 }
 
 impl Watch {
-    /// Watches the file and, if it can be read, what it refers to.
+    /// Watches the file and, as far as it can be read, what it refers to.
     fn new(source: &Path, changes: &mpsc::Sender<()>) -> Self {
-        let sources = config::load(source).map_or_else(|_| Sources::of_file(source), |loaded| loaded.sources);
-        Self::of(sources, changes)
+        Self::of(config::sources(source), changes)
     }
 
     /// The directories are watched: a watch on a file ends when the file is replaced. Where nothing can be watched, looking from time

@@ -50,6 +50,19 @@ pub fn load(path: &Path) -> Result<Loaded, Problems> {
     Ok(Loaded { settings: built.settings, notes: built.notes, sources: built.files })
 }
 
+/// The files that the configuration at `path` comes from as it is now, those included that it names and that cannot be read: whatever
+/// is wrong with it may be put right in any of them.
+pub fn sources(path: &Path) -> Sources {
+    let mut sources = Sources::of_file(path);
+    if let Ok(text) = read_text(path)
+        && let Ok(root) = read_tree(&text, Format::detect(path, &text))
+    {
+        sources = build_tree(&root.0, &ProcessEnvironment::new(directory(path))).files;
+        sources.add(path, Some(&text));
+    }
+    sources
+}
+
 /// Reads the configuration in `text`, which messages call `origin`.
 ///
 /// # Errors
@@ -60,11 +73,7 @@ pub fn parse(text: &str, origin: &str, format: Format, environment: &dyn Environ
 }
 
 fn build_text(text: &str, format: Format, environment: &dyn Environment) -> Result<Built, Vec<Problem>> {
-    let root = tree::read(text, format)?;
-    let (root, mut notes) = match clients::recognise(&root, format) {
-        Some(client) => clients::translate(client, &root),
-        None => (root, Vec::new()),
-    };
+    let (root, mut notes) = read_tree(text, format)?;
     let built = build_tree(&root, environment);
     if built.problems.is_empty() {
         notes.extend(built.notes.iter().cloned());
@@ -72,6 +81,15 @@ fn build_text(text: &str, format: Format, environment: &dyn Environment) -> Resu
     } else {
         Err(built.problems)
     }
+}
+
+/// The tree in Myelin's own form.
+fn read_tree(text: &str, format: Format) -> Result<(Node, Vec<Note>), Vec<Problem>> {
+    let root = tree::read(text, format)?;
+    Ok(match clients::recognise(&root, format) {
+        Some(client) => clients::translate(client, &root),
+        None => (root, Vec::new()),
+    })
 }
 
 /// Both stages over a tree in Myelin's own form.

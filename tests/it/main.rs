@@ -16,6 +16,7 @@ mod kit;
 mod addresses;
 mod auth;
 mod conversation;
+mod credentials;
 mod crosstalk;
 mod crowd;
 mod egress;

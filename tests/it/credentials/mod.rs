@@ -1,0 +1,3 @@
+//! What the gateway shows its servers: secrets of files, tokens of its own and of its callers, and never the wrong one.
+
+mod secrets;
