@@ -301,7 +301,7 @@ fn all_schema_keys() -> Vec<SchemaKey> {
 }
 
 /// The keys that mean something beside `url` only.
-const OF_URL: [&str; 6] = ["url", "headers", "ca", "connectTimeout", "maxIdleConnections", "maxConnections"];
+const OF_URL: [&str; 7] = ["url", "auth", "headers", "ca", "connectTimeout", "maxIdleConnections", "maxConnections"];
 
 /// A file with `value` at `path`, and nothing else but what makes a server whole.
 fn file_with(path: &[String], value: &Json) -> String {
@@ -362,6 +362,12 @@ fn each_default_in_the_schema_is_what_holds_without_the_key() {
     let mut defaults = 0;
     for SchemaKey { path, schema } in all_schema_keys() {
         let Some(default) = schema.get("default") else { continue };
+        if let ["mcpServers", "name", "auth", kind, key] = path.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            let [with, without] = [Some((key, default)), None].map(|more| parse(&credential(kind, more), Format::Json));
+            assert_eq!(with.unwrap(), without.unwrap(), "{path:?}");
+            defaults += 1;
+            continue;
+        }
         let parent = match path.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["mcpServers", "name", key, ..] if OF_URL.contains(&key) => {
                 file_with(&["mcpServers", "name", "url"].map(str::to_owned), &json!("http://a.example/mcp"))
@@ -377,6 +383,22 @@ fn each_default_in_the_schema_is_what_holds_without_the_key() {
         defaults += 1;
     }
     assert!(defaults > 60, "{defaults}");
+}
+
+/// A file with a server's credential of that kind, whole but for one key.
+fn credential(kind: &str, more: Option<(&str, &Json)>) -> String {
+    let mut keys = match kind {
+        "assertion" => json!({}),
+        _ => json!({ "tokenUrl": "https://idp.example/token", "clientId": "a", "clientSecret": "b" }),
+    };
+    if let Some((key, value)) = more {
+        keys[key] = value.clone();
+    }
+    json!({
+        "auth": { "issuers": [{ "issuer": "https://idp.example" }] },
+        "mcpServers": { "name": { "url": "http://a.example/mcp", "auth": { kind: keys } } },
+    })
+    .to_string()
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::{
     policy::ToolFilter,
     route::{Index, Part},
     seal::KeyRing,
-    upstream::{Group, Stock, Upstream, settings::ListSettings},
+    upstream::{Group, Stock, Upstream, credential::Wallet, settings::ListSettings},
 };
 
 use super::tasks::book::Book;
@@ -39,6 +39,8 @@ pub(super) struct Memory {
     pub(super) book: Arc<Book>,
     /// How often, and how much at once.
     pub(super) limits: Arc<Limits>,
+    /// What servers' credentials are made with.
+    pub(super) wallet: Arc<Wallet>,
 }
 
 /// One endpoint.
@@ -74,7 +76,7 @@ pub(super) type Stocks = SmallVec<[Option<Arc<Stock>>; 8]>;
 impl Endpoint {
     /// An endpoint over these servers.
     pub(super) fn new(path: &str, members: Vec<Member>, prefixed: bool, lists: ListSettings, memory: Memory) -> Self {
-        let Memory { ring, book, limits } = memory;
+        let Memory { ring, book, limits, .. } = memory;
         Self { path: path.into(), members, prefixed, lists, ring, book, limits, joined: Mutex::default() }
     }
 

@@ -19,6 +19,7 @@ use crate::{
     config::settings::Settings,
     redact::Redacted,
     upstream::{
+        credential::Wallet,
         settings::{EgressSettings, HttpSettings, HttpTransport},
         wire::http::{Client, Outgoing},
     },
@@ -37,8 +38,17 @@ const MAX_CONNECTIONS: usize = 256;
 
 /// The authentication by these settings.
 pub(super) fn auth(settings: &Settings) -> Result<Auth, AuthFault> {
-    let fetch: Arc<dyn Fetch> = Arc::new(Web::new(settings.egress.clone()));
-    Auth::new(settings.auth.clone(), &fetch)
+    Auth::new(settings.auth.clone(), &web(settings.egress.clone()))
+}
+
+/// What a process that is no gateway gets servers' credentials with: it signs nothing.
+pub fn wallet() -> Arc<Wallet> {
+    Wallet::new(web(EgressSettings::default()), "http://localhost")
+}
+
+/// The way to authorities of all kinds.
+pub(super) fn web(egress: EgressSettings) -> Arc<dyn Fetch> {
+    Arc::new(Web::new(egress))
 }
 
 /// The web. Follows no redirect, and keeps no HTTP/1.1 connection: one that its peer closed would fail a request that must not fail.

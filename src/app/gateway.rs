@@ -13,11 +13,17 @@ use crate::{
     policy::ToolFilter,
     route::settings::Names,
     seal::KeyRing,
-    upstream::{Upstream, wire::http::ClientFault},
+    upstream::{
+        Upstream,
+        credential::{Wallet, WalletFault, settings::CredentialSettings},
+        settings::UpstreamSettings,
+        wire::http::ClientFault,
+    },
 };
 
 use super::{
     endpoint::{Endpoint, Member, Memory},
+    fetch,
     listen::listen,
 };
 
@@ -49,6 +55,9 @@ pub enum BuildError {
     /// A tool pattern is no glob.
     #[error("server `{0}` has a tool pattern that is no glob")]
     Pattern(String, #[source] globset::Error),
+    /// What the gateway signs with cannot be used.
+    #[error(transparent)]
+    Wallet(#[from] WalletFault),
     /// A limit's pattern is no glob.
     #[error("a limit has a pattern that is no glob")]
     Limit(#[source] globset::Error),
@@ -59,9 +68,10 @@ impl Gateway {
     ///
     /// # Errors
     /// [`BuildError`].
-    pub fn new(settings: &Settings, ring: Arc<KeyRing>) -> Result<Self, BuildError> {
+    pub fn new(settings: &Settings, ring: Arc<KeyRing>, wallet: Arc<Wallet>) -> Result<Self, BuildError> {
         let limits = Arc::new(Limits::new(&settings.limits).map_err(BuildError::Limit)?);
-        let memory = Memory { ring, book: Arc::default(), limits };
+        let memory = Memory { ring, book: Arc::default(), limits, wallet };
+        fill(&memory.wallet, settings)?;
         let snapshot = Snapshot::build(settings, &memory, &Snapshot::default())?;
         let (reloads, draining) = (watch::Sender::new(0), watch::Sender::new(false));
         Ok(Self { shared: Arc::new(Shared { snapshot: ArcSwap::from_pointee(snapshot), reloads, draining, memory }) })
@@ -73,6 +83,7 @@ impl Gateway {
     /// # Errors
     /// [`BuildError`]; the old settings stay.
     pub fn reload(&self, settings: &Settings) -> Result<Vec<Arc<Upstream>>, BuildError> {
+        fill(&self.shared.memory.wallet, settings)?;
         let old = self.shared.snapshot.load_full();
         let new = Snapshot::build(settings, &self.shared.memory, &old)?;
         let kept = |upstream: &&Arc<Upstream>| !new.upstreams.iter().any(|new| Arc::ptr_eq(new, upstream));
@@ -126,7 +137,7 @@ impl Snapshot {
             let same = |old: &&Arc<Upstream>| old.settings() == own && *old.lists() == settings.lists;
             let upstream = match old.upstreams.iter().find(same) {
                 Some(upstream) => upstream.clone(),
-                None => Upstream::new(own.clone(), settings.lists.clone())
+                None => Upstream::new(own.clone(), settings.lists.clone(), &memory.wallet)
                     .map_err(|fault| BuildError::Client(own.name.clone(), fault))?,
             };
             let filter = ToolFilter::new(&own.tools.allow, &own.tools.deny, &own.tools.rename)
@@ -147,6 +158,19 @@ impl Snapshot {
         });
         Ok(Self { endpoints: endpoints.collect(), upstreams })
     }
+}
+
+/// What the wallet is told of the settings. Who signs nothing publishes nothing.
+fn fill(wallet: &Wallet, settings: &Settings) -> Result<(), WalletFault> {
+    wallet.set_fetch(fetch::web(settings.egress.clone()));
+    if let Some(address) = &settings.auth.public_url {
+        wallet.set_address(address);
+    }
+    let signs = |upstream: &UpstreamSettings| matches!(upstream.credential, CredentialSettings::Assertion(_));
+    if settings.upstreams.iter().any(signs) || !settings.signing_keys.is_empty() {
+        wallet.set_keys(&settings.signing_keys)?;
+    }
+    Ok(())
 }
 
 impl Waist for Gateway {

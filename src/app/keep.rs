@@ -17,7 +17,7 @@ use tokio::{
 use crate::{
     config::{self, settings::Settings, watch::Sources},
     downstream::{
-        exchange::{Exchange, Gate, Paths},
+        exchange::{Exchange, Gate, Paths, Tokens},
         tls::TlsFiles,
     },
     telemetry::{label::Success, metrics::METRICS},
@@ -84,7 +84,14 @@ pub(super) async fn keep(mut kept: Kept, mut settings: Settings) {
 
 /// The paths of these settings' endpoints.
 pub(super) fn set_paths(paths: &Paths, settings: &Settings) {
-    let endpoints: Vec<&str> = settings.endpoints.iter().map(|endpoint| endpoint.path.as_str()).collect();
+    let wants_token = |name: &String| {
+        let server = settings.upstreams.iter().find(|upstream| upstream.name == *name);
+        server.is_some_and(|server| server.credential.wants_token())
+    };
+    let endpoints = settings.endpoints.iter().map(|endpoint| {
+        let tokens = if endpoint.servers.iter().any(wants_token) { Tokens::Kept } else { Tokens::Dropped };
+        (endpoint.path.as_str(), tokens)
+    });
     paths.set(endpoints);
 }
 

@@ -14,11 +14,13 @@ mod list;
 mod listen;
 mod plain;
 mod run;
+mod site;
 mod status;
 mod tasks;
 
 pub use door::Door;
 pub use endpoint::{Endpoint, Member};
+pub use fetch::wallet;
 pub use gateway::{BuildError, Gateway};
 pub use keep::Source;
 pub use run::{Options, Ready, RunError, run};

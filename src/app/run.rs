@@ -15,8 +15,8 @@ use crate::{
     config::settings::{LogFormat, LogSettings, Settings},
     dialogue::DriveSettings,
     downstream::{
-        drain::{Drainer, drain},
-        exchange::{Exchange, Gate, Paths},
+        drain::{Drain, Drainer, drain},
+        exchange::{Exchange, Gate, Pages, Paths},
         guard::Guard,
         listener::{self, BindError, Bound},
         settings::ListenerSettings,
@@ -25,7 +25,7 @@ use crate::{
     mcp::{Caller, Capabilities, LogInterest, Principal, Waist},
     seal::KeyRing,
     telemetry::{access, log},
-    upstream::Upstream,
+    upstream::{Upstream, credential::Wallet},
 };
 
 use super::{
@@ -33,6 +33,7 @@ use super::{
     fetch,
     gateway::{BuildError, Gateway},
     keep::{self, Kept, Source},
+    site::Site,
     status::Health,
 };
 
@@ -120,12 +121,12 @@ async fn serve(options: Options) -> Result<(), RunError> {
     // Before anybody hears that it runs: a signal that nobody waits for would kill it.
     let mut signals = Signals::new();
     let hangup = source.as_ref().and_then(|_| signals.hangup.take());
-    let ring = KeyRing::new(settings.sealing_keys.iter().map(|key| key.expose().as_str()));
-    let ring = Arc::new(ring.map_err(|_| no_randomness())?);
-    let gateway = Arc::new(Gateway::new(&settings, ring.clone())?);
+    let ring = ring(&settings)?;
     let bound = Bound::bind(&settings.listener).map_err(RunError::Listen)?;
-    let admin_bound = settings.admin.map(|address| ListenerSettings { address, tls: None });
-    let admin_bound = admin_bound.map(|settings| Bound::bind(&settings)).transpose().map_err(RunError::Admin)?;
+    let wallet =
+        Wallet::new(fetch::web(settings.egress.clone()), &format!("{}://{}", scheme(&settings), bound.address()));
+    let gateway = Arc::new(Gateway::new(&settings, ring.clone(), wallet.clone())?);
+    let admin_bound = bind_admin(&settings)?;
     let ready = ready(&settings, &bound, admin_bound.as_ref());
 
     let waist: Arc<dyn Waist> = gateway.clone();
@@ -135,17 +136,14 @@ async fn serve(options: Options) -> Result<(), RunError> {
     let sessions = settings.sessions.clone();
     let gate = Arc::new(gate(&settings, &bound)?);
     let (http, inner) = (settings.http.clone(), limited(&door, &gateway));
-    let exchange = Arc::new(Exchange::new(inner, http, sessions, gate.clone(), paths.clone(), ring.clone()));
+    let pages: Arc<dyn Pages> = Arc::new(Site::new(wallet));
+    let exchange = Exchange::new(inner, http, sessions, gate.clone(), paths.clone(), ring.clone());
+    let exchange = Arc::new(exchange.with_pages(pages));
 
     let health = Arc::new(Health::new(gateway.clone()));
     let (admin_drainer, admin_drain) = drain();
     let mut tasks = JoinSet::new();
-    if let Some(bound) = admin_bound {
-        let serving = admin::serve(bound, health.clone(), admin_drain);
-        tasks.spawn(async move {
-            let _ = serving.await;
-        });
-    }
+    tasks.spawn(serve_admin(admin_bound, health.clone(), admin_drain));
     let kept = Kept {
         gateway: gateway.clone(),
         door,
@@ -184,6 +182,22 @@ async fn serve(options: Options) -> Result<(), RunError> {
     stop_admin(&admin_drainer, tasks).await;
     tracing::info!("stopped");
     Ok(())
+}
+
+fn ring(settings: &Settings) -> Result<Arc<KeyRing>, RunError> {
+    let ring = KeyRing::new(settings.sealing_keys.iter().map(|key| key.expose().as_str()));
+    Ok(Arc::new(ring.map_err(|_| no_randomness())?))
+}
+
+fn bind_admin(settings: &Settings) -> Result<Option<Bound>, RunError> {
+    let listener = settings.admin.map(|address| ListenerSettings { address, tls: None });
+    listener.map(|listener| Bound::bind(&listener)).transpose().map_err(RunError::Admin)
+}
+
+async fn serve_admin(bound: Option<Bound>, health: Arc<Health>, drain: Drain) {
+    if let Some(bound) = bound {
+        let _ = admin::serve(bound, health, drain).await;
+    }
 }
 
 /// What an exchange calls, and what it asks before.
@@ -236,7 +250,8 @@ fn ready(settings: &Settings, bound: &Bound, admin: Option<&Bound>) -> Ready {
 async fn reach_all(upstreams: Vec<Arc<Upstream>>) {
     let places = Arc::new(Semaphore::new(STARTS_AT_ONCE));
     let mut reaching = JoinSet::new();
-    for upstream in upstreams {
+    // Where each caller has a credential of its own, there is none to reach it with yet.
+    for upstream in upstreams.into_iter().filter(|upstream| !upstream.is_personal()) {
         let places = places.clone();
         reaching.spawn(async move {
             let Ok(_place) = places.acquire_owned().await else { return };

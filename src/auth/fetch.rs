@@ -143,6 +143,13 @@ impl FetchContent {
     }
 }
 
+/// `text` as one name or value of a form.
+pub fn form_encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    form_encode(text, &mut out);
+    out
+}
+
 /// Appends `text` as one name or value of a form.
 pub(super) fn form_encode(text: &str, out: &mut String) {
     use std::fmt::Write;

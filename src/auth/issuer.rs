@@ -187,7 +187,7 @@ impl Source {
 }
 
 /// Where an issuer's metadata may lie, in the order of MCP 2026-07-28 basic/authorization.
-fn metadata_urls(issuer: &str) -> Vec<String> {
+pub fn metadata_urls(issuer: &str) -> Vec<String> {
     const OAUTH: &str = "/.well-known/oauth-authorization-server";
     const OPENID: &str = "/.well-known/openid-configuration";
     let issuer = issuer.trim_end_matches('/');

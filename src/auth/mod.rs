@@ -30,6 +30,9 @@ pub mod settings;
 pub use bearer::Malformed;
 pub use certificate::Certificate;
 pub use check::{Admitted, Auth, AuthFault, Checked, Presented};
-pub use fetch::{Fetch, FetchAnswer, FetchContent, FetchCredential, FetchFault, FetchRequest, Fetched, may_be_fetched};
+pub use fetch::{
+    Fetch, FetchAnswer, FetchContent, FetchCredential, FetchFault, FetchRequest, Fetched, form_encoded, may_be_fetched,
+};
+pub use issuer::metadata_urls;
 pub use key::{KeyFault, KeyHash, NewKey};
 pub use refused::Refused;

@@ -4,6 +4,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use http::{HeaderName, HeaderValue, Uri};
 use myelin::{
+    app,
     config::{
         self,
         settings::{ListSettings, Settings},
@@ -134,7 +135,7 @@ impl Reach {
         let settings = Settings::default_with(Vec::new());
         let upstream =
             UpstreamSettings { wire: WireSettings::Http(http), ..config::stdio_upstream("gateway", "", &[]) };
-        let upstream = Upstream::new(upstream, settings.lists)
+        let upstream = Upstream::new(upstream, settings.lists, &app::wallet())
             .map_err(|fault| Failure::Address { url: Box::new(url.clone()), fault })?;
         let members = vec![Member { upstream, filter: Arc::default() }];
         Ok(Self { members, prefixed: false, url: Some(url.clone()) })
@@ -218,7 +219,7 @@ impl Member {
     pub(super) fn new(settings: &UpstreamSettings, lists: &ListSettings) -> Result<Self, Failure> {
         let tools = &settings.tools;
         let filter = ToolFilter::new(&tools.allow, &tools.deny, &tools.rename);
-        let upstream = Upstream::new(settings.clone(), lists.clone())
+        let upstream = Upstream::new(settings.clone(), lists.clone(), &app::wallet())
             .map_err(|fault| Failure::Client { server: settings.name.clone(), fault })?;
         // The configuration refuses what is no pattern.
         Ok(Self { upstream, filter: Arc::new(filter.unwrap_or_default()) })

@@ -114,6 +114,10 @@ pub(super) const CLOCK_SKEW: Duration = MINUTE;
 pub(super) const MAX_REMEMBERED: usize = 10_000;
 /// How long a token may outlive its revocation, and a removed key what it signed.
 pub(super) const REMEMBER_FOR: Duration = MINUTE;
+/// What every authorization server gives (RFC 8693 section 3).
+pub(super) const TOKEN_TYPE: &str = "urn:ietf:params:oauth:token-type:access_token";
+/// Half of it is used: long enough that few are signed, short enough that one that leaked is soon of no use.
+pub(super) const ASSERTION_TTL: Duration = Duration::from_secs(5 * 60);
 /// What most issuers call it.
 pub(super) const GROUPS_CLAIM: &str = "groups";
 /// What issuers' own caching headers usually say.

@@ -161,6 +161,18 @@ pub enum ProblemKind {
     PlainHttp,
     #[error("nobody is known by this: `auth` says nothing about it")]
     NoSuchWay,
+    #[error("say one kind of credential: `passthrough`, `clientCredentials`, `tokenExchange` or `assertion`")]
+    OneCredential,
+    #[error("`issuer` finds where tokens are asked for; keep one of them")]
+    TokenUrlAndIssuer,
+    #[error("not a private key: PEM of a P-256, Ed25519 or RSA key")]
+    SigningKey,
+    #[error("`headers` has the header already that this credential goes into; keep one of them")]
+    TwoAuthorizations,
+    #[error("each caller has a credential of its own: that needs `pool.isolation: principal`")]
+    SharedCredential,
+    #[error("is made of the caller's token, but nothing in `auth` asks callers for one")]
+    NobodyAsked,
     #[error("needs `{needed}` beside it")]
     Incomplete { needed: &'static str },
 }

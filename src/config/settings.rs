@@ -41,6 +41,8 @@ pub struct Settings {
     pub endpoints: Vec<EndpointSettings>,
     /// Keys that seal session ids, cursors and tokens, newest first; one made at start when empty.
     pub sealing_keys: Vec<Redacted<String>>,
+    /// Keys that sign what the gateway says of its callers: the first signs, all are published; one made at start when empty.
+    pub signing_keys: Vec<Redacted<String>>,
     /// How the log is written.
     pub log: LogSettings,
     /// How long calls in flight may take to finish when the gateway stops.

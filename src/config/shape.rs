@@ -154,6 +154,11 @@ impl<'a> Reader<'a> {
         self.problems.iter().any(|problem| problem.place.path == path)
     }
 
+    /// Whether a problem with anything below `place` was reported.
+    pub(super) fn reported_below(&self, place: &Place) -> bool {
+        self.problems.iter().any(|problem| problem.place.path.starts_with(&place.path))
+    }
+
     pub(super) fn note(&mut self, place: &Place, remark: Remark) {
         self.notes.push(Note { place: place.clone(), remark });
     }

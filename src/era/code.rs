@@ -87,6 +87,7 @@ pub(super) fn broken(server: &str, what: UpstreamFault) -> ErrorObject {
         UpstreamFault::Unavailable
         | UpstreamFault::Gone
         | UpstreamFault::Unauthorized
+        | UpstreamFault::NoToken
         | UpstreamFault::Overloaded
         | UpstreamFault::Incompatible => UNAVAILABLE,
     };

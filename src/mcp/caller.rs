@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use crate::jsonrpc::{Kind, Object, Raw};
+use crate::{
+    jsonrpc::{Kind, Object, Raw},
+    redact::Redacted,
+};
 
 use super::{TASKS_EXTENSION, TaskForm, without_tasks};
 
@@ -33,6 +36,8 @@ pub struct Principal {
     identity: Arc<Identity>,
     /// Since 1970.
     expires: Option<Duration>,
+    /// What it came with, where a server of its endpoint wants it.
+    token: Option<Arc<Redacted<String>>>,
 }
 
 /// What is known about a principal.
@@ -91,13 +96,24 @@ impl Principal {
 
     /// Somebody of whom more is known, until a time since 1970.
     pub fn known(identity: Identity, expires: Option<Duration>) -> Self {
-        Self { identity: Arc::new(identity), expires }
+        Self { identity: Arc::new(identity), expires, token: None }
     }
 
     /// Whoever reaches an endpoint that asks for no credential. One for all, so that what is known of one is known of the next.
     pub fn anonymous() -> Self {
         static ANONYMOUS: LazyLock<Principal> = LazyLock::new(|| Principal::new("anonymous"));
         ANONYMOUS.clone()
+    }
+
+    /// The same with the token that it came with, for servers that are called with it.
+    #[must_use]
+    pub fn bearing(self, token: &str) -> Self {
+        Self { token: Some(Arc::new(Redacted::from(token))), ..self }
+    }
+
+    /// The token that it came with, where a server of its endpoint wants it.
+    pub fn token(&self) -> Option<&Redacted<String>> {
+        self.token.as_deref()
     }
 
     /// The id, to be kept.

@@ -62,6 +62,9 @@ pub enum UpstreamFault {
     /// It refused the gateway's credential.
     #[error("refused the gateway's credential")]
     Unauthorized,
+    /// It is called with what the caller came with, and that was nothing of use.
+    #[error("is called with the caller's own token, and the caller has none that could be used for it")]
+    NoToken,
     /// It said that it has too much to do.
     #[error("is overloaded")]
     Overloaded,

@@ -71,6 +71,8 @@ pub struct Metrics {
     pub bytes: PerLabel<Direction>,
     /// Reloads of the configuration.
     pub config_reloads: PerLabel<Success>,
+    /// Tokens for servers that authorization servers were asked for.
+    pub server_tokens: PerLabel<Success>,
     servers: Servers,
     registry: Registry,
 }
@@ -98,6 +100,13 @@ impl Metrics {
             lookups: PerLabel::register(r, "token_lookups", "Tokens that were looked up elsewhere", "result", None),
             bytes: PerLabel::register(r, "http", "Bodies exchanged with clients", "direction", Some(Unit::Bytes)),
             config_reloads: PerLabel::register(r, "config_reloads", "Reloads of the configuration", "result", None),
+            server_tokens: PerLabel::register(
+                r,
+                "server_tokens",
+                "Tokens for servers that were asked for",
+                "result",
+                None,
+            ),
             servers: Servers::register(r, UPSTREAM_BUCKETS_S),
             registry,
         }

@@ -58,6 +58,12 @@ impl Stock {
         Self::new(Catalog::default(), CacheHint { ttl, scope: CacheScope::Public }, generation)
     }
 
+    /// The same, for nobody but whom it was fetched for.
+    pub(super) const fn private(mut self) -> Self {
+        self.scope = CacheScope::Private;
+        self
+    }
+
     /// Whether it may be used without asking the server.
     pub(super) fn is_fresh(&self, generation: u64) -> bool {
         self.generation == generation && clock::now() < self.fresh_until

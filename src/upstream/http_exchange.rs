@@ -8,15 +8,16 @@ use http::StatusCode;
 use crate::{
     era::{Outgoing, legacy},
     jsonrpc::{self, Id},
-    mcp::{Answer, Notice, UpstreamFault},
+    mcp::{Answer, Notice, Principal, UpstreamFault},
     sse::Event,
 };
 
 use super::{
     converse::Exchange,
+    credential::unreachable,
     errand::Dialect,
     mailbox::{Item, Mailbox},
-    streamable::{Posted, Streamable, unreachable},
+    streamable::{Posted, Streamable},
     wire::http::Body,
 };
 
@@ -54,10 +55,17 @@ enum Step {
 }
 
 impl HttpExchange {
-    pub(super) fn new(wire: Arc<Streamable>, token: u64, outgoing: Outgoing, mailbox: Option<Arc<Mailbox>>) -> Self {
+    /// A request in the name of `by`, or of the group's principal where it is the gateway's own.
+    pub(super) fn new(
+        wire: Arc<Streamable>,
+        token: u64,
+        outgoing: Outgoing,
+        mailbox: Option<Arc<Mailbox>>,
+        by: Option<Principal>,
+    ) -> Self {
         let body = jsonrpc::request(&Id::from(token), &outgoing.method, outgoing.params.as_ref());
         let sender = wire.clone();
-        let sending = Box::pin(async move { sender.post_request(body, &outgoing.headers).await });
+        let sending = Box::pin(async move { sender.post_request(body, &outgoing.headers, by.as_ref()).await });
         Self {
             wire,
             token,

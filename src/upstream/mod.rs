@@ -5,6 +5,7 @@
 //!
 //! Sources: design notes in docs/adr; MCP as cited in each module.
 
+pub mod credential;
 pub mod settings;
 pub mod wire;
 

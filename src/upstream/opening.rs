@@ -26,6 +26,7 @@ use crate::{
 
 use super::{
     bus::Bus,
+    credential::Courier,
     errand::{Dialect, Greeting},
     mux::{Mux, Post},
     owners::{Attribution, Owners},
@@ -33,10 +34,7 @@ use super::{
     settings::{EraHint, HttpTransport, StdioSettings, UpstreamSettings, WireSettings},
     sse_wire,
     streamable::{self, Posted, Streamable, first_answer, post, post_headers},
-    wire::{
-        http::Client,
-        stdio::{Child, Launch, Line, Lines, SendFault},
-    },
+    wire::stdio::{Child, Launch, Line, Lines, SendFault},
 };
 
 /// What opening needs to know of an upstream.
@@ -44,7 +42,7 @@ pub(super) struct Site<'a> {
     pub(super) settings: &'a UpstreamSettings,
     pub(super) server: &'a Arc<str>,
     /// For HTTP.
-    pub(super) client: Option<&'a Arc<Client>>,
+    pub(super) courier: Option<&'a Arc<Courier>>,
     /// What was learned before.
     pub(super) known: Option<Verdict>,
 }
@@ -74,6 +72,8 @@ pub(super) struct Terms {
     pub(super) profile: Profile,
     pub(super) attribution: Attribution,
     pub(super) bus: Arc<Bus>,
+    /// For HTTP.
+    pub(super) courier: Option<Arc<Courier>>,
     pub(super) place: Option<OwnedSemaphorePermit>,
 }
 
@@ -218,11 +218,12 @@ fn answer_in(line: Bytes, token: u64) -> Option<Result<Raw, ErrorObject>> {
 // --- HTTP ------------------------------------------------------------------------------------------------------------
 
 async fn open_http(site: &Site<'_>) -> Result<Opening, UpstreamFault> {
-    let client = site.client.ok_or(UpstreamFault::Unavailable)?;
+    let courier = site.courier.ok_or(UpstreamFault::Unavailable)?;
     for token in 1..=2 {
         let outgoing = probe_request(token);
         let body = crate::jsonrpc::request(&Id::from(token), &outgoing.method, outgoing.params.as_ref());
-        let opened = post(client, body, post_headers(&outgoing.headers), site.settings.max_message_bytes).await?;
+        let opened =
+            post(courier, body, post_headers(&outgoing.headers), site.settings.max_message_bytes, None).await?;
         if matches!(&opened.posted, Posted::Whole(status, _) if status.is_server_error()) {
             return Err(UpstreamFault::Unavailable);
         }
@@ -320,16 +321,16 @@ async fn greet_http(
     verdict: Verdict,
     offer: Option<Offer>,
 ) -> Result<(Verdict, Peer), UpstreamFault> {
-    let client = site.client.ok_or(UpstreamFault::Unavailable)?;
+    let courier = site.courier.ok_or(UpstreamFault::Unavailable)?;
     match (verdict, offer) {
         (Verdict::Modern, Some(offer)) => {
             let greeting = Greeting { dialect: Dialect::Modern, offer };
-            Ok((verdict, http_peer(site, client, &terms, greeting, None)))
+            Ok((verdict, http_peer(site, courier, &terms, greeting, None)))
         }
-        (Verdict::LegacySse, _) => sse_wire::greet(site, client, terms).await.map(|peer| (verdict, peer)),
-        _ => match streamable::initialize(client, &terms.profile, site.settings.max_message_bytes).await {
+        (Verdict::LegacySse, _) => sse_wire::greet(site, courier, terms).await.map(|peer| (verdict, peer)),
+        _ => match streamable::initialize(courier, &terms.profile, site.settings.max_message_bytes).await {
             Ok((session, answer)) => {
-                let peer = http_peer(site, client, &terms, greeting(answer)?, session);
+                let peer = http_peer(site, courier, &terms, greeting(answer)?, session);
                 if let Link::Http(http) = &peer.link {
                     http.post_message(legacy::back::initialized()).await?;
                 }
@@ -337,7 +338,7 @@ async fn greet_http(
             }
             // Whoever does not know the POST may know only HTTP+SSE.
             Err(UpstreamFault::Garbled | UpstreamFault::Incompatible) => {
-                sse_wire::greet(site, client, terms).await.map(|peer| (Verdict::LegacySse, peer))
+                sse_wire::greet(site, courier, terms).await.map(|peer| (Verdict::LegacySse, peer))
             }
             Err(fault) => Err(fault),
         },
@@ -346,14 +347,14 @@ async fn greet_http(
 
 fn http_peer(
     site: &Site<'_>,
-    client: &Arc<Client>,
+    courier: &Arc<Courier>,
     terms: &Terms,
     greeting: Greeting,
     session: Option<http::HeaderValue>,
 ) -> Peer {
     let http = Arc::new(Streamable::new(
         site.server.clone(),
-        client.clone(),
+        courier.clone(),
         greeting.dialect.clone(),
         terms.profile.clone(),
         terms.attribution,

@@ -21,6 +21,7 @@ use crate::{
 
 use super::{
     catalog::FetchLimits,
+    credential::{Courier, Credential, Wallet},
     group::{Group, GroupKey, NoPlace, Owner, key},
     opening::{Opening, Site, Terms, Verdict, open},
     peer::Peer,
@@ -34,6 +35,7 @@ pub struct Upstream {
     settings: UpstreamSettings,
     lists: ListSettings,
     client: Option<Arc<Client>>,
+    credential: Arc<Credential>,
     verdict: Mutex<Option<Verdict>>,
     /// A server that was reached to learn its era, until somebody uses it. Held while one is reached.
     spare: tokio::sync::Mutex<Option<Spare>>,
@@ -50,11 +52,18 @@ impl Upstream {
     ///
     /// # Errors
     /// The settings make no HTTP client.
-    pub fn new(settings: UpstreamSettings, lists: ListSettings) -> Result<Arc<Self>, super::wire::http::ClientFault> {
-        let client = match &settings.wire {
-            WireSettings::Http(http) => Some(Arc::new(Client::new(http, settings.max_message_bytes)?)),
-            WireSettings::Stdio(_) => None,
+    pub fn new(
+        settings: UpstreamSettings,
+        lists: ListSettings,
+        wallet: &Arc<Wallet>,
+    ) -> Result<Arc<Self>, super::wire::http::ClientFault> {
+        let (client, ca) = match &settings.wire {
+            WireSettings::Http(http) => {
+                (Some(Arc::new(Client::new(http, settings.max_message_bytes)?)), http.ca.clone())
+            }
+            WireSettings::Stdio(_) => (None, None),
         };
+        let credential = Credential::new(settings.name.as_str().into(), &settings.credential, wallet, ca);
         let metrics = METRICS.server(&settings.name);
         metrics.state(UpstreamState::Idle);
         Ok(Arc::new(Self {
@@ -63,6 +72,7 @@ impl Upstream {
             settings,
             lists,
             client,
+            credential: Arc::new(credential),
             verdict: Mutex::new(None),
             spare: tokio::sync::Mutex::new(None),
             groups: Mutex::default(),
@@ -132,8 +142,19 @@ impl Upstream {
         *self.verdict.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn site(&self) -> Site<'_> {
-        Site { settings: &self.settings, server: &self.name, client: self.client.as_ref(), known: self.known() }
+    fn site<'a>(&'a self, courier: Option<&'a Arc<Courier>>) -> Site<'a> {
+        Site { settings: &self.settings, server: &self.name, courier, known: self.known() }
+    }
+
+    /// A way to it for those who share a group; none to a child.
+    pub(super) fn courier(&self) -> Option<Arc<Courier>> {
+        let client = self.client.clone()?;
+        Some(Arc::new(Courier::new(client, self.credential.clone())))
+    }
+
+    /// Whether each caller has a credential of its own on it.
+    pub fn is_personal(&self) -> bool {
+        self.settings.credential.is_personal()
     }
 
     /// The group of a caller, when the server's era is known.
@@ -141,11 +162,18 @@ impl Upstream {
         let verdict = self.known()?;
         let key = key(&self.settings, verdict, caller);
         let mut groups = self.lock_groups();
-        if let Some(group) = groups.get(&key) {
-            return Some(group.clone());
+        let group = match groups.get(&key) {
+            Some(group) => group.clone(),
+            None => {
+                let group = Arc::new(Group::new(self.clone(), key.clone()));
+                groups.insert(key, group.clone());
+                group
+            }
+        };
+        drop(groups);
+        if self.is_personal() {
+            group.act_for(&caller.principal);
         }
-        let group = Arc::new(Group::new(self.clone(), key.clone()));
-        groups.insert(key, group.clone());
         Some(group)
     }
 
@@ -157,20 +185,25 @@ impl Upstream {
         if let Some(group) = self.group_now(caller) {
             return Ok(group);
         }
-        self.probe().await.map_err(|fault| Fault::Broken(self.name.clone(), fault))?;
+        self.probe(caller).await.map_err(|fault| Fault::Broken(self.name.clone(), fault))?;
         self.group_now(caller).ok_or(Fault::Internal)
     }
 
-    async fn probe(self: &Arc<Self>) -> Result<(), UpstreamFault> {
+    async fn probe(self: &Arc<Self>, caller: &Caller) -> Result<(), UpstreamFault> {
         let mut spare = self.spare.lock().await;
         if self.known().is_some() {
             return Ok(());
         }
         let place = if self.is_stdio() { self.places.clone().try_acquire_owned().ok() } else { None };
         self.enter(UpstreamState::Starting);
-        let opening = self.started(open(&self.site()).await)?;
+        let courier = self.courier();
+        if let (true, Some(courier)) = (self.is_personal(), &courier) {
+            courier.act_for(&caller.principal);
+        }
+        let opening = self.started(open(&self.site(courier.as_ref())).await)?;
         self.learn(opening.verdict);
-        *spare = Some(Spare(opening, place));
+        // What it said to one principal is not for the next one.
+        *spare = (!self.is_personal()).then_some(Spare(opening, place));
         Ok(())
     }
 
@@ -195,9 +228,10 @@ impl Upstream {
                 terms.place = place.or(terms.place);
                 opening
             }
-            None => open(&self.site()).await?,
+            None => open(&self.site(terms.courier.as_ref())).await?,
         };
-        let (verdict, peer) = opening.greet(&self.site(), terms).await?;
+        let courier = terms.courier.clone();
+        let (verdict, peer) = opening.greet(&self.site(courier.as_ref()), terms).await?;
         self.learn(verdict);
         Ok(peer)
     }

@@ -9,6 +9,7 @@ use http::{HeaderName, HeaderValue, Uri};
 use crate::{
     network::{Network, NetworkFault},
     redact::Redacted,
+    upstream::credential::settings::CredentialSettings,
 };
 
 /// One upstream server.
@@ -18,6 +19,8 @@ pub struct UpstreamSettings {
     pub name: String,
     /// How it is reached.
     pub wire: WireSettings,
+    /// How requests to it are authorised, beside its configured headers.
+    pub credential: CredentialSettings,
     /// Which era to assume; [`EraHint::Probe`] asks the server.
     pub era: EraHint,
     /// Who shares a session or a child process.

@@ -7,24 +7,25 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use tokio::task::JoinSet;
 
 use crate::{era::legacy, mcp::UpstreamFault};
 
 use super::{
+    credential::{Courier, unreachable},
     mux::{Mux, Post},
     opening::{Site, Terms, shake_hands},
     peer::{Link, Peer},
-    streamable::{post_headers, unreachable},
-    wire::http::{self as wire, Body, Client},
+    streamable::post_headers,
+    wire::http::{self as wire, Body},
 };
 
 /// Messages on their way at the most.
 const MAX_POSTS: usize = 256;
 
 struct ToEndpoint {
-    client: Arc<Client>,
+    courier: Arc<Courier>,
     endpoint: Uri,
     posts: Mutex<JoinSet<()>>,
     server: Arc<str>,
@@ -37,11 +38,11 @@ impl Post for ToEndpoint {
         if posts.len() >= MAX_POSTS {
             return Err(UpstreamFault::Overloaded);
         }
-        let (client, target, server) = (self.client.clone(), self.endpoint.clone(), self.server.clone());
+        let (courier, target, server) = (self.courier.clone(), self.endpoint.clone(), self.server.clone());
         posts.spawn(async move {
             let headers = post_headers(&[]);
             let request = wire::Outgoing { method: Method::POST, target: Some(target), headers, body: message };
-            match client.send(request).await {
+            match courier.send(request, None).await {
                 Ok(incoming) if incoming.status.is_success() => (),
                 Ok(incoming) => tracing::warn!(server = &*server, status = incoming.status.as_u16(), "POST refused"),
                 Err(fault) => tracing::warn!(server = &*server, %fault, "POST failed"),
@@ -52,11 +53,11 @@ impl Post for ToEndpoint {
 }
 
 /// Opens the stream and shakes hands.
-pub(super) async fn greet(site: &Site<'_>, client: &Arc<Client>, terms: Terms) -> Result<Peer, UpstreamFault> {
-    let mut body = open_stream(client).await?;
-    let endpoint = endpoint(client, &mut body).await?;
+pub(super) async fn greet(site: &Site<'_>, courier: &Arc<Courier>, terms: Terms) -> Result<Peer, UpstreamFault> {
+    let mut body = open_stream(courier).await?;
+    let endpoint = endpoint(courier, &mut body).await?;
     let server = site.server.clone();
-    let post = ToEndpoint { client: client.clone(), endpoint, posts: Mutex::default(), server: server.clone() };
+    let post = ToEndpoint { courier: courier.clone(), endpoint, posts: Mutex::default(), server: server.clone() };
     let mux = Arc::new(Mux::new(server, Box::new(post), terms.owners(), terms.bus.clone(), 1));
     let mut tasks = JoinSet::new();
     tasks.spawn(read_events(mux.clone(), body));
@@ -66,12 +67,15 @@ pub(super) async fn greet(site: &Site<'_>, client: &Arc<Client>, terms: Terms) -
     Ok(Peer::new(greeting, Link::Sse(mux), None, tasks))
 }
 
-async fn open_stream(client: &Client) -> Result<Body, UpstreamFault> {
+async fn open_stream(courier: &Courier) -> Result<Body, UpstreamFault> {
     let mut headers = HeaderMap::new();
     headers.insert(header::ACCEPT, HeaderValue::from_static("text/event-stream"));
     let request = wire::Outgoing { method: Method::GET, target: None, headers, body: Bytes::new() };
-    let incoming = client.send(request).await.map_err(|fault| unreachable(&fault))?;
+    let incoming = courier.send(request, None).await?;
     let kind = incoming.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    if matches!(incoming.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+        return Err(UpstreamFault::Unauthorized);
+    }
     if incoming.status.is_success() && kind.starts_with("text/event-stream") {
         Ok(incoming.body)
     } else {
@@ -80,11 +84,11 @@ async fn open_stream(client: &Client) -> Result<Body, UpstreamFault> {
 }
 
 /// The first event says where to POST. Elsewhere than the upstream's own origin it would carry credentials away.
-async fn endpoint(client: &Client, body: &mut Body) -> Result<Uri, UpstreamFault> {
+async fn endpoint(courier: &Courier, body: &mut Body) -> Result<Uri, UpstreamFault> {
     while let Some(event) = body.next_event().await.map_err(|fault| unreachable(&fault))? {
         if &*event.name == b"endpoint" {
             let reference = std::str::from_utf8(&event.data).map_err(|_| UpstreamFault::Garbled)?;
-            return client.resolve(reference).ok_or(UpstreamFault::Garbled);
+            return courier.client().resolve(reference).ok_or(UpstreamFault::Garbled);
         }
     }
     Err(UpstreamFault::Gone)

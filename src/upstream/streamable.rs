@@ -20,16 +20,17 @@ use tokio::task::JoinSet;
 use crate::{
     era::{Incoming, Outgoing, legacy},
     jsonrpc::{self, ErrorObject, Id, MAX_DEPTH, Malformed, Message, Raw},
-    mcp::{Notice, Profile, UpstreamFault},
+    mcp::{Notice, Principal, Profile, UpstreamFault},
 };
 
 use super::{
     bus::Bus,
+    credential::{Courier, unreachable},
     errand::{Dialect, Errand, Tasking},
     http_exchange::HttpExchange,
     mailbox::{Item, Mailbox},
     owners::{Attribution, Owners, Place},
-    wire::http::{self as wire, Body, Client, HttpFault},
+    wire::http::{self as wire, Body},
 };
 
 const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
@@ -47,7 +48,7 @@ const MAX_ERROR_BYTES: usize = 64 << 10;
 /// One upstream endpoint, and the legacy session on it if there is one.
 pub(super) struct Streamable {
     pub(super) server: Arc<str>,
-    pub(super) client: Arc<Client>,
+    pub(super) courier: Arc<Courier>,
     dialect: Dialect,
     profile: Profile,
     session: ArcSwapOption<HeaderValue>,
@@ -79,16 +80,17 @@ pub(super) struct Opened {
     pub(super) session: Option<HeaderValue>,
 }
 
-/// Sends one POST.
+/// Sends one POST in the name of `by`, or of the group's principal.
 pub(super) async fn post(
-    client: &Client,
+    courier: &Courier,
     body: Bytes,
     headers: HeaderMap,
     max_message_bytes: usize,
+    by: Option<&Principal>,
 ) -> Result<Opened, UpstreamFault> {
     let had_session = headers.contains_key(SESSION_ID);
     let request = wire::Outgoing { method: Method::POST, target: None, headers, body };
-    let incoming = client.send(request).await.map_err(|fault| unreachable(&fault))?;
+    let incoming = courier.send(request, by).await?;
     let session = incoming.headers.get(SESSION_ID).cloned();
     let is_stream = media_type(&incoming.headers) == Some("text/event-stream");
     let posted = match incoming.status {
@@ -109,17 +111,6 @@ fn media_type(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::CONTENT_TYPE)?.to_str().ok()?.split(';').next().map(str::trim)
 }
 
-/// What a fault of the wire means for a call.
-pub(super) fn unreachable(fault: &HttpFault) -> UpstreamFault {
-    tracing::debug!(%fault, "request to an upstream failed");
-    match fault {
-        HttpFault::TooLarge { .. } => UpstreamFault::TooLarge,
-        HttpFault::Protocol(_) => UpstreamFault::Garbled,
-        HttpFault::Reset(_) => UpstreamFault::Gone,
-        _ => UpstreamFault::Unavailable,
-    }
-}
-
 /// The headers of every POST.
 pub(super) fn post_headers(outgoing: &[(HeaderName, HeaderValue)]) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(outgoing.len() + 4);
@@ -135,7 +126,7 @@ impl Streamable {
     #[expect(clippy::too_many_arguments, reason = "what the handshake settled, each of another type")]
     pub(super) fn new(
         server: Arc<str>,
-        client: Arc<Client>,
+        courier: Arc<Courier>,
         dialect: Dialect,
         profile: Profile,
         attribution: Attribution,
@@ -144,7 +135,7 @@ impl Streamable {
     ) -> Self {
         Self {
             server,
-            client,
+            courier,
             dialect,
             owners: Owners::new(attribution, profile.clone()),
             profile,
@@ -179,7 +170,8 @@ impl Streamable {
         if let Some(mailbox) = &mailbox {
             self.owners.enter(token, mailbox, awaited);
         }
-        let exchange = HttpExchange::new(self.clone(), token, self.dialect.encode(errand, token), mailbox);
+        let by = Some(errand.caller.principal.clone());
+        let exchange = HttpExchange::new(self.clone(), token, self.dialect.encode(errand, token), mailbox, by);
         // What becomes a task is not cancelled so (2025-11-25 basic/utilities/tasks).
         if errand.tasking == Tasking::Wished { exchange.uncancellable() } else { exchange }
     }
@@ -187,7 +179,7 @@ impl Streamable {
     /// Starts a request of the gateway's own.
     pub(super) fn start_own(self: &Arc<Self>, encode: impl FnOnce(u64) -> Outgoing) -> HttpExchange {
         let token = self.token();
-        HttpExchange::new(self.clone(), token, encode(token), None)
+        HttpExchange::new(self.clone(), token, encode(token), None, None)
     }
 
     pub(super) fn token(&self) -> u64 {
@@ -210,11 +202,12 @@ impl Streamable {
         &self,
         body: Bytes,
         extra: &[(HeaderName, HeaderValue)],
+        by: Option<&Principal>,
     ) -> Result<Posted, UpstreamFault> {
         for _ in 0..2 {
             let mut headers = post_headers(extra);
             let session = self.session_headers(&mut headers);
-            match post(&self.client, body.clone(), headers, self.max_message_bytes).await?.posted {
+            match post(&self.courier, body.clone(), headers, self.max_message_bytes, by).await?.posted {
                 Posted::SessionUnknown => self.renew(session).await?,
                 posted => return Ok(posted),
             }
@@ -229,7 +222,7 @@ impl Streamable {
             return Ok(());
         }
         tracing::info!(server = &*self.server, "upstream has forgotten the session; opening another");
-        let (session, _) = initialize(&self.client, &self.profile, self.max_message_bytes).await?;
+        let (session, _) = initialize(&self.courier, &self.profile, self.max_message_bytes).await?;
         self.enter(session);
         self.post_message(legacy::back::initialized()).await?;
         self.bus.publish_gap();
@@ -240,7 +233,7 @@ impl Streamable {
     pub(super) async fn post_message(&self, message: Bytes) -> Result<(), UpstreamFault> {
         let mut headers = post_headers(&[]);
         self.session_headers(&mut headers);
-        let sent = post(&self.client, message, headers, self.max_message_bytes);
+        let sent = post(&self.courier, message, headers, self.max_message_bytes, None);
         tokio::time::timeout(POST_TIMEOUT, sent).await.map_err(|_| UpstreamFault::Timeout)?.map(drop)
     }
 
@@ -266,7 +259,7 @@ impl Streamable {
             headers.insert(LAST_EVENT_ID, value);
         }
         let request = wire::Outgoing { method: Method::GET, target: None, headers, body: Bytes::new() };
-        let incoming = self.client.send(request).await.map_err(|fault| unreachable(&fault))?;
+        let incoming = self.courier.send(request, None).await?;
         let is_stream = media_type(&incoming.headers) == Some("text/event-stream");
         Ok((incoming.status.is_success() && is_stream).then_some(incoming.body))
     }
@@ -278,7 +271,7 @@ impl Streamable {
         self.session_headers(&mut headers);
         let request = wire::Outgoing { method: Method::DELETE, target: None, headers, body: Bytes::new() };
         // Whatever it answers, nothing more is wanted of it.
-        let _ = tokio::time::timeout(POST_TIMEOUT, self.client.send(request)).await;
+        let _ = tokio::time::timeout(POST_TIMEOUT, self.courier.send(request, None)).await;
     }
 
     /// Reads one message of a stream; `token` is the request whose stream it is.
@@ -354,13 +347,13 @@ impl Streamable {
 
 /// The legacy handshake: the session it opens, and what the server answers.
 pub(super) async fn initialize(
-    client: &Client,
+    courier: &Courier,
     profile: &Profile,
     max_message_bytes: usize,
 ) -> Result<(Option<HeaderValue>, Result<Raw, ErrorObject>), UpstreamFault> {
     let outgoing = legacy::back::initialize(profile);
     let body = jsonrpc::request(&Id::from(0), &outgoing.method, outgoing.params.as_ref());
-    let opened = post(client, body, post_headers(&outgoing.headers), max_message_bytes).await?;
+    let opened = post(courier, body, post_headers(&outgoing.headers), max_message_bytes, None).await?;
     let answer = first_answer(opened.posted, &Id::from(0), max_message_bytes).await?;
     Ok((opened.session, answer))
 }

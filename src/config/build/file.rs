@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 use super::{
-    auth, endpoint,
+    auth, credential, endpoint,
     found::{section, values},
     limit, server,
 };
@@ -37,6 +37,7 @@ pub(in crate::config) fn settings(keys: FileKeys, reader: &mut Reader<'_>) -> Se
     let options = section(keys.defaults.clone());
     let servers = keys.servers.clone().map(|found| found.value).unwrap_or_default();
     let upstreams = server::all(&servers, &options, reader);
+    credential::check(&upstreams, &keys, reader);
     let names: Vec<server::Listed<'_>> = servers.iter().map(server::Listed::of).collect();
     Settings {
         auth: auth::settings(&keys, &listener, reader),
@@ -50,6 +51,7 @@ pub(in crate::config) fn settings(keys: FileKeys, reader: &mut Reader<'_>) -> Se
         endpoints: endpoint::all(keys.endpoints.clone(), &names, reader),
         upstreams,
         sealing_keys: sealing_keys(section(keys.sealing.clone()), reader),
+        signing_keys: credential::signing(section(keys.signing.clone()), reader),
         log: log(&section(keys.log.clone()), reader),
         drain: keys.drain(),
         threads: keys.threads.map(|found| found.value),

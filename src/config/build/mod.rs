@@ -4,6 +4,7 @@
 
 mod auth;
 mod authority;
+mod credential;
 mod endpoint;
 mod file;
 mod found;

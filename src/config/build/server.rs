@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
+    credential,
     found::{section, values},
     wire,
 };
@@ -14,7 +15,10 @@ use crate::{
         problem::{ProblemKind, Remark},
         shape::{Reader, Section},
     },
-    upstream::settings::{PoolSettings, StdioSettings, ToolSettings, UpstreamSettings, WireSettings},
+    upstream::{
+        credential::settings::CredentialSettings,
+        settings::{PoolSettings, StdioSettings, ToolSettings, UpstreamSettings, WireSettings},
+    },
 };
 
 /// A server as the endpoints see it.
@@ -70,13 +74,15 @@ fn server(
         reader.note(&found.place, Remark::Disabled);
         return None;
     }
-    Some(upstream(name, wire?, &options))
+    let credential = credential::settings(&found.value, wire.as_ref()?, reader);
+    Some(UpstreamSettings { credential, ..upstream(name, wire?, &options) })
 }
 
 fn upstream(name: &str, wire: WireSettings, options: &ServerOptions) -> UpstreamSettings {
     UpstreamSettings {
         name: name.to_owned(),
         wire,
+        credential: CredentialSettings::None,
         era: options.era(),
         pool: pool(&section(options.pool.clone())),
         tools: tools(section(options.tools.clone())),

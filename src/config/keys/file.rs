@@ -2,6 +2,7 @@
 
 use super::{
     auth::AuthKeys,
+    credential::SigningKeys,
     egress::EgressKeys,
     endpoint::EndpointKeys,
     http::{HttpKeys, QuestionKeys, SessionKeys},
@@ -49,6 +50,8 @@ section! {
         lists "lists": ListKeys,
         /// The keys that seal session ids, cursors and tokens.
         sealing "sealing": SealingKeys,
+        /// The keys that sign what the gateway says of its callers.
+        signing "signing": SigningKeys,
         /// How the log is written.
         log "log": LogKeys,
         /// How long calls in flight may take to finish when the gateway stops; 0s ends them at once.

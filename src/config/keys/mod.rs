@@ -4,6 +4,7 @@
 
 mod admin;
 mod auth;
+mod credential;
 mod egress;
 mod endpoint;
 mod file;
@@ -14,6 +15,7 @@ mod server;
 pub(super) use self::{
     admin::AdminKeys,
     auth::{ApiKeyKeys, AuthKeys, IntrospectionKeys, IssuerKeys, KubernetesKeys},
+    credential::{AssertionKeys, OauthClientKeys, ServerAuthKeys, SigningKeys},
     endpoint::EndpointKeys,
     file::{FileKeys, ListKeys, LogKeys, SealingKeys, TlsKeys},
     http::{HttpKeys, QuestionKeys, SessionKeys},

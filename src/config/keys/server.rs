@@ -5,7 +5,8 @@ use crate::{
         defaults,
         shape::section,
         shapes::{
-            Bytes, CallTime, Choice, Count, FilePath, Flag, Glob, Ignored, List, Mapping, Secret, Text, Time, WireWord,
+            Bytes, CallTime, Choice, Count, FilePath, Flag, Glob, Ignored, List, Mapping, Secret, ServerAuth, Text,
+            Time, WireWord,
         },
     },
     upstream::settings::{EraHint, Isolation},
@@ -28,6 +29,8 @@ section! {
         url "url": Text,
         /// Headers added to each request.
         headers "headers": Mapping<Secret>,
+        /// What requests to `url` are authorised with.
+        auth "auth": ServerAuth,
         /// Leaves the server out.
         disabled "disabled": Flag = false,
         /// A client's key; ignored.

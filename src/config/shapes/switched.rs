@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 
 use super::address::Address;
 use crate::config::{
-    keys::AdminKeys,
+    keys::{AdminKeys, ServerAuthKeys},
     place::Place,
     shape::{Reader, Shape},
     tree::Node,
@@ -37,5 +37,35 @@ impl Shape for AddressOrOff {
 
     fn show(value: &Option<SocketAddr>) -> Json {
         value.map_or_else(|| "off".into(), |address| json!({ "listen": Address::show(&address) }))
+    }
+}
+
+/// `passthrough`, or one kind of credential below its own key.
+pub(in crate::config) enum ServerAuth {}
+
+impl Shape for ServerAuth {
+    type Value = Option<ServerAuthKeys>;
+
+    fn read(node: &Node, place: &Place, reader: &mut Reader<'_>) -> Option<Option<ServerAuthKeys>> {
+        if node.scalar() == Some("passthrough") {
+            return Some(None);
+        }
+        if !node.is_map() {
+            reader.unexpected(
+                node,
+                place,
+                "`passthrough`, or a kind of credential below it such as `clientCredentials`",
+            );
+            return None;
+        }
+        ServerAuthKeys::read(node, place, reader).map(Some)
+    }
+
+    fn schema() -> Json {
+        json!({ "anyOf": [{ "const": "passthrough" }, ServerAuthKeys::schema()] })
+    }
+
+    fn show(_: &Option<ServerAuthKeys>) -> Json {
+        "passthrough".into()
     }
 }

@@ -108,6 +108,22 @@ impl Words for LogWord {
         &[("auto", Self::Auto), ("pretty", Self::Fixed(LogFormat::Pretty)), ("json", Self::Fixed(LogFormat::Json))];
 }
 
+/// How a client proves who it is, as written.
+#[derive(Clone, Copy, PartialEq)]
+pub(in crate::config) enum ProofWord {
+    /// Its secret in a header.
+    Basic,
+    /// Its secret in the form.
+    Post,
+    /// A statement signed with its private key.
+    PrivateKeyJwt,
+}
+
+impl Words for ProofWord {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("basic", Self::Basic), ("post", Self::Post), ("privateKeyJwt", Self::PrivateKeyJwt)];
+}
+
 /// A server's `type` as clients write it.
 #[derive(Clone, Copy, PartialEq)]
 pub(in crate::config) enum WireWord {

@@ -12,7 +12,7 @@ use crate::{
     telemetry::metrics::{InUse, METRICS},
 };
 
-use super::{account::Account, connections::Connections, gate::Gate, paths::Paths, table::Table};
+use super::{account::Account, connections::Connections, gate::Gate, pages::Pages, paths::Paths, table::Table};
 
 /// The adapter between HTTP and the waist.
 pub struct Exchange {
@@ -24,6 +24,7 @@ pub struct Exchange {
     pub(super) gate: Arc<Gate>,
     pub(super) paths: Arc<Paths>,
     pub(super) slots: Arc<Semaphore>,
+    pub(super) pages: Option<Arc<dyn Pages>>,
 }
 
 impl Exchange {
@@ -38,7 +39,13 @@ impl Exchange {
     ) -> Self {
         let slots = Arc::new(Semaphore::new(http.max_requests.min(Semaphore::MAX_PERMITS)));
         let table = Table::new(ring, sessions);
-        Self { waist, limits, http, table, connections: Connections::default(), gate, paths, slots }
+        Self { waist, limits, http, table, connections: Connections::default(), gate, paths, slots, pages: None }
+    }
+
+    /// The same with pages beside the endpoints.
+    #[must_use]
+    pub fn with_pages(self, pages: Arc<dyn Pages>) -> Self {
+        Self { pages: Some(pages), ..self }
     }
 
     /// Makes a call, if the limits let it in. A subscription counts when it begins and takes no place: streams have a limit of their own.

@@ -17,10 +17,12 @@ use super::{
     answer, batch,
     body::Body,
     core::Exchange,
+    gate::Gate,
     http_sse,
     intake::{self, Accepts, Unreadable},
     legacy, modern,
-    paths::Serves,
+    pages::Asked,
+    paths::{Serves, Tokens},
     visitor::Visitor,
 };
 
@@ -56,13 +58,15 @@ impl Exchange {
 
     async fn serve(self: Arc<Self>, parts: Parts, body: Incoming, peer: Peer) -> Response<Body> {
         let Some(serves) = self.paths.find(parts.uri.path()) else {
-            let metadata = self.gate.metadata(&parts, &self.paths);
-            return metadata
-                .unwrap_or_else(|| answer::refuse(StatusCode::NOT_FOUND, "There is no endpoint at this path"));
+            return match self.gate.metadata(&parts, &self.paths) {
+                Some(metadata) => metadata,
+                None => self.page(parts, body).await,
+            };
         };
         let address = self.http.proxies.client(peer.address.ip(), &parts.headers);
         // Before a byte of the body is read: whoever is nobody costs nothing.
         let principal = match self.gate.admit(&parts, serves.endpoint()).await {
+            Ok(principal) if self.paths.tokens(serves.endpoint()) == Tokens::Kept => Gate::bearing(principal, &parts),
             Ok(principal) => principal,
             Err(response) => return *response,
         };
@@ -99,6 +103,22 @@ impl Exchange {
             (Serves::Sse(_), _) => answer::method_not_allowed("GET"),
             (Serves::Messages(_), _) => answer::method_not_allowed("POST"),
         }
+    }
+
+    /// What is at a path that is no endpoint's.
+    async fn page(&self, parts: Parts, body: Incoming) -> Response<Body> {
+        let none = || answer::refuse(StatusCode::NOT_FOUND, "There is no endpoint at this path");
+        let Some(pages) = self.pages.as_ref().filter(|pages| pages.serves(parts.uri.path())) else { return none() };
+        let Ok(_slot) = self.slots.try_acquire() else {
+            count_refusal(&Limit::Requests);
+            return answer::refuse(StatusCode::SERVICE_UNAVAILABLE, "Too many requests in flight; try again");
+        };
+        let body = match self.read(body).await {
+            Ok(body) => body,
+            Err(response) => return response,
+        };
+        let page = pages.answer(Asked { method: parts.method, uri: parts.uri, headers: parts.headers, body }).await;
+        page.map(Body::full)
     }
 
     async fn read(&self, body: Incoming) -> Result<bytes::Bytes, Response<Body>> {

@@ -8,7 +8,7 @@ use http::{Response, header, request::Parts};
 use crate::{
     auth::{Auth, Checked, Presented, Refused},
     downstream::guard::Guard,
-    mcp::Principal,
+    mcp::{Principal, PrincipalKind},
     telemetry::{label, metrics::METRICS},
 };
 
@@ -52,6 +52,20 @@ impl Gate {
         };
         let admitted = admitted.map_err(|refused| Box::new(refuse(&auth, refused, &base, endpoint)))?;
         Ok(admitted.principal)
+    }
+
+    /// The same principal with the token that it came with, where a server behind the endpoint is called with it. Nobody in particular
+    /// has none, whatever a request carries.
+    pub(super) fn bearing(principal: Principal, parts: &Parts) -> Principal {
+        match principal.identity().kind {
+            PrincipalKind::Anonymous | PrincipalKind::Certificate => principal,
+            PrincipalKind::ApiKey | PrincipalKind::Token | PrincipalKind::ServiceAccount => {
+                match Auth::token(&parts.headers, None) {
+                    Ok(Some(token)) => principal.bearing(token),
+                    _ => principal,
+                }
+            }
+        }
     }
 
     /// Puts the challenge onto a response to a call that needs more scopes: what the client asks its token for next.

@@ -86,6 +86,9 @@ pub(super) async fn message(exchange: &Arc<Exchange>, visitor: &Visitor, parts: 
     let Some(connection) = connection.filter(is_theirs) else {
         return answer::refuse(StatusCode::NOT_FOUND, "There is no such session");
     };
+    if let Some(session) = connection.session.get() {
+        session.bears(&visitor.principal);
+    }
     match Message::parse(body.clone(), exchange.http.max_depth) {
         Ok(message) => {
             receive(

@@ -80,7 +80,8 @@ pub(super) fn session(post: &Post<'_>) -> Result<Arc<Session>, Response<Body>> {
         ));
     };
     let id = id.to_str().map_err(|_| unknown())?;
-    post.exchange.table.find(id, &post.visitor.principal, &post.visitor.endpoint).ok_or_else(unknown)
+    let (principal, endpoint) = (&post.visitor.principal, &post.visitor.endpoint);
+    post.exchange.table.find(id, principal, endpoint).ok_or_else(unknown)
 }
 
 fn refused(id: Option<&Id>, error: &ErrorObject) -> Response<Body> {

@@ -126,6 +126,14 @@ impl Session {
         }
     }
 
+    /// The client came with another token, perhaps: calls from now on are made with it.
+    pub(super) fn bears(&self, principal: &Principal) {
+        if principal.token().is_some() {
+            let caller = Caller { principal: principal.clone(), ..Caller::clone(&self.caller.load()) };
+            self.caller.store(Arc::new(caller));
+        }
+    }
+
     /// Which log messages the client wants from now on.
     pub(super) fn set_level(&self, level: Level) {
         let caller = Caller { log: LogInterest::AtLeast(level), ..Caller::clone(&self.caller.load()) };

@@ -13,8 +13,10 @@ use tokio::{sync::Notify, task::JoinSet};
 
 use crate::{
     clock,
-    mcp::UpstreamFault,
-    upstream::{bus::Bus, catalog::Shelf, errand::Greeting, peer::Peer, pool::Upstream, wishes::Wishes},
+    mcp::{Principal, UpstreamFault},
+    upstream::{
+        bus::Bus, catalog::Shelf, credential::Courier, errand::Greeting, peer::Peer, pool::Upstream, wishes::Wishes,
+    },
 };
 
 use super::key::GroupKey;
@@ -30,6 +32,8 @@ pub struct Group {
     pub(super) upstream: Arc<Upstream>,
     pub(super) key: GroupKey,
     pub(super) bus: Arc<Bus>,
+    /// How requests over HTTP are sent in its principal's name.
+    pub(super) courier: Option<Arc<Courier>>,
     pub(super) peers: Mutex<Vec<Arc<Peer>>>,
     pub(super) greeting: ArcSwapOption<Greeting>,
     pub(super) starting: tokio::sync::Mutex<Failures>,
@@ -56,6 +60,7 @@ impl Group {
     pub(in crate::upstream) fn new(upstream: Arc<Upstream>, key: GroupKey) -> Self {
         Self {
             bus: Arc::new(Bus::new(upstream.metrics().clone())),
+            courier: upstream.courier(),
             upstream,
             key,
             peers: Mutex::default(),
@@ -76,6 +81,13 @@ impl Group {
     /// The upstream's name.
     pub fn server(&self) -> &Arc<str> {
         self.upstream.name()
+    }
+
+    /// Its principal came, perhaps with another token.
+    pub(in crate::upstream) fn act_for(&self, principal: &Principal) {
+        if let Some(courier) = &self.courier {
+            courier.act_for(principal);
+        }
     }
 
     pub(super) fn touch(&self) {

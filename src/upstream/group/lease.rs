@@ -189,7 +189,7 @@ impl Group {
             Owner::Session(_) => Attribution::NewestCall,
         };
         let profile = self.key.profile.clone();
-        Terms { profile, attribution, bus: self.bus.clone(), place }
+        Terms { profile, attribution, bus: self.bus.clone(), courier: self.courier.clone(), place }
     }
 
     fn adopt(self: &Arc<Self>, peer: Peer) {

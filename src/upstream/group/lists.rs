@@ -86,6 +86,8 @@ impl Group {
             Err(Fault::Broken(_, fault)) => Err(fault),
             Err(_) => Err(UpstreamFault::Overloaded),
         };
+        // What was read with one principal's credential is for nobody else, whatever the server says of it.
+        let fetched = fetched.map(|stock| if self.upstream.is_personal() { stock.private() } else { stock });
         if fetched.is_ok() {
             self.upstream.metrics().catalog_read(clock::unix_time());
         }

@@ -11,6 +11,8 @@ pub(crate) struct Legacy {
     path: String,
     revision: String,
     pub(crate) session: String,
+    /// The value of its `Authorization`.
+    authorization: Option<String>,
 }
 
 impl Legacy {
@@ -36,6 +38,23 @@ impl Legacy {
         opened
     }
 
+    /// Shakes hands with a token.
+    pub(crate) async fn open_bearing(gateway: &Gateway, token: &str, capabilities: &str) -> Self {
+        let unopened = Self::unopened(&gateway.address, NEWEST_LEGACY).bearing(token);
+        let answer = Client::exchange(&gateway.address, &unopened.initialize(capabilities)).await;
+        assert_eq!(answer.status, 200);
+        let session = answer.header("mcp-session-id").expect("a session").to_owned();
+        let opened = Self { session, ..unopened };
+        assert_eq!(opened.post(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).await.status, 202);
+        opened
+    }
+
+    /// From now on it sends this token with each request.
+    pub(crate) fn bearing(mut self, token: &str) -> Self {
+        self.authorization = Some(format!("Bearer {token}"));
+        self
+    }
+
     /// Asks for a session, which may be refused.
     pub(crate) async fn try_open(gateway: &Gateway) -> Answer {
         let unopened = Self::unopened(&gateway.address, NEWEST_LEGACY);
@@ -59,6 +78,7 @@ impl Legacy {
             path: "/mcp".to_owned(),
             revision: revision.to_owned(),
             session: String::new(),
+            authorization: None,
         }
     }
 
@@ -67,7 +87,8 @@ impl Legacy {
         let body = format!(
             r#"{{"jsonrpc":"2.0","id":"open","method":"initialize","params":{{"protocolVersion":"{revision}","capabilities":{capabilities},"clientInfo":{{"name":"it","version":"1"}}}}}}"#
         );
-        let headers = [("content-type", "application/json"), ("accept", "application/json, text/event-stream")];
+        let mut headers = vec![("content-type", "application/json"), ("accept", "application/json, text/event-stream")];
+        headers.extend(self.authorization.as_deref().map(|value| ("authorization", value)));
         request("POST", &self.path, &headers, body.as_bytes())
     }
 
@@ -80,6 +101,7 @@ impl Legacy {
         if *self.revision >= *"2025-06-18" {
             headers.push(("mcp-protocol-version", &self.revision));
         }
+        headers.extend(self.authorization.as_deref().map(|value| ("authorization", value)));
         headers
     }
 

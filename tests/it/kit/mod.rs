@@ -3,6 +3,7 @@
 //! Nothing here shares code with the gateway: a peer that did would repeat its mistakes. Everything waits for conditions, each with
 //! a deadline; nothing is tried twice.
 
+mod authority;
 mod autopilot;
 mod client;
 mod gateway;
@@ -17,6 +18,7 @@ use std::{future::Future, time::Duration};
 use serde_json::Value;
 use tokio::time::{sleep, timeout};
 
+pub(crate) use authority::{Asked, Authority};
 pub(crate) use autopilot::{Catalog, tool};
 pub(crate) use client::{Answer, Client, request};
 pub(crate) use gateway::{Gateway, config};

@@ -55,6 +55,8 @@ pub(super) struct Inner {
     pub(super) catalog: Mutex<Catalog>,
     manual: Mutex<HashSet<String>>,
     pub(super) seen: Mutex<Vec<String>>,
+    /// The heads of all requests over HTTP.
+    heads: Mutex<Vec<Head>>,
     /// Where notices go that belong to no request: with the id of the subscription, if it has one.
     pub(super) listeners: Mutex<Vec<(Arrived, Option<Value>)>>,
     pub(super) sessions: AtomicUsize,
@@ -81,6 +83,7 @@ impl Upstream {
             catalog: Mutex::new(catalog),
             manual: Mutex::default(),
             seen: Mutex::default(),
+            heads: Mutex::default(),
             listeners: Mutex::default(),
             sessions: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
@@ -123,6 +126,11 @@ impl Upstream {
     /// How often a method came, whoever answered it.
     pub(crate) fn count(&self, method: &str) -> usize {
         lock(&self.0.seen).iter().filter(|seen| *seen == method).count()
+    }
+
+    /// The values of a header in all requests so far, each once.
+    pub(crate) fn headers(&self, name: &str) -> std::collections::BTreeSet<Option<String>> {
+        lock(&self.0.heads).iter().map(|head| head.header(name).map(str::to_owned)).collect()
     }
 
     /// The next message of this method.
@@ -396,6 +404,7 @@ async fn read_all(mut input: BufReader<OwnedReadHalf>, upstream: &Arc<Inner>, ou
 async fn arrive(upstream: &Arc<Inner>, arrived: Arrived) {
     let method = arrived.method().to_owned();
     lock(&upstream.seen).push(method.clone());
+    lock(&upstream.heads).push(arrived.head.clone());
     let is_manual = lock(&upstream.manual).contains(&method);
     if !is_manual && let Some(left) = autopilot::answer(upstream, arrived.clone()).await {
         lock(&upstream.arrived).push_back(left);

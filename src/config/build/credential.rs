@@ -1,0 +1,201 @@
+//! `mcpServers.NAME.auth` to the settings of a credential.
+
+use std::collections::BTreeMap;
+
+use http::{HeaderName, Uri, header};
+
+use super::{
+    auth::asks_somebody,
+    authority::{check_fetched, needed},
+    found::{section, values},
+};
+use crate::{
+    config::{
+        keys::{AssertionKeys, FileKeys, OauthClientKeys, ServerAuthKeys, ServerKeys, SigningKeys},
+        place::{Found, Place},
+        problem::ProblemKind,
+        shape::Reader,
+        shapes::ProofWord,
+    },
+    redact::Redacted,
+    upstream::{
+        credential::{
+            canonical, is_signing_key,
+            settings::{
+                AssertionSettings, ClientProof, ClientSettings, CredentialSettings, ExchangeSettings, TokenSource,
+            },
+        },
+        settings::{HttpSettings, Isolation, UpstreamSettings, WireSettings},
+    },
+};
+
+/// The shortest and longest life of an assertion in seconds: what is longer should not be a bearer token that cannot be revoked.
+const LONGEST_ASSERTION_S: u64 = 3600;
+
+/// The credential of a server that is reached like this.
+pub(super) fn settings(keys: &ServerKeys, wire: &WireSettings, reader: &mut Reader<'_>) -> CredentialSettings {
+    let Some(Found { value, place }) = &keys.auth else { return CredentialSettings::None };
+    let WireSettings::Http(http) = wire else {
+        reader.report(place, ProblemKind::OfTheOtherWire { beside: "url" });
+        return CredentialSettings::None;
+    };
+    let credential = match value {
+        None => Some(CredentialSettings::Passthrough),
+        Some(keys) => one(keys, place, http, reader),
+    };
+    let credential = credential.unwrap_or_default();
+    check_headers(&credential, http, place, reader);
+    credential
+}
+
+fn one(
+    keys: &ServerAuthKeys,
+    place: &Place,
+    http: &HttpSettings,
+    reader: &mut Reader<'_>,
+) -> Option<CredentialSettings> {
+    let ServerAuthKeys { client_credentials, token_exchange, assertion } = keys;
+    match (client_credentials, token_exchange, assertion) {
+        (Some(found), None, None) => client(&found.value, &found.place, http, reader).map(CredentialSettings::Client),
+        (None, Some(Found { value, place }), None) => {
+            let client = client(&value.client, place, http, reader)?;
+            let (subject_token_type, requested_token_type) = (value.subject_token_type(), value.requested_token_type());
+            Some(CredentialSettings::Exchange(ExchangeSettings { client, subject_token_type, requested_token_type }))
+        }
+        (None, None, Some(found)) => self::assertion(found, http, reader).map(CredentialSettings::Assertion),
+        (None, None, None) if reader.reported_below(place) => None,
+        _ => {
+            reader.report(place, ProblemKind::OneCredential);
+            None
+        }
+    }
+}
+
+fn client(
+    keys: &OauthClientKeys,
+    place: &Place,
+    http: &HttpSettings,
+    reader: &mut Reader<'_>,
+) -> Option<ClientSettings> {
+    let from = match (&keys.token_url, &keys.issuer) {
+        (Some(url), None) => {
+            check_fetched(url, reader);
+            Some(TokenSource::Endpoint(url.value.clone()))
+        }
+        (None, Some(issuer)) => {
+            check_fetched(issuer, reader);
+            Some(TokenSource::Issuer(issuer.value.clone()))
+        }
+        (Some(url), Some(_)) => {
+            reader.report(&url.place, ProblemKind::TokenUrlAndIssuer);
+            None
+        }
+        (None, None) => needed::<String>(None, "tokenUrl", place, reader).map(|_| TokenSource::Endpoint(String::new())),
+    };
+    let id = needed(keys.client_id.as_ref(), "clientId", place, reader).map(|found| found.value.clone());
+    let proof = proof(keys, place, reader);
+    let resource = resource(keys.resource.as_ref(), &http.url, reader);
+    Some(ClientSettings {
+        from: from?,
+        id: id?,
+        proof: proof?,
+        scopes: values(keys.scopes.clone()),
+        audience: keys.audience.as_ref().map(|found| found.value.clone()),
+        resource,
+    })
+}
+
+fn proof(keys: &OauthClientKeys, place: &Place, reader: &mut Reader<'_>) -> Option<ClientProof> {
+    let secret = |reader: &mut Reader<'_>| {
+        needed(keys.client_secret.as_ref(), "clientSecret", place, reader).map(|found| found.value.clone())
+    };
+    match keys.method() {
+        ProofWord::Basic => secret(reader).map(ClientProof::Basic),
+        ProofWord::Post => secret(reader).map(ClientProof::Post),
+        ProofWord::PrivateKeyJwt => {
+            let key = needed(keys.private_key.as_ref(), "privateKey", place, reader)?;
+            check_key(key, reader);
+            let name = keys.key_id.as_ref().map(|found| found.value.clone());
+            Some(ClientProof::PrivateKey(key.value.clone(), name))
+        }
+    }
+}
+
+fn check_key(key: &Found<Redacted<String>>, reader: &mut Reader<'_>) {
+    if !is_signing_key(&key.value) {
+        reader.report(&key.place, ProblemKind::SigningKey);
+    }
+}
+
+/// RFC 8707 section 2: an absolute URI without fragment.
+fn resource(written: Option<&Found<String>>, url: &Uri, reader: &mut Reader<'_>) -> String {
+    let Some(found) = written else { return canonical(url) };
+    let is_absolute = found.value.parse::<Uri>().is_ok_and(|uri| uri.scheme().is_some()) && !found.value.contains('#');
+    if !is_absolute {
+        reader.report(&found.place, ProblemKind::BadUrl);
+    }
+    found.value.clone()
+}
+
+fn assertion(
+    Found { value: keys, .. }: &Found<AssertionKeys>,
+    http: &HttpSettings,
+    reader: &mut Reader<'_>,
+) -> Option<AssertionSettings> {
+    let header = match &keys.header {
+        None => None,
+        Some(found) => match HeaderName::from_bytes(found.value.as_bytes()) {
+            Ok(name) => Some(name),
+            Err(_) => {
+                reader.report(&found.place, ProblemKind::HeaderName);
+                return None;
+            }
+        },
+    };
+    if let (Some(ttl), true) = (&keys.ttl, keys.ttl().as_secs() > LONGEST_ASSERTION_S) {
+        reader.report(&ttl.place, ProblemKind::TooGreat { most: "1h".to_owned() });
+    }
+    let claims = section(keys.claims.clone()).into_iter().map(|(name, found)| (name, found.value));
+    Some(AssertionSettings {
+        audience: keys.audience.as_ref().map_or_else(|| canonical(&http.url), |found| found.value.clone()),
+        ttl: keys.ttl(),
+        header,
+        claims: claims.collect::<BTreeMap<_, _>>(),
+    })
+}
+
+/// A configured header would stand where the credential goes.
+fn check_headers(credential: &CredentialSettings, http: &HttpSettings, place: &Place, reader: &mut Reader<'_>) {
+    let taken = match credential {
+        CredentialSettings::None => return,
+        CredentialSettings::Assertion(AssertionSettings { header: Some(name), .. }) => name,
+        _ => &header::AUTHORIZATION,
+    };
+    if http.headers.iter().any(|(name, _)| name == taken) {
+        reader.report(place, ProblemKind::TwoAuthorizations);
+    }
+}
+
+/// What a credential needs of the rest of the file.
+pub(super) fn check(upstreams: &[UpstreamSettings], keys: &FileKeys, reader: &mut Reader<'_>) {
+    let servers = section(keys.servers.clone());
+    for upstream in upstreams.iter().filter(|upstream| upstream.credential.is_personal()) {
+        let written = servers.iter().find(|(name, _)| *name == upstream.name);
+        let Some(auth) = written.and_then(|(_, found)| found.value.auth.as_ref()) else { continue };
+        if upstream.pool.isolation != Isolation::Principal {
+            reader.report(&auth.place, ProblemKind::SharedCredential);
+        }
+        if upstream.credential.wants_token() && !asks_somebody(keys) {
+            reader.report(&auth.place, ProblemKind::NobodyAsked);
+        }
+    }
+}
+
+/// The keys that the gateway signs with.
+pub(super) fn signing(keys: SigningKeys, reader: &mut Reader<'_>) -> Vec<Redacted<String>> {
+    let list = section(keys.keys);
+    for key in &list {
+        check_key(key, reader);
+    }
+    list.into_iter().map(|found| found.value).collect()
+}

@@ -1,0 +1,79 @@
+//! `mcpServers.NAME.auth` and `signing`: what the gateway shows its servers.
+
+use crate::config::{
+    defaults,
+    shape::section,
+    shapes::{Choice, List, Mapping, ProofWord, Secret, Text, Time},
+};
+
+section! {
+    /// What requests to the server are authorised with: one of these kinds, or the word `passthrough` for the caller's own token.
+    ServerAuthKeys {
+        /// A token that the gateway gets for itself.
+        client_credentials "clientCredentials": OauthClientKeys,
+        /// A token that the caller's own is exchanged for (RFC 8693).
+        token_exchange "tokenExchange": TokenExchangeKeys,
+        /// A statement about who calls, signed by the gateway.
+        assertion "assertion": AssertionKeys,
+    }
+}
+
+section! {
+    /// A token that the caller's own is exchanged for.
+    TokenExchangeKeys {
+        /// What the caller's token is.
+        subject_token_type "subjectTokenType": Text = defaults::TOKEN_TYPE.to_owned(),
+        /// What is asked for.
+        requested_token_type "requestedTokenType": Text = defaults::TOKEN_TYPE.to_owned(),
+        ..client: OauthClientKeys
+    }
+}
+
+section! {
+    /// Where tokens come from, and who the gateway is there.
+    OauthClientKeys {
+        /// Where tokens are asked for; `issuer` finds it otherwise.
+        token_url "tokenUrl": Text,
+        /// The authorization server, when its metadata says where tokens are asked for.
+        issuer "issuer": Text,
+        /// The gateway's name there.
+        client_id "clientId": Text,
+        /// Its secret, best a reference.
+        client_secret "clientSecret": Secret,
+        /// Its private key for `privateKeyJwt`: PEM of a P-256, Ed25519 or RSA key, best a reference.
+        private_key "privateKey": Secret,
+        /// What that key is called there.
+        key_id "keyId": Text,
+        /// How the gateway proves who it is: `basic` or `post` with the secret, or `privateKeyJwt`.
+        method "method": Choice<ProofWord> = ProofWord::Basic,
+        /// What tokens are asked for.
+        scopes "scopes": List<Text>,
+        /// `audience`, for authorization servers that go by it.
+        audience "audience": Text,
+        /// `resource` (RFC 8707); the server's own address when absent.
+        resource "resource": Text,
+    }
+}
+
+section! {
+    /// A statement about who calls, signed by the gateway; its keys are published at `/.well-known/jwks.json`.
+    AssertionKeys {
+        /// For whom it is: `aud`. The server's own address when absent.
+        audience "audience": Text,
+        /// How long it holds.
+        ttl "ttl": Time<10000> = defaults::ASSERTION_TTL,
+        /// The header that it travels in; `Authorization: Bearer` when absent.
+        header "header": Text,
+        /// Fixed claims beside those that it always has.
+        claims "claims": Mapping<Text>,
+    }
+}
+
+section! {
+    /// The keys that the gateway signs with.
+    SigningKeys {
+        /// PEM of P-256, Ed25519 or RSA keys, each best a reference; the first signs, all are published. Without one, a key is made at
+        /// each start.
+        keys "keys": List<Secret>,
+    }
+}

@@ -1,0 +1,31 @@
+//! What lies beside the endpoints and is none of MCP: a few documents and pages that somebody else makes.
+
+use std::{future::Future, pin::Pin};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Response, Uri};
+
+/// Makes pages.
+pub trait Pages: Send + Sync {
+    /// Whether there is something at a path.
+    fn serves(&self, path: &str) -> bool;
+
+    /// What is there. The request passed the guard of hosts and origins, and nobody was asked for a token.
+    fn answer(&self, asked: Asked) -> Answered<'_>;
+}
+
+/// A page on its way.
+pub type Answered<'a> = Pin<Box<dyn Future<Output = Response<Bytes>> + Send + 'a>>;
+
+/// A request for a page.
+#[derive(Debug)]
+pub struct Asked {
+    /// The method.
+    pub method: Method,
+    /// The target.
+    pub uri: Uri,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The content, within the listener's limits.
+    pub body: Bytes,
+}

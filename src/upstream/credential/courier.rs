@@ -1,0 +1,82 @@
+//! Carries requests to one server in somebody's name: the HTTP client, and what authorises each request.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use http::StatusCode;
+
+use crate::{
+    mcp::{Principal, UpstreamFault},
+    upstream::wire::http::{Client, HttpFault, Incoming, Outgoing},
+};
+
+use super::badge::{Badge, Credential};
+
+/// The way to one server for those who share a group.
+pub(in crate::upstream) struct Courier {
+    client: Arc<Client>,
+    credential: Arc<Credential>,
+    /// In whose name the gateway's own requests are made: the group's principal, with the newest token that it came with.
+    holder: ArcSwapOption<Principal>,
+}
+
+impl Courier {
+    pub(in crate::upstream) fn new(client: Arc<Client>, credential: Arc<Credential>) -> Self {
+        Self { client, credential, holder: ArcSwapOption::empty() }
+    }
+
+    /// From now on the gateway's own requests are made in the name of this principal.
+    pub(in crate::upstream) fn act_for(&self, principal: &Principal) {
+        self.holder.store(Some(Arc::new(principal.clone())));
+    }
+
+    /// The client, for what needs no credential.
+    pub(in crate::upstream) const fn client(&self) -> &Arc<Client> {
+        &self.client
+    }
+
+    /// Sends a request in the name of `by`, or of the group's principal where it is the gateway's own. One that the server answers with
+    /// 401 was not acted on (RFC 9110 section 15.5.2): it is sent once more if there is another token to send it with.
+    ///
+    /// # Errors
+    /// What the call hears.
+    ///
+    /// # Cancel safety
+    /// As [`Client::send`].
+    pub(in crate::upstream) async fn send(
+        &self,
+        request: Outgoing,
+        by: Option<&Principal>,
+    ) -> Result<Incoming, UpstreamFault> {
+        if self.credential.is_none() {
+            return self.client.send(request).await.map_err(|fault| unreachable(&fault));
+        }
+        let held = if by.is_none() { self.holder.load_full() } else { None };
+        let principal = by.or(held.as_deref());
+        let Some(badge) = self.credential.badge(principal).await? else { return Err(UpstreamFault::Unauthorized) };
+        let send = async |badge: &Badge| {
+            let mut request = request.clone();
+            request.headers.insert(badge.name.clone(), badge.value.clone());
+            self.client.send(request).await.map_err(|fault| unreachable(&fault))
+        };
+        let incoming = send(&badge).await?;
+        if incoming.status != StatusCode::UNAUTHORIZED {
+            return Ok(incoming);
+        }
+        match self.credential.another(principal, &badge).await? {
+            Some(another) => send(&another).await,
+            None => Ok(incoming),
+        }
+    }
+}
+
+/// What a fault of the wire means for a call.
+pub(in crate::upstream) fn unreachable(fault: &HttpFault) -> UpstreamFault {
+    tracing::debug!(%fault, "request to an upstream failed");
+    match fault {
+        HttpFault::TooLarge { .. } => UpstreamFault::TooLarge,
+        HttpFault::Protocol(_) => UpstreamFault::Garbled,
+        HttpFault::Reset(_) => UpstreamFault::Gone,
+        _ => UpstreamFault::Unavailable,
+    }
+}

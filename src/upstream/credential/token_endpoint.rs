@@ -1,0 +1,182 @@
+//! Asking a token endpoint: who the gateway is there, what it asks, and what is answered.
+//!
+//! Sources: RFC 6749 sections 2.3.1, 5.1 and 5.2; RFC 7523 section 2.2 (private key); RFC 8707 (resource).
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::json;
+use tokio::sync::OnceCell;
+
+use crate::{
+    auth::{FetchContent, FetchCredential, FetchRequest, form_encoded},
+    clock,
+    redact::Redacted,
+    seal,
+    telemetry::{label::Success, metrics::METRICS},
+};
+
+use super::{
+    discovery,
+    fault::CredentialFault,
+    keeper::{Token, UNKNOWN_LIFE},
+    settings::{ClientProof, ClientSettings, TokenSource},
+    signer::Signer,
+    wallet::Wallet,
+};
+
+/// How long a token endpoint may take in all: a call waits for it.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a statement about who the client is holds (RFC 7523 section 3 wants it short).
+const PROOF_TTL: Duration = Duration::from_secs(60);
+/// The longest error code that is written to the log.
+const MAX_ERROR_CODE: usize = 64;
+
+/// What authorization servers are reached with.
+#[derive(Clone)]
+pub(super) struct Reach {
+    pub(super) wallet: Arc<Wallet>,
+    /// The authority that the server's own configuration trusts.
+    pub(super) ca: Option<PathBuf>,
+}
+
+/// A token endpoint, and the client that the gateway is there.
+pub(super) struct TokenEndpoint {
+    reach: Reach,
+    settings: ClientSettings,
+    /// Found once; where that fails it is looked for again.
+    found: OnceCell<Found>,
+    signer: Option<Signer>,
+}
+
+struct Found {
+    url: String,
+    /// For whom a statement about the client is.
+    audience: String,
+    /// The issuer whose metadata named it; the operator did when absent.
+    named_by: Option<String>,
+}
+
+/// What was granted (RFC 6749 section 5.1).
+#[derive(Deserialize)]
+pub(super) struct Grant {
+    access_token: String,
+    token_type: Option<String>,
+    expires_in: Option<f64>,
+}
+
+#[derive(Deserialize)]
+struct Refusal {
+    error: Option<String>,
+}
+
+impl TokenEndpoint {
+    /// # Errors
+    /// [`CredentialFault::Key`].
+    pub(super) fn new(settings: ClientSettings, reach: Reach) -> Result<Self, CredentialFault> {
+        let signer = match &settings.proof {
+            ClientProof::PrivateKey(pem, name) => Some(Signer::read(pem, name.as_deref())?),
+            _ => None,
+        };
+        Ok(Self { reach, settings, found: OnceCell::new(), signer })
+    }
+
+    async fn found(&self) -> Result<&Found, CredentialFault> {
+        let find = || async {
+            match &self.settings.from {
+                TokenSource::Endpoint(url) => Ok(Found { url: url.clone(), audience: url.clone(), named_by: None }),
+                TokenSource::Issuer(issuer) => {
+                    let metadata =
+                        discovery::metadata(&*self.reach.wallet.fetch(), issuer, self.reach.ca.as_ref()).await?;
+                    let url = metadata.token_endpoint.ok_or(CredentialFault::Answer("token_endpoint"))?;
+                    Ok(Found { url, audience: metadata.issuer, named_by: Some(issuer.clone()) })
+                }
+            }
+        };
+        self.found.get_or_try_init(find).await
+    }
+
+    /// Asks for a token: the grant's own fields, and those that every question has.
+    pub(super) async fn ask(&self, grant: &[(&str, &str)]) -> Result<Grant, CredentialFault> {
+        let asked = self.ask_uncounted(grant).await;
+        METRICS.server_tokens.of(if asked.is_ok() { Success::Ok } else { Success::Failed }).inc();
+        asked
+    }
+
+    async fn ask_uncounted(&self, grant: &[(&str, &str)]) -> Result<Grant, CredentialFault> {
+        let found = self.found().await?;
+        let scope = self.settings.scopes.join(" ");
+        let mut fields = grant.to_vec();
+        fields.push(("resource", &self.settings.resource));
+        fields.extend(self.settings.audience.as_deref().map(|audience| ("audience", audience)));
+        if !scope.is_empty() {
+            fields.push(("scope", &scope));
+        }
+        let (mut credential, mut statement) = (FetchCredential::None, None);
+        match &self.settings.proof {
+            ClientProof::Basic(secret) => credential = FetchCredential::Header(basic(&self.settings.id, secret)),
+            ClientProof::PrivateKey(..) => statement = Some(self.statement(&found.audience)?),
+            ClientProof::None | ClientProof::Post(_) => (),
+        }
+        if matches!(credential, FetchCredential::None) {
+            fields.push(("client_id", &self.settings.id));
+        }
+        if let ClientProof::Post(secret) = &self.settings.proof {
+            fields.push(("client_secret", secret.expose()));
+        }
+        if let Some(statement) = &statement {
+            fields.push(("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"));
+            fields.push(("client_assertion", statement.expose()));
+        }
+        let content = FetchContent::form(fields);
+        let (url, ca, named_by) = (found.url.clone(), self.reach.ca.clone(), found.named_by.clone());
+        let request = FetchRequest { url, content, credential, ca, patience: PATIENCE, named_by };
+        let answer = self.reach.wallet.fetch().send(request).await?;
+        if answer.status != StatusCode::OK {
+            return Err(CredentialFault::Refused(answer.status, error_code(&answer.body)));
+        }
+        serde_json::from_slice(&answer.body).map_err(|_| CredentialFault::Answer("access_token"))
+    }
+
+    /// RFC 7523 section 3.
+    fn statement(&self, audience: &str) -> Result<Redacted<String>, CredentialFault> {
+        let signer = self.signer.as_ref().ok_or(CredentialFault::Key)?;
+        let now = clock::unix_time().as_secs();
+        let id = seal::random_id().map_err(|_| CredentialFault::Random)?;
+        let own = &self.settings.id;
+        let claims =
+            json!({ "iss": own, "sub": own, "aud": audience, "jti": id, "iat": now, "exp": now + PROOF_TTL.as_secs() });
+        signer.sign("JWT", &claims)
+    }
+}
+
+impl Grant {
+    /// The token; only bearer tokens can be presented, and `N_A` says that it is none of the known kinds (RFC 8693 section 2.2.1).
+    pub(super) fn token(self, at_the_most: Option<Duration>) -> Result<Token, CredentialFault> {
+        let value = Redacted::new(self.access_token);
+        let is_bearer =
+            self.token_type.is_none_or(|kind| ["bearer", "n_a"].contains(&kind.to_ascii_lowercase().as_str()));
+        if !is_bearer || value.expose().is_empty() {
+            return Err(CredentialFault::Answer("bearer token"));
+        }
+        let life =
+            self.expires_in.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).unwrap_or(UNKNOWN_LIFE);
+        Ok(Token::new(value, at_the_most.map_or(life, |most| life.min(most))))
+    }
+}
+
+/// RFC 6749 section 2.3.1: both are form-encoded first.
+fn basic(id: &str, secret: &Redacted<String>) -> Redacted<String> {
+    let secret = Redacted::new(form_encoded(secret.expose()));
+    let pair = Redacted::new(format!("{}:{}", form_encoded(id), secret.expose()));
+    Redacted::new(format!("Basic {}", STANDARD.encode(pair.expose())))
+}
+
+/// The error code, if it is one (RFC 6749 section 5.2); nothing else of a refusal is written anywhere.
+fn error_code(body: &[u8]) -> Box<str> {
+    let code = serde_json::from_slice::<Refusal>(body).ok().and_then(|refusal| refusal.error).unwrap_or_default();
+    let is_code = code.len() <= MAX_ERROR_CODE && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if is_code { code.into() } else { "".into() }
+}
