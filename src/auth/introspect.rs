@@ -6,12 +6,13 @@ use std::{sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::StatusCode;
+use serde::Deserialize;
 
 use crate::{clock, redact::Redacted};
 
 use super::{
     claims::{self, Claims, Found},
-    fetch::{Fetch, FetchContent, FetchCredential, FetchRequest, form_encode},
+    fetch::{Fetch, FetchAnswer, FetchContent, FetchCredential, FetchRequest, form_encode},
     jwt::Invalid,
     refused::{Refused, refuse},
     settings::IntrospectionSettings,
@@ -49,6 +50,10 @@ impl Introspector {
         };
         let answer = self.fetch.send(request).await.map_err(|fault| self.unavailable(&fault))?;
         // 401 is about the gateway's own credential, not about the token (RFC 7662 section 2.3).
+        if is_no_token_of_its(&answer) {
+            refuse(&Invalid::Inactive);
+            return Ok(None);
+        }
         if answer.status != StatusCode::OK {
             return Err(self.unavailable(&answer.status));
         }
@@ -98,6 +103,19 @@ impl Introspector {
         tracing::warn!(url = self.settings.url, %cause, "a token cannot be introspected");
         Refused::Unavailable
     }
+}
+
+/// Whether the issuer says that what came cannot be a token of its own, as some do of a JWT. If that looked like an issuer that is away,
+/// its client would never get another one.
+fn is_no_token_of_its(answer: &FetchAnswer) -> bool {
+    #[derive(Deserialize)]
+    struct Said {
+        error: String,
+    }
+    let said = || serde_json::from_slice::<Said>(&answer.body).ok();
+    // RFC 6749 section 5.2 and RFC 7009 section 2.2.1: the errors of a 400 that are about the token, and not about the gateway.
+    let is_about_token = |said: Said| ["invalid_request", "unsupported_token_type"].contains(&&*said.error);
+    answer.status == StatusCode::BAD_REQUEST && said().is_some_and(is_about_token)
 }
 
 /// `sub` tells people and clients of one issuer apart; where it is missing, a person must not be taken for a client of the same name.

@@ -47,6 +47,8 @@ async fn opaque() -> Authority {
             "unsaid" => Says::Json(200, with("active", json!("true"))),
             "poor" => Says::Json(200, with("scope", json!("other"))),
             "broken" => Says::Json(500, json!({})),
+            "a-jwt-for-others" => Says::Json(400, json!({ "error": "unsupported_token_type" })),
+            "misled" => Says::Json(400, json!({ "error": "invalid_client" })),
             "stranger" => Says::Json(401, json!({ "error": "invalid_client" })),
             "garbled" => Says::Json(200, json!("no object")),
             "slow" => Says::Silence,
@@ -83,7 +85,18 @@ async fn an_opaque_token_is_judged_by_what_its_issuer_says_of_it() {
     assert_eq!(first.content_type.as_deref(), Some("application/x-www-form-urlencoded"));
     assert_eq!(first.body, "token=good&token_type_hint=access_token");
     assert_eq!(first.authorization.as_deref(), Some("Basic bXkrZWxpbjphJTNBYiUyQmM="), "RFC 6749 section 2.3.1");
-    let refused = ["unknown", "expired", "future", "elsewhere", "for-nobody", "foreign", "bound", "nameless", "unsaid"];
+    let refused = [
+        "unknown",
+        "expired",
+        "future",
+        "elsewhere",
+        "for-nobody",
+        "foreign",
+        "bound",
+        "nameless",
+        "unsaid",
+        "a-jwt-for-others",
+    ];
     let mut told = Vec::new();
     for token in refused {
         let answer = with_token(&gateway, token).await;
@@ -106,7 +119,7 @@ async fn an_opaque_token_is_judged_by_what_its_issuer_says_of_it() {
 async fn a_token_that_cannot_be_looked_up_does_not_look_bad() {
     let authority = opaque().await;
     let (_upstream, gateway) = over(asking(&authority)).await;
-    for token in ["broken", "stranger", "garbled", "slow"] {
+    for token in ["broken", "stranger", "misled", "garbled", "slow"] {
         let answer = with_token(&gateway, token).await;
         assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")), "{token}");
         assert_eq!(answer.header("www-authenticate"), None, "{token}: no client throws its token away");
