@@ -4,7 +4,7 @@
 // Its keys can be changed while it runs: a server with the new keys takes the place of the old one behind the same port and store.
 
 import { createServer } from 'node:http';
-import { SignJWT, exportJWK, generateKeyPair, importJWK } from 'jose';
+import { SignJWT, createLocalJWKSet, exportJWK, generateKeyPair, importJWK, jwtVerify } from 'jose';
 import Provider from 'oidc-provider';
 import { Store } from './store.mjs';
 
@@ -13,23 +13,39 @@ export const GATEWAY_CLIENT = { id: 'gateway', secret: 'the-secret-of-the-gatewa
 /** A client that gets tokens for itself, without a person. */
 export const AGENT_CLIENT = { id: 'agent', secret: 'the-secret-of-an-agent-at-its-issuer' };
 
+const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
+const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token';
 const SCOPES = ['mcp:use', 'mcp:more'];
 const TOKEN_LIFETIME_S = 300;
-
-// It reminds its operator of what a server for the world needs, on the console.
-for (const level of ['info', 'warn']) {
-  const print = console[level];
-  console[level] = (...parts) => { if (!String(parts[0]).startsWith('oidc-provider ')) print(...parts); };
-}
 
 async function makeKey(kid, alg = 'ES256') {
   const { privateKey } = await generateKeyPair(alg, { extractable: true });
   return { ...await exportJWK(privateKey), kid, alg, use: 'sig' };
 }
 
+const publicPart = ({ d, p, q, dp, dq, qi, ...rest }) => rest;
+
 const machine = ({ id, secret }) => ({
-  client_id: id, client_secret: secret, grant_types: ['client_credentials'], response_types: [], redirect_uris: [],
+  client_id: id, client_secret: secret, grant_types: ['client_credentials', EXCHANGE], response_types: [], redirect_uris: [],
 });
+
+/** RFC 8693, which oidc-provider leaves to its operator: a token for the same person at another resource. */
+const exchangeBy = (server, provider, resourceServer) => async (ctx) => {
+  const { subject_token: token, subject_token_type: type, resource: named, scope } = ctx.oidc.params;
+  const resources = [named].flat();
+  const refuse = (error, description) => Object.assign(ctx, { status: 400, body: { error, error_description: description } });
+  if (type !== ACCESS_TOKEN || resources.length !== 1) return refuse('invalid_request', 'a token and one resource are needed');
+  const [resource] = resources;
+  const keys = createLocalJWKSet({ keys: server.keys.map(publicPart) });
+  const verified = await jwtVerify(token, keys, { issuer: server.issuer, typ: 'at+jwt' }).catch(() => undefined);
+  if (verified === undefined) return refuse('invalid_request', 'the subject token is not valid');
+  const accessToken = new provider.AccessToken({ client: ctx.oidc.client, accountId: verified.payload.sub, gty: 'token_exchange', scope });
+  accessToken.resourceServer = new provider.ResourceServer(resource, resourceServer(resource));
+  ctx.oidc.entity('AccessToken', accessToken);
+  ctx.body = {
+    access_token: await accessToken.save(), issued_token_type: ACCESS_TOKEN, token_type: 'Bearer', expires_in: accessToken.expiration, scope,
+  };
+};
 
 export class AuthorizationServer {
   #http;
@@ -53,8 +69,17 @@ export class AuthorizationServer {
     return server;
   }
 
+  #resourceServer = (resource) => {
+    const { format, tokenLifetimeS } = this.#settings;
+    return {
+      audience: resource, scope: SCOPES.join(' '), accessTokenTTL: tokenLifetimeS, accessTokenFormat: format, jwt: { sign: { alg: 'ES256' } },
+    };
+  };
+
   #serve() {
     const provider = new Provider(this.issuer, this.#configuration());
+    const parameters = ['subject_token', 'subject_token_type', 'requested_token_type', 'resource', 'audience', 'scope'];
+    provider.registerGrantType(EXCHANGE, exchangeBy(this, provider, this.#resourceServer), parameters);
     provider.use(async (ctx, next) => {
       await next();
       const { route, params, body } = ctx.oidc ?? {};
@@ -66,10 +91,6 @@ export class AuthorizationServer {
   }
 
   #configuration() {
-    const { format, tokenLifetimeS } = this.#settings;
-    const resourceServer = (resource) => ({
-      audience: resource, scope: SCOPES.join(' '), accessTokenTTL: tokenLifetimeS, accessTokenFormat: format, jwt: { sign: { alg: 'ES256' } },
-    });
     return {
       adapter: this.#store.adapter,
       clients: [machine(GATEWAY_CLIENT), machine(AGENT_CLIENT)],
@@ -88,7 +109,7 @@ export class AuthorizationServer {
         introspection: { enabled: true },
         registration: { enabled: true },
         revocation: { enabled: true },
-        resourceIndicators: { enabled: true, useGrantedResource: () => true, getResourceServerInfo: (_ctx, resource) => resourceServer(resource) },
+        resourceIndicators: { enabled: true, useGrantedResource: () => true, getResourceServerInfo: (_ctx, resource) => this.#resourceServer(resource) },
       },
     };
   }
@@ -113,13 +134,23 @@ export class AuthorizationServer {
     this.#serve();
   }
 
+  /** It is there, and answers nothing that is of use to anybody, until it comes back. */
+  goAway() {
+    this.#handle = (_req, res) => res.writeHead(500).end();
+  }
+
+  comeBack() {
+    this.#serve();
+  }
+
   /** @returns how often a route was asked. */
   count = (route) => this.asked.filter((request) => request.route === route).length;
 
-  /** Asks the token endpoint or one beside it, as a client with a secret. */
-  async #post(path, client, form) {
-    const authorization = `Basic ${btoa(`${client.id}:${client.secret}`)}`;
-    const response = await fetch(`${this.issuer}${path}`, { method: 'POST', headers: { authorization }, body: new URLSearchParams(form) });
+  /** Asks the token endpoint or one beside it, as a client with a secret or without. */
+  async #post(path, { id, secret }, form) {
+    const headers = secret === undefined ? {} : { authorization: `Basic ${btoa(`${id}:${secret}`)}` };
+    const body = new URLSearchParams({ ...form, client_id: id });
+    const response = await fetch(`${this.issuer}${path}`, { method: 'POST', headers, body });
     const text = await response.text();
     if (!response.ok) throw new Error(`${path} answered ${response.status}: ${text}`);
     return text === '' ? {} : JSON.parse(text);
@@ -131,7 +162,8 @@ export class AuthorizationServer {
     return (await this.#post('/token', AGENT_CLIENT, form)).access_token;
   }
 
-  revoke = (token) => this.#post('/token/revocation', AGENT_CLIENT, { token });
+  /** Revokes a token of the agent, or of the client with that id. */
+  revoke = (token, id) => this.#post('/token/revocation', id === undefined ? AGENT_CLIENT : { id }, { token });
 
   /** @returns a token signed by `key`, one of its own unless a test means another; a claim or header that is undefined is left out. */
   async sign(claims, { key = this.keys[0], header = {} } = {}) {

@@ -7,21 +7,30 @@ import { open } from '../sdk/clients.mjs';
 
 const CALLBACK = 'http://127.0.0.1:9/callback';
 
+const clientMetadata = (grants) => ({
+  client_name: 'myelin-tests',
+  application_type: 'native',
+  redirect_uris: [CALLBACK],
+  grant_types: grants,
+  response_types: ['code'],
+  token_endpoint_auth_method: 'none',
+});
+
+/** Registers a client with these grants and no narrower scope, as an operator does. @returns what its login starts with. */
+export async function register(issuer, grants) {
+  const headers = { 'content-type': 'application/json' };
+  const response = await fetch(`${issuer}/reg`, { method: 'POST', headers, body: JSON.stringify(clientMetadata(grants)) });
+  return { ...await response.json(), issuer };
+}
+
 /** An OAuthClientProvider of both SDKs that keeps everything in memory. */
 class Login {
   redirectUrl = CALLBACK;
-  clientMetadata = {
-    client_name: 'myelin-tests',
-    application_type: 'native',
-    redirect_uris: [CALLBACK],
-    grant_types: ['authorization_code', 'refresh_token'],
-    response_types: ['code'],
-    token_endpoint_auth_method: 'none',
-  };
+  clientMetadata = clientMetadata(['authorization_code', 'refresh_token']);
   #state = crypto.randomUUID();
 
-  constructor(person) {
-    this.person = person;
+  constructor(person, client) {
+    Object.assign(this, { person, client });
   }
 
   state = () => this.#state;
@@ -31,6 +40,10 @@ class Login {
   saveTokens = (tokens) => { this.kept = tokens; };
   codeVerifier = () => this.verifier;
   saveCodeVerifier = (verifier) => { this.verifier = verifier; };
+  invalidateCredentials = (what) => {
+    if (what === 'all' || what === 'tokens') this.kept = undefined;
+    if (what === 'all' || what === 'client') this.client = undefined;
+  };
   discoveryState = () => this.discovered;
   saveDiscoveryState = (state) => { this.discovered = state; };
   redirectToAuthorization = async (url) => { this.callback = await this.person.visit(url); };
@@ -54,9 +67,12 @@ const recorded = (exchanges) => async (input, init) => {
   return response;
 };
 
-/** Connects a client of `kind` as `person`. @returns {session, login, exchanges, signedIn}; signedIn repeats work after a step-up. */
-export async function signIn(kind, url, person, settings = {}) {
-  const login = new Login(person);
+/**
+ * Connects a client of `kind` as `person`; `client` is what `register` returned, if it is registered already.
+ * @returns {session, login, exchanges, signedIn}; signedIn repeats work after the person was asked again.
+ */
+export async function signIn(kind, url, person, { client, ...settings } = {}) {
+  const login = new Login(person, client);
   const exchanges = [];
   const finish = (transport) => transport.finishAuth(kind === 'ts1' ? login.returned().get('code') : login.returned());
   const http = { authProvider: login, fetch: recorded(exchanges) };

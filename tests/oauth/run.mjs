@@ -3,12 +3,22 @@
 import { parseArgs } from 'node:util';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FLOW } from './checks/flow.mjs';
+import { HOOK } from './checks/hook.mjs';
+import { OPAQUE } from './checks/opaque.mjs';
 import { REFRESH } from './checks/refresh.mjs';
+import { REFUSALS } from './checks/refusals.mjs';
 import { ROTATION } from './checks/rotation.mjs';
+import { STEP_UP } from './checks/step-up.mjs';
 
 const PARALLEL = 2;
 const CHECK_MS = 60_000;
 const SHOWN_CHARS = 2000;
+
+// What the authorization server says to an operator who would use it for the world, and the SDKs to who writes an application.
+for (const level of ['info', 'warn']) {
+  const print = console[level];
+  console[level] = (...parts) => { if (!/^(oidc-provider |\[mcp-sdk\] )/.test(String(parts[0]))) print(...parts); };
+}
 
 const { values: options } = parseArgs({ options: { check: { type: 'string' }, gateway: { type: 'string' } } });
 if (options.gateway !== undefined) process.env.MYELIN_GATEWAY = options.gateway;
@@ -39,7 +49,7 @@ async function worker(queue) {
   }
 }
 
-const queue = Object.entries({ ...FLOW, ...REFRESH, ...ROTATION }).filter(([name]) => name.includes(options.check ?? ''));
+const queue = Object.entries({ ...FLOW, ...REFRESH, ...ROTATION, ...STEP_UP, ...REFUSALS, ...HOOK, ...OPAQUE }).filter(([name]) => name.includes(options.check ?? ''));
 console.log('public clients and a real authorization server through the gateway');
 await Promise.all(Array.from({ length: PARALLEL }, () => worker(queue)));
 console.log(`${totals.passed} passed, ${totals.failed} failed`);

@@ -29,16 +29,16 @@ function logOf({ output }) {
 
 /**
  * Runs `check` with {issuer, upstream, gateway}. `authOf` makes the gateway's `auth` of the authorization server.
- * `era` is that of the server; `issuer` has the settings of the authorization server.
+ * `era` is that of the server; `serverOf` makes more of its entry; `issuer` has the settings of the authorization server.
  */
-export async function inWorld({ era = 'modern', issuer: issuerSettings, authOf, settings = {} }, check) {
+export async function inWorld({ era = 'modern', issuer: issuerSettings, authOf, serverOf = () => ({}), settings = {} }, check) {
   const ends = new Ends();
   try {
     const issuer = await ends.add(AuthorizationServer.start(issuerSettings));
     const upstream = await ends.add(Recorder.start(era));
     const auth = authOf(issuer);
     const log = { format: 'json', level: 'info,myelin=debug' };
-    const gateway = await ends.add(startGateway({ up: { url: upstream.url } }, { log, auth, ...settings }));
+    const gateway = await ends.add(startGateway({ up: { url: upstream.url, ...serverOf(issuer, upstream) } }, { log, auth, ...settings }));
     await check({ issuer, upstream, gateway }).catch((error) => {
       error.stack += logOf(gateway.program);
       throw error;

@@ -137,7 +137,8 @@ const withVariable = (server, name, value) => (
 
 /**
  * Starts the gateway in front of `servers`. A stdio server gets a variable of this run, so that a child that outlives the gateway is found.
- * @returns {url, program, stop}; stop throws when the gateway had to be killed or left a child behind.
+ * @returns {url, program, reload, stop}; reload replaces settings and does not wait until they hold; stop throws when the gateway had to be
+ * killed or left a child behind.
  */
 export async function startGateway(servers, settings = {}) {
   const run = crypto.randomUUID();
@@ -151,8 +152,13 @@ export async function startGateway(servers, settings = {}) {
   };
   const folder = mkdtempSync(join(tmpdir(), 'myelin-'));
   const file = join(folder, 'gateway.json');
-  writeFileSync(file, JSON.stringify(config, null, 2));
+  const write = (changes = {}) => writeFileSync(file, JSON.stringify({ ...config, ...changes }, null, 2));
+  write();
   const program = new Program(resolve(gatewayBinary()), ['run', file]);
+  const reload = (changes) => {
+    write(changes);
+    program.child.kill('SIGHUP');
+  };
   const stop = async () => {
     const gentle = await program.stop();
     rmSync(folder, { recursive: true, force: true });
@@ -163,7 +169,7 @@ export async function startGateway(servers, settings = {}) {
   };
   try {
     const [url] = await program.ready(readyEndpoints);
-    return { url, program, stop };
+    return { url, program, reload, stop };
   } catch (error) {
     rmSync(folder, { recursive: true, force: true });
     throw error;
