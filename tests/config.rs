@@ -315,6 +315,9 @@ fn file_with(path: &[String], value: &Json) -> String {
     if path.len() > 2 && path[1] == "kubernetes" && path[2] != "audience" {
         document["auth"]["kubernetes"]["audience"] = json!("myelin");
     }
+    if path.len() > 1 && path[0] == "audit" && path[1] != "file" {
+        document["audit"]["file"] = json!("audit.jsonl");
+    }
     document.to_string()
 }
 
@@ -374,6 +377,7 @@ fn each_default_in_the_schema_is_what_holds_without_the_key() {
             }
             ["mcpServers", "name", ..] => file_with(&["mcpServers", "name", "command"].map(str::to_owned), &json!("x")),
             ["auth", "kubernetes", ..] => json!({ "auth": { "kubernetes": { "audience": "myelin" } } }).to_string(),
+            ["audit", ..] => file_with(&["audit", "file"].map(str::to_owned), &json!("audit.jsonl")),
             ["endpoints", ..] => file_with(&["endpoints", "/path"].map(str::to_owned), &json!({})),
             _ => "{}".to_owned(),
         };

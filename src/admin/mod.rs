@@ -12,5 +12,5 @@ mod serve;
 #[cfg(test)]
 mod tests;
 
-pub use readiness::{Phase, Problem, Readiness, Status};
+pub use readiness::{Part, Phase, Problem, Readiness, Status};
 pub use serve::serve;

@@ -1,5 +1,7 @@
 //! Whether the gateway takes calls, and what is wrong although it does.
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 
 /// Whoever knows how the gateway is.
@@ -29,11 +31,22 @@ pub enum Phase {
     Draining,
 }
 
-/// A server that does not work.
+/// What does not work of what.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
-    /// The operator's name for it.
-    pub server: String,
+    /// Of what.
+    #[serde(flatten)]
+    pub part: Part,
     /// What is wrong, in a few words without secrets.
     pub problem: String,
+}
+
+/// A part of the gateway.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Part {
+    /// A server, by the operator's name for it.
+    Server(String),
+    /// The audit log, by its file.
+    Audit(PathBuf),
 }

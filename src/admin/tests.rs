@@ -59,7 +59,7 @@ async fn is_not_ready_while_starting_and_draining_and_says_why() {
 
 #[tokio::test]
 async fn a_broken_server_is_listed_and_leaves_the_gateway_ready() {
-    let problem = Problem { server: "files".to_owned(), problem: "cannot be reached".to_owned() };
+    let problem = Problem { part: Part::Server("files".to_owned()), problem: "cannot be reached".to_owned() };
     let (address, _drainer) = started(Phase::Serving, vec![problem]).await;
     let answer = get(address, "/readyz", "localhost").await;
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");

@@ -46,6 +46,9 @@ impl Endpoint {
                 }
             }
             call.trace.goes_to(destination.group.server());
+            if *destination.own != *invoke.target {
+                call.trace.goes_by(&destination.own);
+            }
             let (errand, support) = match errand(call, invoke, &destination).await {
                 Ok(errand) => errand,
                 Err(fault) => return Outcome::Failed(fault),

@@ -15,6 +15,7 @@ use tokio::{
 };
 
 use crate::{
+    audit::{Audit, Event},
     config::{self, settings::Settings, watch::Sources},
     downstream::{
         exchange::{Exchange, Gate, Paths, Tokens},
@@ -23,7 +24,7 @@ use crate::{
     telemetry::{label::Success, metrics::METRICS},
 };
 
-use super::{door::Door, fetch, gateway::Gateway};
+use super::{audit, door::Door, fetch, gateway::Gateway};
 
 /// How often things are put in order.
 const ROUND: Duration = Duration::from_secs(5);
@@ -51,6 +52,7 @@ pub(super) struct Kept {
     pub(super) source: Option<Source>,
     /// SIGHUP, where there is a file to read anew.
     pub(super) hangup: Option<Signal>,
+    pub(super) audit: Option<Arc<Audit>>,
 }
 
 /// Keeps a gateway in order until it is dropped.
@@ -164,6 +166,7 @@ impl Kept {
                 }
                 set_paths(&self.paths, &loaded.settings);
                 tracing::info!(removed = removed.len(), "configuration reloaded");
+                audit::note(self.audit.as_ref(), Event::Reload, [("result", "ok".into())]);
                 METRICS.config_reloads.of(Success::Ok).inc();
                 for upstream in removed {
                     // Calls in flight finish on it, with the secrets that they began with; then its processes end.
@@ -189,6 +192,7 @@ impl Kept {
     ) {
         tracing::error!("the new configuration is not usable; the old one stays\n{error}");
         METRICS.config_reloads.of(Success::Failed).inc();
+        audit::note(self.audit.as_ref(), Event::Reload, [("result", "failed".into())]);
         // The broken content is what is compared with from now on, or every round would read it again.
         *watch = Some(Watch::new(source, changes));
     }
@@ -210,6 +214,7 @@ fn warn_fixed(old: &Settings, new: &Settings) {
         ("questions", old.questions != new.questions),
         ("sealing", old.sealing_keys != new.sealing_keys),
         ("log", old.log != new.log),
+        ("audit", old.audit != new.audit),
         ("threads", old.threads != new.threads),
     ];
     for (key, _) in fixed.into_iter().filter(|(_, changed)| *changed) {

@@ -3,6 +3,7 @@
 //! [`Gateway`] is the waist's routing half: which server, may they, carry it. [`Door`] puts the two adaptors for questions before it.
 //! [`run`] makes a process of it all.
 
+mod audit;
 mod door;
 mod endpoint;
 mod extend;

@@ -12,6 +12,7 @@ use tokio::{
 
 use crate::{
     admin,
+    audit::{Audit, AuditFault},
     config::settings::{LogFormat, LogSettings, Settings},
     dialogue::DriveSettings,
     downstream::{
@@ -29,6 +30,7 @@ use crate::{
 };
 
 use super::{
+    audit,
     door::Door,
     fetch,
     gateway::{BuildError, Gateway},
@@ -78,6 +80,9 @@ pub enum RunError {
     /// It cannot listen for admin requests.
     #[error("cannot listen for health and metrics")]
     Admin(#[source] BindError),
+    /// The audit log cannot be opened.
+    #[error(transparent)]
+    Audit(AuditFault),
     /// The settings make no gateway.
     #[error(transparent)]
     Build(#[from] BuildError),
@@ -100,9 +105,12 @@ pub fn run(options: Options) -> Result<(), RunError> {
         builder.worker_threads(threads);
     }
     let runtime = builder.enable_all().build().map_err(RunError::System)?;
-    let served = runtime.block_on(serve(options));
+    let audit = audit::start(&options.settings, options.source.as_ref().map(|source| &*source.path))
+        .map_err(RunError::Audit)?;
+    let served = runtime.block_on(serve(options, audit.clone()));
     runtime.shutdown_background();
     access::flush();
+    audit::close(audit);
     served
 }
 
@@ -116,7 +124,7 @@ fn form(settings: &LogSettings) -> log::Form {
     }
 }
 
-async fn serve(options: Options) -> Result<(), RunError> {
+async fn serve(options: Options, audit: Option<Arc<Audit>>) -> Result<(), RunError> {
     let Options { settings, source, announce } = options;
     // Before anybody hears that it runs: a signal that nobody waits for would kill it.
     let mut signals = Signals::new();
@@ -138,9 +146,9 @@ async fn serve(options: Options) -> Result<(), RunError> {
     let (http, inner) = (settings.http.clone(), limited(&door, &gateway));
     let pages: Arc<dyn Pages> = Arc::new(Site::new(wallet));
     let exchange = Exchange::new(inner, http, sessions, gate.clone(), paths.clone(), ring.clone());
-    let exchange = Arc::new(exchange.with_pages(pages));
+    let exchange = Arc::new(exchange.with_pages(pages).audited(audit.clone()));
 
-    let health = Arc::new(Health::new(gateway.clone()));
+    let health = Arc::new(Health::new(gateway.clone(), audit.clone()));
     let (admin_drainer, admin_drain) = drain();
     let mut tasks = JoinSet::new();
     tasks.spawn(serve_admin(admin_bound, health.clone(), admin_drain));
@@ -154,6 +162,7 @@ async fn serve(options: Options) -> Result<(), RunError> {
         tls: bound.tls_files(),
         source,
         hangup,
+        audit,
     };
     tasks.spawn(keep::keep(kept, settings.clone()));
     tasks.spawn(reach_all(gateway.upstreams()));

@@ -5,13 +5,17 @@ use std::sync::{
     atomic::{AtomicU8, Ordering},
 };
 
-use crate::admin::{Phase, Problem, Readiness, Status};
+use crate::{
+    admin::{Part, Phase, Problem, Readiness, Status},
+    audit::Audit,
+};
 
 use super::gateway::Gateway;
 
 /// The health of a gateway.
 pub(super) struct Health {
     gateway: Arc<Gateway>,
+    audit: Option<Arc<Audit>>,
     phase: AtomicU8,
 }
 
@@ -20,8 +24,8 @@ const SERVING: u8 = 1;
 const DRAINING: u8 = 2;
 
 impl Health {
-    pub(super) const fn new(gateway: Arc<Gateway>) -> Self {
-        Self { gateway, phase: AtomicU8::new(STARTING) }
+    pub(super) const fn new(gateway: Arc<Gateway>, audit: Option<Arc<Audit>>) -> Self {
+        Self { gateway, audit, phase: AtomicU8::new(STARTING) }
     }
 
     pub(super) fn serves(&self) {
@@ -41,8 +45,15 @@ impl Status for Health {
             _ => Phase::Draining,
         };
         let unreached = self.gateway.upstreams().into_iter().filter(|upstream| upstream.era().is_none());
-        let problems = unreached
-            .map(|upstream| Problem { server: upstream.name().to_string(), problem: "was not reached yet".to_owned() });
-        Readiness { phase, problems: problems.collect() }
+        let problems = unreached.map(|upstream| Problem {
+            part: Part::Server(upstream.name().to_string()),
+            problem: "was not reached yet".to_owned(),
+        });
+        let audit = self.audit.as_ref().filter(|audit| audit.is_failing()).map(|audit| Problem {
+            part: Part::Audit(audit.file().to_owned()),
+            problem: if audit.refuses() { "cannot be written: calls are refused" } else { "cannot be written" }
+                .to_owned(),
+        });
+        Readiness { phase, problems: audit.into_iter().chain(problems).collect() }
     }
 }

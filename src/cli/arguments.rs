@@ -4,7 +4,9 @@ use std::{ffi::OsString, process::ExitCode};
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use super::{call, check, completions, exit::Code, failure::Failure, health, import, key, run as serve, schema, tools};
+use super::{
+    audit, call, check, completions, exit::Code, failure::Failure, health, import, key, run as serve, schema, tools,
+};
 
 const ABOUT: &str = "An MCP gateway: one front door between AI agents and their tool servers";
 const EXAMPLES: &str = "\
@@ -32,6 +34,7 @@ enum Command {
     Tools(tools::Tools),
     Call(call::CallTool),
     Health(health::Health),
+    Audit(audit::Audit),
     Key(key::Key),
     Schema(schema::PrintSchema),
     Completions(completions::Completions),
@@ -60,6 +63,7 @@ impl Command {
             Self::Tools(tools) => tools.run(),
             Self::Call(call) => call.run(),
             Self::Health(health) => health.run(),
+            Self::Audit(audit) => audit.run(),
             Self::Key(key) => key.run(),
             Self::Schema(schema) => schema.run(),
             Self::Completions(completions) => completions.run(&mut Arguments::command()),

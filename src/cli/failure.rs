@@ -43,6 +43,8 @@ pub(super) enum Failure {
     OpenToAll(SocketAddr),
     #[error("{0}")]
     Key(myelin::auth::KeyFault),
+    #[error("{}", told(.0))]
+    Audit(myelin::audit::VerifyFault),
     #[error("there is no tool `{name}`")]
     NoSuchTool { name: String, near: Option<String> },
     #[error("{url}: {}", told(.fault))]
@@ -92,6 +94,7 @@ impl Failure {
         match self {
             Self::Problems(_) | Self::NoEndpoint { .. } | Self::Client { .. } => Code::Configuration,
             Self::Key(_)
+            | Self::Audit(_)
             | Self::NotJson(_)
             | Self::NotAnObject
             | Self::NotAPair(_)
@@ -145,7 +148,7 @@ fn is_loopback(url: &Uri) -> bool {
 const fn run_code(error: &RunError) -> Code {
     match error {
         RunError::Log(LogError::Filter(_)) => Code::Usage,
-        RunError::Log(LogError::Taken) | RunError::System(_) => Code::Software,
+        RunError::Log(LogError::Taken) | RunError::System(_) | RunError::Audit(_) => Code::Software,
         // Perhaps the other program ends: this is worth another try, unlike a configuration that does not hold.
         RunError::Listen(BindError::Address(..)) | RunError::Admin(BindError::Address(..)) => Code::Unreachable,
         RunError::Listen(BindError::Tls(_)) | RunError::Admin(BindError::Tls(_)) | RunError::Build(_) => {

@@ -8,6 +8,7 @@
 
 mod announce;
 mod arguments;
+mod audit;
 mod call;
 mod check;
 mod completions;

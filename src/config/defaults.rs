@@ -105,6 +105,13 @@ pub(super) const MAX_IDLE_CONNECTIONS: usize = 64;
 /// Calls and streams of all principals together.
 pub(super) const MAX_UPSTREAM_CONNECTIONS: usize = 256;
 
+/// A day of some ten calls a second; tools open it without trouble.
+pub(super) const AUDIT_MAX_SIZE: usize = 100 * MIB;
+/// As many as requests in flight: a third of a second of the fastest stream of calls that was measured.
+pub(super) const AUDIT_QUEUE: usize = 10_000;
+/// What a power cut may take; a disk confirms in some milliseconds, and other writers wait meanwhile.
+pub(super) const AUDIT_SYNC: Duration = Duration::from_secs(1);
+
 /// Each takes some 200 bytes; more principals than this are rarely at work within an hour.
 pub(super) const MAX_LIMIT_KEYS: usize = 10_000;
 

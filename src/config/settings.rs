@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use crate::{
+    audit::settings::AuditSettings,
     auth::settings::AuthSettings,
     dialogue::ParkSettings,
     downstream::settings::{HttpSettings, ListenerSettings, SessionSettings},
@@ -23,6 +24,8 @@ pub struct Settings {
     pub auth: AuthSettings,
     /// How often, and how much at once.
     pub limits: LimitSettings,
+    /// The audit log.
+    pub audit: Option<AuditSettings>,
     /// Where addresses may lead that a server or issuer names.
     pub egress: EgressSettings,
     /// Where health and metrics are served; nowhere when absent.

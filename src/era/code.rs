@@ -48,6 +48,15 @@ pub(super) const DRAINING_RETRY: Duration = Duration::from_secs(1);
 
 /// Ours: the token lacks scopes.
 pub(super) const SCOPE: i64 = 1007;
+/// Ours: the audit log cannot be written.
+pub(super) const UNAUDITED: i64 = 1008;
+/// When to come back: as often as writing is tried again.
+pub(super) const UNAUDITED_RETRY: Duration = Duration::from_secs(1);
+
+/// The audit log cannot be written, and nothing is to be done without it.
+pub(super) fn unaudited() -> ErrorObject {
+    ErrorObject::new(UNAUDITED, "This gateway takes no calls while its audit log cannot be written; try again later")
+}
 
 /// A `data` object.
 pub(super) fn data(members: &[(&str, Raw)]) -> Raw {

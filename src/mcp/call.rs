@@ -36,6 +36,7 @@ pub struct Trace {
     context: Option<TraceContext>,
     address: Option<IpAddr>,
     server: OnceLock<Arc<str>>,
+    own_name: OnceLock<Box<str>>,
     decision: OnceLock<Decision>,
     upstream_us: AtomicU64,
 }
@@ -74,6 +75,16 @@ impl Trace {
     /// What the policy said of it; nothing where there is no policy, or nothing to decide.
     pub fn decision(&self) -> Option<&Decision> {
         self.decision.get()
+    }
+
+    /// The server's own name for what is called.
+    pub fn goes_by(&self, own: &str) {
+        let _ = self.own_name.set(own.into());
+    }
+
+    /// The server's own name for what is called, where clients use another.
+    pub fn own_name(&self) -> Option<&str> {
+        self.own_name.get().map(|own| &**own)
     }
 
     /// The server had it for so long.

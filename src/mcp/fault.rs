@@ -37,6 +37,8 @@ pub enum Fault {
     Broken(Arc<str>, UpstreamFault),
     /// The gateway: it is shutting down.
     Draining,
+    /// The gateway: the audit log cannot be written, and nothing is to be done without it.
+    Unaudited,
     /// The gateway: a mistake of ours.
     Internal,
 }
@@ -173,6 +175,7 @@ impl Fault {
             Self::Broken(_, UpstreamFault::Timeout) => "upstream_timeout",
             Self::Broken(..) => "upstream_broken",
             Self::Draining => "draining",
+            Self::Unaudited => "unaudited",
             Self::Internal => "internal",
         }
     }

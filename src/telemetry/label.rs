@@ -155,6 +155,8 @@ labels! {
         UpstreamBroken = "upstream_broken",
         /// The gateway is shutting down.
         Draining = "draining",
+        /// The audit log cannot be written, and calls are refused for that.
+        Unaudited = "unaudited",
         /// A mistake of the gateway.
         Internal = "internal",
         /// A label that this list does not know.

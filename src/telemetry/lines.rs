@@ -68,7 +68,7 @@ impl Lines {
 }
 
 /// The moment in the form of RFC 3339, in UTC with microseconds; `since_1970` is the time since then.
-pub(super) fn write_time(out: &mut Vec<u8>, since_1970: Duration) {
+pub fn write_time(out: &mut Vec<u8>, since_1970: Duration) {
     let seconds = since_1970.as_secs();
     let (year, month, day) = date(seconds / 86_400);
     let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);

@@ -67,6 +67,14 @@ pub struct Metrics {
     pub lookups_in_flight: Gauge,
     /// Tokens that were looked up elsewhere.
     pub lookups: PerLabel<Lookup>,
+    /// Lines of the audit log that were made.
+    pub audit_lines: Counter,
+    /// Calls and events that have no line of their own in the audit log.
+    pub audit_lost: Counter,
+    /// Attempts to write the audit log, to confirm or to set it aside that failed.
+    pub audit_failures: Counter,
+    /// 1 while the audit log cannot be written.
+    pub audit_failing: Gauge,
     /// Bytes of bodies exchanged with clients.
     pub bytes: PerLabel<Direction>,
     /// Reloads of the configuration.
@@ -98,6 +106,10 @@ impl Metrics {
             egress_refused: plain(r, "egress_refused", "Addresses named by messages that were not connected to"),
             lookups_in_flight: plain(r, "token_lookups_in_flight", "Tokens that are being looked up elsewhere"),
             lookups: PerLabel::register(r, "token_lookups", "Tokens that were looked up elsewhere", "result", None),
+            audit_lines: plain(r, "audit_lines", "Lines of the audit log that were made"),
+            audit_lost: plain(r, "audit_lost", "Calls and events that have no line of their own in the audit log"),
+            audit_failures: plain(r, "audit_failures", "Attempts to write the audit log that failed"),
+            audit_failing: plain(r, "audit_failing", "1 while the audit log cannot be written"),
             bytes: PerLabel::register(r, "http", "Bodies exchanged with clients", "direction", Some(Unit::Bytes)),
             config_reloads: PerLabel::register(r, "config_reloads", "Reloads of the configuration", "result", None),
             server_tokens: PerLabel::register(

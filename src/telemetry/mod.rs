@@ -8,4 +8,5 @@ mod lines;
 pub mod log;
 pub mod metrics;
 
+pub use lines::write_time;
 pub use metrics::METRICS;

@@ -14,6 +14,7 @@
 mod kit;
 
 mod addresses;
+mod audit;
 mod auth;
 mod conversation;
 mod credentials;

@@ -12,7 +12,7 @@ const LAYERS: [&[&str]; 12] = [
     &["sse", "telemetry"],
     &["mcp"],
     &["era"],
-    &["auth", "limit", "policy", "dialogue"],
+    &["audit", "auth", "limit", "policy", "dialogue"],
     &["route"],
     &["upstream"],
     &["downstream"],

@@ -107,6 +107,7 @@ fn fault(name: &str) -> Fault {
         "unavailable" => Fault::Broken(rest.into(), UpstreamFault::Unavailable),
         "timeout" => Fault::Broken(rest.into(), UpstreamFault::Timeout),
         "garbled" => Fault::Broken(rest.into(), UpstreamFault::Garbled),
+        "unaudited" => Fault::Unaudited,
         "draining" => Fault::Draining,
         "internal" => Fault::Internal,
         _ => panic!("no fault is called {word}"),

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 use super::{
-    auth, credential, endpoint,
-    found::{section, values},
+    audit, auth, credential, endpoint,
+    found::{LEAST_KEY, section, values},
     limit, server,
 };
 use crate::{
@@ -28,9 +28,6 @@ use crate::{
     upstream::settings::{EgressSettings, UpstreamSettings},
 };
 
-/// The shortest sealing key: 32 characters of base64 carry 192 bits.
-const LEAST_SEALING_KEY: usize = 32;
-
 /// The settings of a whole file. They are whole only when `reader` holds no problem afterwards.
 pub(in crate::config) fn settings(keys: FileKeys, reader: &mut Reader<'_>) -> Settings {
     let listener = listener(&keys, reader);
@@ -42,6 +39,7 @@ pub(in crate::config) fn settings(keys: FileKeys, reader: &mut Reader<'_>) -> Se
     Settings {
         auth: auth::settings(&keys, &listener, reader),
         limits: limit::settings(&keys, reader),
+        audit: audit::settings(&keys, reader),
         egress: EgressSettings { allow: values(section(keys.egress.clone()).allow) },
         admin: admin(&keys, &listener, reader),
         http: http(section(keys.http.clone()), reader),
@@ -169,8 +167,8 @@ fn lists(keys: &ListKeys) -> ListSettings {
 
 fn sealing_keys(keys: SealingKeys, reader: &mut Reader<'_>) -> Vec<Redacted<String>> {
     let list = section(keys.keys);
-    for key in list.iter().filter(|key| key.value.expose().chars().count() < LEAST_SEALING_KEY) {
-        reader.report(&key.place, ProblemKind::WeakSealingKey { least: LEAST_SEALING_KEY });
+    for key in list.iter().filter(|key| key.value.expose().chars().count() < LEAST_KEY) {
+        reader.report(&key.place, ProblemKind::WeakSealingKey { least: LEAST_KEY });
     }
     list.into_iter().map(|found| found.value).collect()
 }

@@ -2,6 +2,9 @@
 
 use crate::config::place::Found;
 
+/// The shortest secret key: 32 characters of base64 carry 192 bits.
+pub(super) const LEAST_KEY: usize = 32;
+
 /// The keys of a section; all absent when the section is.
 pub(super) fn section<S: Default>(found: Option<Found<S>>) -> S {
     found.map(|found| found.value).unwrap_or_default()

@@ -2,6 +2,7 @@
 //!
 //! Each value is right by itself already. What is checked here is what several values say together.
 
+mod audit;
 mod auth;
 mod authority;
 mod credential;

@@ -1,6 +1,7 @@
 //! The whole file, and its small sections.
 
 use super::{
+    audit::AuditKeys,
     auth::AuthKeys,
     credential::SigningKeys,
     egress::EgressKeys,
@@ -40,6 +41,8 @@ section! {
         limit_table "limitTable": LimitTableKeys,
         /// Where the addresses may lead that servers and issuers name.
         egress "egress": EgressKeys,
+        /// The audit log: one line for each call, chained by hashes. Nowhere when absent.
+        audit "audit": AuditKeys,
         /// Limits and rules of the side that clients connect to.
         http "http": HttpKeys,
         /// Limits of the sessions of clients up to revision 2025-11-25.

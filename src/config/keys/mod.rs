@@ -3,6 +3,7 @@
 //! This is the only list. Reading, did-you-mean, the JSON Schema and therefore an editor's completion come from it.
 
 mod admin;
+mod audit;
 mod auth;
 mod credential;
 mod egress;
@@ -14,6 +15,7 @@ mod server;
 
 pub(super) use self::{
     admin::AdminKeys,
+    audit::{ArgumentKeys, AuditKeys},
     auth::{ApiKeyKeys, AuthKeys, IntrospectionKeys, IssuerKeys, KubernetesKeys},
     credential::{AssertionKeys, OauthClientKeys, ServerAuthKeys, SigningKeys},
     endpoint::EndpointKeys,

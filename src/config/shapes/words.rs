@@ -6,6 +6,7 @@ use serde_json::{Value as Json, json};
 
 use super::text::REFERENCE_PATTERN;
 use crate::{
+    audit::settings::{Calls, OnLoss, Recording},
     auth::settings::Via,
     config::{
         names::nearest,
@@ -92,6 +93,19 @@ impl Words for Per {
 impl Words for Names {
     const WORDS: &'static [(&'static str, Self)] =
         &[("auto", Self::Auto), ("prefixed", Self::Prefixed), ("bare", Self::Bare)];
+}
+
+impl Words for Calls {
+    const WORDS: &'static [(&'static str, Self)] = &[("acts", Self::Acts), ("all", Self::All)];
+}
+
+impl Words for OnLoss {
+    const WORDS: &'static [(&'static str, Self)] = &[("count", Self::Count), ("refuse", Self::Refuse)];
+}
+
+impl Words for Recording {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("none", Self::None), ("digest", Self::Digest), ("redacted", Self::Redacted), ("full", Self::Full)];
 }
 
 /// A log format as written.

@@ -7,6 +7,7 @@ use std::{
 };
 
 use crate::{
+    audit::{Ended, Entry},
     clock,
     era::Era,
     limit::Admission,
@@ -31,6 +32,7 @@ pub(super) struct Account {
     bytes_out: usize,
     is_settled: bool,
     admission: Admission,
+    audited: Option<Entry>,
     _in_flight: InUse,
 }
 
@@ -47,6 +49,7 @@ impl Account {
             bytes_out: 0,
             is_settled: false,
             admission: Admission::default(),
+            audited: None,
             _in_flight: InUse::of(&METRICS.requests_in_flight),
         }
     }
@@ -54,6 +57,11 @@ impl Account {
     /// Holds what the limits gave, until the call ends.
     pub(super) fn hold(&mut self, admission: Admission) {
         self.admission = admission;
+    }
+
+    /// It will have a line in the audit log.
+    pub(super) fn audit(&mut self, entry: Option<Entry>) {
+        self.audited = entry;
     }
 
     /// Bytes went out before the end.
@@ -88,6 +96,10 @@ impl Account {
         self.count(outcome, gateway);
         if Access::is_wanted() {
             self.log(outcome, status, gateway, upstream);
+        }
+        if let Some(entry) = self.audited.take() {
+            let (method, target) = (std::mem::take(&mut self.method), self.target.take());
+            entry.end(self.era.name(), method, target, Ended { outcome, status, gateway, upstream });
         }
     }
 

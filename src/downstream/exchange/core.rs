@@ -1,10 +1,13 @@
 //! What all requests have in common: the waist behind them, the limits, the sessions and the open streams.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
+use http::{StatusCode, request::Parts};
 use tokio::sync::Semaphore;
 
 use crate::{
+    audit::{Audit, Refusal},
+    clock,
     downstream::settings::{HttpSettings, SessionSettings},
     limit::Limits,
     mcp::{Call, Op, Outcome, Reply, Waist},
@@ -25,6 +28,7 @@ pub struct Exchange {
     pub(super) paths: Arc<Paths>,
     pub(super) slots: Arc<Semaphore>,
     pub(super) pages: Option<Arc<dyn Pages>>,
+    pub(super) audit: Option<Arc<Audit>>,
 }
 
 impl Exchange {
@@ -39,7 +43,18 @@ impl Exchange {
     ) -> Self {
         let slots = Arc::new(Semaphore::new(http.max_requests.min(Semaphore::MAX_PERMITS)));
         let table = Table::new(ring, sessions);
-        Self { waist, limits, http, table, connections: Connections::default(), gate, paths, slots, pages: None }
+        Self {
+            waist,
+            limits,
+            http,
+            table,
+            connections: Connections::default(),
+            gate,
+            paths,
+            slots,
+            pages: None,
+            audit: None,
+        }
     }
 
     /// The same with pages beside the endpoints.
@@ -48,14 +63,35 @@ impl Exchange {
         Self { pages: Some(pages), ..self }
     }
 
+    /// With an audit log that each call has a line in.
+    #[must_use]
+    pub fn audited(self, audit: Option<Arc<Audit>>) -> Self {
+        Self { audit, ..self }
+    }
+
     /// Makes a call, if the limits let it in. A subscription counts when it begins and takes no place: streams have a limit of their own.
     pub(super) fn call(&self, call: Call, account: &mut Account) -> Reply {
+        if let Some(audit) = &self.audit {
+            match audit.begin(&call) {
+                Ok(entry) => account.audit(entry),
+                Err(fault) => return Reply::ready(Outcome::Failed(fault)),
+            }
+        }
         match self.limits.enter(&call.caller.principal, &call.endpoint) {
             Ok(_) if matches!(call.op, Op::Listen(_)) => {}
             Ok(admission) => account.hold(admission),
             Err(fault) => return Reply::ready(Outcome::Failed(fault)),
         }
         self.waist.call(call)
+    }
+
+    /// Notes a request that was refused before it was a call.
+    pub(super) fn audit_refusal(&self, parts: &Parts, address: IpAddr, status: StatusCode) {
+        if let Some(audit) = &self.audit {
+            let (path, method) = (parts.uri.path().to_owned(), parts.method.as_str().to_owned());
+            let (time, status) = (clock::unix_time(), status.as_u16());
+            audit.refused(Refusal { time, address: Some(address), path, method, status });
+        }
     }
 
     /// Ends sessions that nobody uses. To be called every now and then.

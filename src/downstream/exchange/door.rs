@@ -68,7 +68,10 @@ impl Exchange {
         let principal = match self.gate.admit(&parts, serves.endpoint()).await {
             Ok(principal) if self.paths.tokens(serves.endpoint()) == Tokens::Kept => Gate::bearing(principal, &parts),
             Ok(principal) => principal,
-            Err(response) => return *response,
+            Err(response) => {
+                self.audit_refusal(&parts, address, response.status());
+                return *response;
+            }
         };
         let endpoint = serves.endpoint().clone();
         let visitor = Visitor { principal, endpoint: endpoint.clone(), address };

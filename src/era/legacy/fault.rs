@@ -42,6 +42,7 @@ pub fn fault(fault: &Fault, verb: Option<Verb>, revision: Revision, capabilities
         Fault::Upstream(upstream) => relayed(upstream, verb, revision, capabilities),
         Fault::Limited(limit, after) => Told::Error(code::limited(limit, *after)),
         Fault::Broken(server, what) => Told::Error(code::broken(server, *what)),
+        Fault::Unaudited => Told::Error(code::unaudited()),
         Fault::Draining => Told::Error(code::draining()),
         Fault::Internal => error(code::INTERNAL_ERROR, "Internal error of the gateway".to_owned()),
     }

@@ -1,0 +1,137 @@
+//! What is kept of arguments.
+
+use globset::{Glob, GlobMatcher};
+use serde_json::{Value, value::RawValue};
+
+use super::{
+    chain::sha256,
+    settings::{ArgumentRule, Recording},
+};
+use crate::jsonrpc::Raw;
+
+/// Members whose names hold one of these are secret where a rule redacts without saying what.
+const SECRET: [&str; 9] =
+    ["password", "passwd", "secret", "token", "authorization", "apikey", "api_key", "credential", "private_key"];
+/// What stands in their place.
+const IN_ITS_PLACE: &str = "[redacted]";
+
+/// The rules, compiled.
+#[derive(Default)]
+pub(super) struct Arguments(Vec<(GlobMatcher, ArgumentRule)>);
+
+/// What is kept of the arguments of one call.
+#[derive(Default)]
+pub(super) struct Kept {
+    pub(super) digest: Option<String>,
+    pub(super) text: Option<Box<RawValue>>,
+}
+
+impl Arguments {
+    /// # Errors
+    /// A pattern is no glob; the configuration refuses it before.
+    pub(super) fn new(rules: &[ArgumentRule]) -> Result<Self, globset::Error> {
+        let compiled = rules.iter().map(|rule| Ok((Glob::new(&rule.pattern)?.compile_matcher(), rule.clone())));
+        compiled.collect::<Result<_, _>>().map(Self)
+    }
+
+    /// What is kept of `arguments` to what clients call `name`.
+    pub(super) fn keep(&self, name: &str, arguments: &Raw) -> Kept {
+        let rule = self.0.iter().find(|(pattern, _)| pattern.is_match(name)).map(|(_, rule)| rule);
+        let recording = rule.map_or(Recording::Digest, |rule| rule.record);
+        let text = match recording {
+            Recording::None => return Kept::default(),
+            Recording::Digest => None,
+            Recording::Full => one_line(arguments),
+            Recording::Redacted => redacted(arguments, rule.map_or(&[], |rule| &rule.redact)),
+        };
+        Kept { digest: Some(sha256(arguments.bytes())), text }
+    }
+}
+
+/// JSON on one line: what stands between values may be a line's end, and inside of texts there is none.
+pub(super) fn one_line(raw: &Raw) -> Option<Box<RawValue>> {
+    let text = raw.as_str();
+    let text = if text.contains(['\n', '\r']) { text.replace(['\n', '\r'], " ") } else { text.to_owned() };
+    RawValue::from_string(text).ok()
+}
+
+/// The arguments without some members, named or pointed to.
+fn redacted(arguments: &Raw, what: &[String]) -> Option<Box<RawValue>> {
+    let mut value: Value = serde_json::from_slice(arguments.bytes()).ok()?;
+    let names: Vec<String> =
+        what.iter().filter(|name| !name.starts_with('/')).map(|name| name.to_lowercase()).collect();
+    for pointer in what.iter().filter(|name| name.starts_with('/')) {
+        if let Some(found) = value.pointer_mut(pointer) {
+            *found = IN_ITS_PLACE.into();
+        }
+    }
+    let is_secret = |name: &str| {
+        let name = name.to_lowercase();
+        if what.is_empty() { SECRET.iter().any(|word| name.contains(word)) } else { names.contains(&name) }
+    };
+    take_out(&mut value, &is_secret);
+    RawValue::from_string(value.to_string()).ok()
+}
+
+fn take_out(value: &mut Value, is_secret: &dyn Fn(&str) -> bool) {
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                if is_secret(name) {
+                    *member = IN_ITS_PLACE.into();
+                } else {
+                    take_out(member, is_secret);
+                }
+            }
+        }
+        Value::Array(elements) => elements.iter_mut().for_each(|element| take_out(element, is_secret)),
+        _ => (),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(pattern: &str, record: Recording, redact: &[&str]) -> ArgumentRule {
+        let redact = redact.iter().map(|name| (*name).to_owned()).collect();
+        ArgumentRule { pattern: pattern.to_owned(), record, redact }
+    }
+
+    #[test]
+    fn the_first_rule_that_fits_decides_how_much_is_kept() {
+        let rules = [
+            rule("pay__*", Recording::None, &[]),
+            rule("mail__*", Recording::Redacted, &["BODY", "/to/0/name"]),
+            rule("login__*", Recording::Redacted, &[]),
+            rule("search__*", Recording::Full, &[]),
+        ];
+        let arguments = Arguments::new(&rules).unwrap();
+        let raw =
+            Raw::literal("{\"to\": [{\"name\":\"Ann\"}],\n\"body\":{\"a\":1}, \"Access_Token\":\"x\", \"n\":1.50}");
+        let digest = Some(sha256(raw.bytes()));
+        let cases = [
+            ("pay__card", None, None),
+            (
+                "mail__send",
+                digest.clone(),
+                Some(r#"{"to":[{"name":"[redacted]"}],"body":"[redacted]","Access_Token":"x","n":1.5}"#),
+            ),
+            (
+                "login__now",
+                digest.clone(),
+                Some(r#"{"to":[{"name":"Ann"}],"body":{"a":1},"Access_Token":"[redacted]","n":1.5}"#),
+            ),
+            (
+                "search__web",
+                digest.clone(),
+                Some(r#"{"to": [{"name":"Ann"}], "body":{"a":1}, "Access_Token":"x", "n":1.50}"#),
+            ),
+            ("other", digest, None),
+        ];
+        for (name, digest, text) in cases {
+            let kept = arguments.keep(name, &raw);
+            assert_eq!((kept.digest, kept.text.as_ref().map(|text| text.get())), (digest, text), "{name}");
+        }
+    }
+}
