@@ -2,6 +2,7 @@
 
 import { parseArgs } from 'node:util';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { CREDENTIALS } from './checks/credentials.mjs';
 import { FLOW } from './checks/flow.mjs';
 import { HOOK } from './checks/hook.mjs';
 import { OPAQUE } from './checks/opaque.mjs';
@@ -49,7 +50,7 @@ async function worker(queue) {
   }
 }
 
-const queue = Object.entries({ ...FLOW, ...REFRESH, ...ROTATION, ...STEP_UP, ...REFUSALS, ...HOOK, ...OPAQUE }).filter(([name]) => name.includes(options.check ?? ''));
+const queue = Object.entries({ ...FLOW, ...REFRESH, ...ROTATION, ...STEP_UP, ...REFUSALS, ...HOOK, ...OPAQUE, ...CREDENTIALS }).filter(([name]) => name.includes(options.check ?? ''));
 console.log('public clients and a real authorization server through the gateway');
 await Promise.all(Array.from({ length: PARALLEL }, () => worker(queue)));
 console.log(`${totals.passed} passed, ${totals.failed} failed`);
