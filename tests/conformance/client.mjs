@@ -50,6 +50,8 @@ async function listThenCall(client, name, args) {
   await client.callTool(name, args);
 }
 
+const TOOL_OF_PROTECTED = 'test-tool';
+
 const SCENARIOS = {
   initialize: (client) => attempt(client.listTools()),
   tools_call: (client) => listThenCall(client, 'add_numbers', { a: 5, b: 3 }),
@@ -62,7 +64,18 @@ const SCENARIOS = {
   'sep-2322-client-request-state': roundTrips,
   'json-schema-ref-no-deref': (client) => client.listTools(),
   'json-schema-2020-12-preservation': echoSchema,
+  'auth/client-credentials-basic': (client) => listThenCall(client, TOOL_OF_PROTECTED, {}),
+  'auth/client-credentials-jwt': (client) => listThenCall(client, TOOL_OF_PROTECTED, {}),
 };
+
+/** What an operator writes for a protected server: who the gateway is at the issuer that the server's metadata names. */
+async function credential(url, { client_id: clientId, client_secret: clientSecret, private_key_pem: privateKey }) {
+  const { origin, pathname } = new URL(url);
+  const metadata = await fetch(`${origin}/.well-known/oauth-protected-resource${pathname}`);
+  const issuer = (await metadata.json()).authorization_servers[0];
+  const proof = privateKey === undefined ? { clientSecret } : { method: 'privateKeyJwt', privateKey };
+  return { clientCredentials: { issuer, clientId, ...proof } };
+}
 
 /** The elicitation of one tool is answered with another call in between, which must carry nothing of the first. */
 function answersFor(scenario, session) {
@@ -85,7 +98,9 @@ async function drive(url, scenario, context) {
 
 const scenario = process.env.MCP_CONFORMANCE_SCENARIO;
 const context = JSON.parse(process.env.MCP_CONFORMANCE_CONTEXT ?? '{}');
-const gateway = await startGateway({ scenario: { url: process.argv.at(-1) } });
+const url = process.argv.at(-1);
+const auth = context.client_id === undefined ? {} : { auth: await credential(url, context) };
+const gateway = await startGateway({ scenario: { url, ...auth } });
 try {
   await drive(gateway.url, scenario, context);
 } catch (error) {

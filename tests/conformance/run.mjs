@@ -11,11 +11,15 @@ import { taskCell, taskCells, taskReference, taskScenarios } from './tasks.mjs';
 
 const PARALLEL = 1;
 const FRONTS = { L: 'legacy', M: 'modern' };
+// Extensions belong to no revision: the suite runs them with either.
+const EXTENSIONS = ['auth/client-credentials-basic', 'auth/client-credentials-jwt'];
 const CLIENT_SCENARIOS = {
-  '2025-11-25': ['initialize', 'tools_call', 'sse-retry', 'elicitation-sep1034-client-defaults', 'json-schema-2020-12-preservation'],
+  '2025-11-25': [
+    'initialize', 'tools_call', 'sse-retry', 'elicitation-sep1034-client-defaults', 'json-schema-2020-12-preservation', ...EXTENSIONS,
+  ],
   '2026-07-28': [
     'tools_call', 'request-metadata', 'http-standard-headers', 'http-custom-headers', 'http-invalid-tool-headers',
-    'sep-2322-client-request-state', 'json-schema-ref-no-deref', 'json-schema-2020-12-preservation',
+    'sep-2322-client-request-state', 'json-schema-ref-no-deref', 'json-schema-2020-12-preservation', ...EXTENSIONS,
   ],
 };
 
