@@ -16,7 +16,7 @@ impl Endpoint {
     pub(super) async fn extend(&self, call: &Call, method: &str, params: Option<Raw>, stage: Stage) -> Outcome {
         match self.owner_of_method(&call.caller, method).await {
             Ok(group) => {
-                let _admission = match self.limits.route(group.server(), None) {
+                let _admission = match self.limits.route(call, group.server(), None).decided().await {
                     Ok(admission) => admission,
                     Err(fault) => return Outcome::Failed(fault),
                 };

@@ -69,7 +69,7 @@ impl Gateway {
     /// # Errors
     /// [`BuildError`].
     pub fn new(settings: &Settings, ring: Arc<KeyRing>, wallet: Arc<Wallet>) -> Result<Self, BuildError> {
-        let limits = Arc::new(Limits::new(&settings.limits).map_err(BuildError::Limit)?);
+        let limits = Arc::new(Limits::new(&settings.limits, None).map_err(BuildError::Limit)?);
         let memory = Memory { ring, book: Arc::default(), limits, wallet };
         fill(&memory.wallet, settings)?;
         let snapshot = Snapshot::build(settings, &memory, &Snapshot::default())?;

@@ -40,7 +40,7 @@ impl Endpoint {
             }
             if admission.is_none() && !is_further_round(call, invoke) {
                 let tool = (invoke.verb == Verb::CallTool).then_some(&*invoke.target);
-                match self.limits.route(destination.group.server(), tool) {
+                match self.limits.route(call, destination.group.server(), tool).decided().await {
                     Ok(places) => admission = Some(places),
                     Err(fault) => return Outcome::Failed(fault),
                 }
@@ -169,7 +169,7 @@ impl Endpoint {
             Ok(destination) => destination,
             Err(fault) => return Outcome::Failed(fault),
         };
-        let _admission = match self.limits.route(destination.group.server(), None) {
+        let _admission = match self.limits.route(call, destination.group.server(), None).decided().await {
             Ok(admission) => admission,
             Err(fault) => return Outcome::Failed(fault),
         };

@@ -114,6 +114,10 @@ pub(super) const AUDIT_SYNC: Duration = Duration::from_secs(1);
 
 /// Each takes some 200 bytes; more principals than this are rarely at work within an hour.
 pub(super) const MAX_LIMIT_KEYS: usize = 10_000;
+/// What a few principals' agents send at once.
+pub(super) const LIMIT_QUEUE: usize = 64;
+/// Long enough for a burst to pass, short enough that nobody gives up before.
+pub(super) const LIMIT_WAIT: Duration = Duration::from_secs(2);
 
 /// Clocks kept by NTP differ by less than a second; a minute is what OAuth servers allow.
 pub(super) const CLOCK_SKEW: Duration = MINUTE;

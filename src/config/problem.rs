@@ -173,6 +173,10 @@ pub enum ProblemKind {
     SharedCredential,
     #[error("is made of the caller's token, but nothing in `auth` asks callers for one")]
     NobodyAsked,
+    #[error("is there twice")]
+    Twice,
+    #[error("several things are counted apart: say which of them is meant, such as `{{ tool: \"web_*\" }}`")]
+    WhichIsMeant,
     #[error("needs `{needed}` beside it")]
     Incomplete { needed: &'static str },
 }

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::{sleep, timeout};
 
+use super::pass::pass;
 use crate::{
     jsonrpc::{Object, Raw},
     mcp::{
@@ -63,7 +64,7 @@ async fn rounds(inner: Arc<dyn Waist>, call: Call, invoke: Invoke, settings: Dri
     let (mut answers, mut state, mut pause, mut asked) = (None, None, settings.pause, 0);
     for _ in 0..settings.max_rounds {
         let op = Op::Invoke(Invoke { answers: answers.take(), state: state.take(), ..invoke.clone() });
-        match round(inner.call(Call { op, ..call.clone() }), &stage).await {
+        match pass(inner.call(Call { op, ..call.clone() }), &stage).await {
             Outcome::InputRequired { requests: None, state: later, .. } => {
                 state = later;
                 sleep(pause).await;
@@ -80,19 +81,6 @@ async fn rounds(inner: Arc<dyn Waist>, call: Call, invoke: Invoke, settings: Dri
         }
     }
     Outcome::Failed(Fault::Unanswered("The server asks too often"))
-}
-
-/// One call, with the live questions of a legacy server passed on.
-async fn round(mut reply: Reply, stage: &Stage) -> Outcome {
-    loop {
-        tokio::select! {
-            event = reply.next() => match event {
-                Event::End(outcome) => return outcome,
-                event => stage.say(event).await,
-            },
-            (ask, answer) = stage.answered() => reply.answer(ask, answer),
-        }
-    }
 }
 
 /// A question that was put and is not answered yet.

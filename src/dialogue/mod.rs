@@ -9,6 +9,7 @@
 
 mod drive;
 mod park;
+mod pass;
 mod settings;
 mod table;
 mod talk;
@@ -16,4 +17,5 @@ mod token;
 
 pub use drive::{Drive, DriveSettings};
 pub use park::Park;
+pub use pass::pass;
 pub use settings::ParkSettings;

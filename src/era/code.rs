@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use crate::{
+    clock,
     jsonrpc::{ErrorObject, Raw},
-    mcp::{Limit, UpstreamFault},
+    mcp::{Limit, Per, Span, UpstreamFault},
 };
 
 /// JSON-RPC: not JSON.
@@ -64,13 +65,16 @@ pub(super) fn data(members: &[(&str, Raw)]) -> Raw {
 }
 
 /// Too much at once.
-pub(super) fn limited(limit: &Limit, after: Duration) -> ErrorObject {
+pub fn limited(limit: &Limit, after: Duration) -> ErrorObject {
     let milliseconds = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
     let mut members =
         vec![("limit", Raw::string(&limit.to_string())), ("retryAfterMs", Raw::from_value(&milliseconds))];
     if let Limit::Set(set) = limit {
-        members.push(("per", Raw::string(set.per.name())));
+        members.push(("per", counted_apart(&set.per)));
         members.push(("policy", Raw::string(&set.policy())));
+        if let Span::Calendar { resets, .. } = set.span {
+            members.push(("resets", Raw::string(&written_time(resets.as_secs()))));
+        }
     }
     let data = data(&members);
     ErrorObject::new(LIMITED, format!("Limit reached: {limit}; try again in {milliseconds} ms")).with_data(data)
@@ -86,6 +90,21 @@ pub(super) fn scope(needed: &[String]) -> ErrorObject {
     let data = data(&[("scopes", Raw::from_value(&needed))]);
     let sentence = format!("The token lacks a scope: ask for a token with these scopes: {}", needed.join(" "));
     ErrorObject::new(SCOPE, sentence).with_data(data)
+}
+
+/// One word, or a list of them.
+fn counted_apart(per: &[Per]) -> Raw {
+    match per {
+        [only] => Raw::string(only.name()),
+        several => Raw::from_value(&several.iter().map(|per| per.name()).collect::<Vec<_>>()),
+    }
+}
+
+/// A time since 1970 as RFC 3339 writes it.
+fn written_time(seconds: u64) -> String {
+    let (year, month, day) = clock::date(seconds / 86_400);
+    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
 /// A server broke down.

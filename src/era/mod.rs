@@ -18,7 +18,7 @@ pub mod notice;
 mod revision;
 pub mod trace;
 
-pub use code::{HEADER_MISMATCH, INVALID_PARAMS};
+pub use code::{HEADER_MISMATCH, INVALID_PARAMS, limited};
 pub use revision::Revision;
 
 use bytes::Bytes;

@@ -1,19 +1,27 @@
-//! How often and how much at once: the operator's `limits`, per principal, group, endpoint, server and tool.
+//! How often and how much at once: the operator's `limits`, per address, principal, group, endpoint, server and tool, alone or together.
 //!
-//! A rate is a token bucket (the generic cell rate algorithm of `governor`), a concurrency a count of places. Whoever is over a limit
-//! is refused at once and hears when to come back. Deliberately no queue, no quota over days, and nothing that is counted across
-//! replicas.
+//! A rate is a token bucket (the generic cell rate algorithm of `governor`), a concurrency a count of places, a quota a count over a day
+//! or month. Whoever is over a limit is refused and hears when to come back, or waits in a bounded queue where there is one. Gateways
+//! that share a [`Store`](store::Store) count together; while it is away, each goes by its own share.
 //!
-//! [`Limits::enter`] is asked at the door, before anything is done for a request; [`Limits::route`] where the server is known.
+//! [`Limits::arrive`] is asked before anybody's token is looked at, [`Limits::enter`] before anything is done for a call,
+//! [`Limits::route`] where the server is known.
 
+mod admission;
+mod ask;
 mod bucket;
+mod calendar;
+mod line;
+mod rule;
 mod rules;
 pub mod settings;
-mod system_clock;
+pub mod store;
+mod subject;
 mod table;
+mod time;
 
 #[cfg(test)]
 mod tests;
 
-pub use bucket::Admission;
+pub use admission::{Admission, Admitted};
 pub use rules::Limits;

@@ -1,69 +1,54 @@
 //! The limits in force, and who is asked where.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, num::NonZeroU32, sync::Arc};
 
 use arc_swap::ArcSwap;
-use globset::{Glob, GlobMatcher};
-use governor::clock::Clock;
-use smallvec::SmallVec;
 
 use super::{
-    bucket::{Admission, Bucket},
+    admission::Admitted,
+    ask::Ask,
+    rule::{Place, Rule},
     settings::{LimitSettings, RuleSettings},
-    system_clock::SystemClock,
+    store::Store,
+    subject::Subject,
     table::Table,
+    time::{SystemClock, Time},
 };
-use crate::mcp::{Fault, Limit, Per, Principal, SetLimit};
-
-/// When to come back for a place: nobody knows when one becomes free.
-const PLACE_RETRY: Duration = Duration::from_secs(1);
+use crate::mcp::{Call, Principal};
 
 /// The limits in force; they are swapped whole when the configuration changes.
-pub struct Limits<C: Clock = SystemClock> {
-    rules: ArcSwap<Rules<C>>,
-    clock: C,
+pub struct Limits<T: Time = SystemClock> {
+    rules: ArcSwap<Rules<T>>,
+    store: Option<Arc<dyn Store>>,
+    clock: T,
 }
 
-/// Those that are asked at the door, and those that are asked where the server is known.
-struct Rules<C: Clock> {
-    door: Vec<Arc<Rule<C>>>,
-    route: Vec<Arc<Rule<C>>>,
+/// Those that are asked at each place.
+struct Rules<T: Time> {
+    gate: Vec<Arc<Rule<T>>>,
+    door: Vec<Arc<Rule<T>>>,
+    route: Vec<Arc<Rule<T>>>,
 }
-
-pub(super) struct Rule<C: Clock> {
-    settings: RuleSettings,
-    number: usize,
-    max_keys: usize,
-    matcher: Option<GlobMatcher>,
-    rate: Option<Arc<SetLimit>>,
-    places: Option<Arc<SetLimit>>,
-    pub(super) table: Table<C>,
-}
-
-/// What a call is counted for.
-#[derive(Clone, Copy)]
-enum Asked<'a> {
-    Door(&'a Principal, &'a str),
-    Route(&'a str, Option<&'a str>),
-}
-
-/// What a call is counted in. Few limits concern one call: it is no allocation.
-type Found<'a, C> = SmallVec<[(&'a Rule<C>, Arc<Bucket<C>>); 4]>;
 
 impl Limits {
-    /// These limits.
+    /// These limits, counted here, or with other gateways in a store.
     ///
     /// # Errors
     /// A pattern is no glob; the configuration refuses it before.
-    pub fn new(settings: &LimitSettings) -> Result<Self, globset::Error> {
-        Self::with_clock(settings, SystemClock::default())
+    pub fn new(settings: &LimitSettings, store: Option<Arc<dyn Store>>) -> Result<Self, globset::Error> {
+        Self::with_clock(settings, store, SystemClock::default())
     }
 }
 
-impl<C: Clock + Clone> Limits<C> {
-    pub(super) fn with_clock(settings: &LimitSettings, clock: C) -> Result<Self, globset::Error> {
-        let rules = Rules::build(settings, &Rules { door: Vec::new(), route: Vec::new() }, &clock)?;
-        Ok(Self { rules: ArcSwap::from_pointee(rules), clock })
+impl<T: Time> Limits<T> {
+    pub(super) fn with_clock(
+        settings: &LimitSettings,
+        store: Option<Arc<dyn Store>>,
+        clock: T,
+    ) -> Result<Self, globset::Error> {
+        let none = Rules { gate: Vec::new(), door: Vec::new(), route: Vec::new() };
+        let rules = none.next(settings, store.as_ref(), &clock)?;
+        Ok(Self { rules: ArcSwap::from_pointee(rules), store, clock })
     }
 
     /// Goes over to other limits. What the same limit has counted stays counted.
@@ -71,117 +56,108 @@ impl<C: Clock + Clone> Limits<C> {
     /// # Errors
     /// A pattern is no glob; the old limits stay.
     pub fn set(&self, settings: &LimitSettings) -> Result<(), globset::Error> {
-        let rules = Rules::build(settings, &self.rules.load(), &self.clock)?;
+        let rules = self.rules.load().next(settings, self.store.as_ref(), &self.clock)?;
         self.rules.store(Arc::new(rules));
         Ok(())
     }
 
+    /// Lets a request in, whoever sent it: to be asked before its token is looked at.
+    pub fn arrive(&self, address: IpAddr, endpoint: &str) -> Admitted {
+        let subject = Subject { address: Some(address), endpoint: Some(endpoint), ..Subject::default() };
+        self.ask(&self.rules.load().gate, subject)
+    }
+
     /// Lets a call of this principal in at this endpoint.
-    ///
-    /// # Errors
-    /// [`Fault::Limited`].
-    pub fn enter(&self, principal: &Principal, endpoint: &str) -> Result<Admission, Fault> {
-        admit(&self.rules.load().door, Asked::Door(principal, endpoint), &self.clock)
+    pub fn enter(&self, principal: &Principal, address: Option<IpAddr>, endpoint: &str) -> Admitted {
+        let subject = Subject { address, principal: Some(principal), endpoint: Some(endpoint), ..Subject::default() };
+        self.ask(&self.rules.load().door, subject)
     }
 
     /// Lets a call through to a server; `tool` is the name that the client used, if it calls one.
-    ///
-    /// # Errors
-    /// [`Fault::Limited`].
-    pub fn route(&self, server: &str, tool: Option<&str>) -> Result<Admission, Fault> {
-        admit(&self.rules.load().route, Asked::Route(server, tool), &self.clock)
+    pub fn route(&self, call: &Call, server: &str, tool: Option<&str>) -> Admitted {
+        let subject = Subject {
+            address: call.trace.address(),
+            principal: Some(&call.caller.principal),
+            endpoint: Some(&call.endpoint),
+            server: Some(server),
+            tool,
+        };
+        self.ask(&self.rules.load().route, subject)
+    }
+
+    fn ask(&self, rules: &[Arc<Rule<T>>], subject: Subject<'_>) -> Admitted {
+        if rules.is_empty() {
+            return Admitted::Now(Ok(super::Admission::default()));
+        }
+        let share = self.store.as_ref().map_or(NonZeroU32::MIN, |store| store.replicas());
+        let mut ask = Ask::new(self.store.clone(), self.clock.clone());
+        for rule in rules {
+            rule.find(&subject, share, &self.clock, |found| ask.add(found));
+        }
+        ask.decide(|| subject.who())
     }
 
     /// Forgets names that have all of their limits left. To be called every now and then.
     pub fn retain_recent(&self) {
-        let rules = self.rules.load();
-        for rule in rules.door.iter().chain(&rules.route) {
-            rule.table.retain_recent(&self.clock);
+        for rule in self.rules.load().all() {
+            rule.table.load().retain_recent(&self.clock);
         }
     }
 
     #[cfg(test)]
     pub(super) fn keys(&self) -> usize {
-        let rules = self.rules.load();
-        rules.door.iter().chain(&rules.route).map(|rule| rule.table.len()).sum()
+        self.rules.load().all().map(|rule| rule.table.load().len()).sum()
     }
 }
 
-impl<C: Clock + Clone> Rules<C> {
-    fn build(settings: &LimitSettings, old: &Self, clock: &C) -> Result<Self, globset::Error> {
-        let (mut door, mut route) = (Vec::new(), Vec::new());
-        for (place, own) in settings.rules.iter().enumerate() {
-            let number = place + 1;
-            let same =
-                |old: &&Arc<Rule<C>>| old.settings == *own && old.number == number && old.max_keys == settings.max_keys;
-            let rule = match old.door.iter().chain(&old.route).find(same) {
-                Some(rule) => rule.clone(),
-                None => Arc::new(Rule::new(own, number, settings.max_keys, clock)?),
+impl<T: Time> Rules<T> {
+    fn all(&self) -> impl Iterator<Item = &Arc<Rule<T>>> {
+        self.gate.iter().chain(&self.door).chain(&self.route)
+    }
+
+    /// Other rules, with what those that stay the same have counted.
+    fn next(
+        &self,
+        settings: &LimitSettings,
+        store: Option<&Arc<dyn Store>>,
+        clock: &T,
+    ) -> Result<Self, globset::Error> {
+        let mut next = Self { gate: Vec::new(), door: Vec::new(), route: Vec::new() };
+        let share = store.map_or(NonZeroU32::MIN, |store| store.replicas());
+        let mut earlier: Vec<(Place, RuleSettings)> = Vec::new();
+        let parts = settings.rules.iter().enumerate();
+        for (number, (place, own)) in parts.flat_map(|(at, own)| split(own).into_iter().map(move |part| (at + 1, part)))
+        {
+            let same = earlier.iter().filter(|(_, settings)| *settings == own).count();
+            let of_old = |old: &&Arc<Rule<T>>| old.settings == own && old.max_keys == settings.max_keys;
+            let fresh = || Table::new(own.rate, settings.max_keys, share, clock);
+            let table = match self.all().filter(of_old).nth(same) {
+                Some(old) => old.table.clone(),
+                None => Arc::new(ArcSwap::from_pointee(fresh())),
             };
-            match own.per {
-                Per::Principal | Per::Group | Per::Endpoint => door.push(rule),
-                Per::Server | Per::Tool => route.push(rule),
+            let names = store.is_some().then_some(same);
+            let rule = Arc::new(Rule::new(own.clone(), (number, settings.max_keys), table, names)?);
+            earlier.push((place, own));
+            match place {
+                Place::Gate => next.gate.push(rule),
+                Place::Door => next.door.push(rule),
+                Place::Route => next.route.push(rule),
             }
         }
-        Ok(Self { door, route })
+        Ok(next)
     }
 }
 
-impl<C: Clock + Clone> Rule<C> {
-    fn new(settings: &RuleSettings, number: usize, max_keys: usize, clock: &C) -> Result<Self, globset::Error> {
-        let matcher = settings.pattern.as_deref().map(Glob::new).transpose()?.map(|glob| glob.compile_matcher());
-        let told = |quota, window| Arc::new(SetLimit { per: settings.per, number, quota, window });
-        Ok(Self {
-            rate: settings.rate.map(|rate| told(rate.pace.count, Some(rate.pace.window.length()))),
-            places: settings.concurrency.map(|most| told(most, None)),
-            table: Table::new(settings.rate, max_keys, clock),
-            settings: settings.clone(),
-            number,
-            max_keys,
-            matcher,
-        })
+/// A limit where it is asked. Requests have no end that could be waited for, calls have: places are always of calls.
+fn split(rule: &RuleSettings) -> Vec<(Place, RuleSettings)> {
+    let place = Place::of(rule);
+    if place != Place::Gate {
+        return vec![(place, rule.clone())];
     }
-
-    /// The buckets of the names that a call has for this limit.
-    fn find<'a>(&'a self, asked: Asked<'_>, clock: &C, found: &mut Found<'a, C>) {
-        let mut take = |name: &str| {
-            if self.matcher.as_ref().is_none_or(|matcher| matcher.is_match(name)) {
-                found.push((self, self.table.of(name, clock)));
-            }
-        };
-        match (self.settings.per, asked) {
-            (Per::Principal, Asked::Door(principal, _)) => take(principal.id()),
-            (Per::Group, Asked::Door(principal, _)) => {
-                principal.identity().groups.iter().for_each(|group| take(group));
-            }
-            (Per::Endpoint, Asked::Door(_, endpoint)) => take(endpoint),
-            (Per::Server, Asked::Route(server, _)) => take(server),
-            (Per::Tool, Asked::Route(_, Some(tool))) => take(tool),
-            _ => (),
-        }
-    }
-}
-
-/// Places first, since they can be given back: a call that finds none takes nothing from a bucket.
-fn admit<C: Clock + Clone>(rules: &[Arc<Rule<C>>], asked: Asked<'_>, clock: &C) -> Result<Admission, Fault> {
-    let mut admission = Admission::default();
-    if rules.is_empty() {
-        return Ok(admission);
-    }
-    let mut found = Found::new();
-    for rule in rules {
-        rule.find(asked, clock, &mut found);
-    }
-    for (rule, bucket) in &found {
-        if let (Some(most), Some(told)) = (rule.settings.concurrency, &rule.places) {
-            let place = bucket.enter(most).ok_or_else(|| Fault::Limited(Limit::Set(told.clone()), PLACE_RETRY))?;
-            admission.hold(place);
-        }
-    }
-    for (rule, bucket) in &found {
-        if let Some(told) = &rule.rate {
-            bucket.take(clock).map_err(|after| Fault::Limited(Limit::Set(told.clone()), after))?;
-        }
-    }
-    Ok(admission)
+    let flow = RuleSettings { concurrency: None, ..rule.clone() };
+    let places = RuleSettings { rate: None, quota: None, ..rule.clone() };
+    let has_flow = rule.rate.is_some() || rule.quota.is_some();
+    let flow = has_flow.then_some((Place::Gate, flow));
+    let places = rule.concurrency.is_some().then_some((Place::Door, places));
+    flow.into_iter().chain(places).collect()
 }

@@ -1,8 +1,14 @@
 //! The operator's limits.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::{
+    num::{NonZeroU32, NonZeroU64},
+    time::Duration,
+};
 
-use crate::mcp::Per;
+use crate::{
+    mcp::{Calendar, Per},
+    network::Network,
+};
 
 /// All limits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,17 +19,57 @@ pub struct LimitSettings {
     pub max_keys: usize,
 }
 
-/// One limit. Each name that it matches has its own count.
+/// One limit. Each name, or tuple of names, has its own count.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleSettings {
-    /// What is counted apart.
-    pub per: Per,
-    /// A glob over its names; all of them when absent.
-    pub pattern: Option<String>,
+    /// What is counted apart, each at most once.
+    pub per: Vec<Per>,
+    /// Which calls it concerns: those that match all of them.
+    pub matches: Vec<Match>,
     /// How often.
     pub rate: Option<Rate>,
     /// How many at once.
     pub concurrency: Option<NonZeroU32>,
+    /// How many in a day or month.
+    pub quota: Option<Quota>,
+    /// Who waits instead of being refused.
+    pub queue: Option<QueueSettings>,
+}
+
+/// What something must look like for a limit to concern it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Match {
+    /// What is looked at.
+    pub per: Per,
+    /// What it must look like.
+    pub pattern: Pattern,
+}
+
+/// What a name or address must look like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pattern {
+    /// A glob over names.
+    Glob(String),
+    /// A block of addresses.
+    Network(Network),
+}
+
+/// How many in a day or month of the calendar (UTC).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// How many.
+    pub most: NonZeroU64,
+    /// In which time.
+    pub unit: Calendar,
+}
+
+/// A queue before a limit: one for each name that it tells apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueSettings {
+    /// How many wait at the most; one more is refused.
+    pub max: usize,
+    /// How long each waits at the most; then it is refused.
+    pub wait: Duration,
 }
 
 /// How often, and how much of that in one go.

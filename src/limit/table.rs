@@ -2,34 +2,41 @@
 
 use std::{
     collections::HashMap,
+    num::NonZeroU32,
     sync::{Arc, PoisonError, RwLock},
 };
 
-use governor::clock::Clock;
-
-use super::{bucket::Bucket, settings::Rate};
+use super::{bucket::Bucket, settings::Rate, time::Time};
 use crate::telemetry::metrics::{InUse, METRICS};
 
 /// Buckets by name. Beyond the most there may be, new names share one: neither is the table without end, nor is anybody without a limit.
-pub(super) struct Table<C: Clock> {
+pub(super) struct Table<T: Time> {
     rate: Option<Rate>,
     max_keys: usize,
-    buckets: RwLock<HashMap<Box<str>, Entry<C>>>,
-    shared: Arc<Bucket<C>>,
+    /// Among how many gateways the limit is divided.
+    pub(super) share: NonZeroU32,
+    buckets: RwLock<HashMap<Box<[u8]>, Entry<T>>>,
+    shared: Arc<Bucket<T>>,
 }
 
-struct Entry<C: Clock> {
-    bucket: Arc<Bucket<C>>,
+struct Entry<T: Time> {
+    bucket: Arc<Bucket<T>>,
     _counted: InUse,
 }
 
-impl<C: Clock + Clone> Table<C> {
-    pub(super) fn new(rate: Option<Rate>, max_keys: usize, clock: &C) -> Self {
-        Self { rate, max_keys, buckets: RwLock::default(), shared: Arc::new(Bucket::new(rate, clock)) }
+impl<T: Time> Table<T> {
+    pub(super) fn new(rate: Option<Rate>, max_keys: usize, share: NonZeroU32, clock: &T) -> Self {
+        let shared = Arc::new(Bucket::new(rate, share, clock));
+        Self { rate, max_keys, share, buckets: RwLock::default(), shared }
+    }
+
+    /// The same table with other shares, everything forgotten.
+    pub(super) fn divided(&self, share: NonZeroU32, clock: &T) -> Self {
+        Self::new(self.rate, self.max_keys, share, clock)
     }
 
     /// The bucket of a name.
-    pub(super) fn of(&self, name: &str, clock: &C) -> Arc<Bucket<C>> {
+    pub(super) fn of(&self, name: &[u8], clock: &T) -> Arc<Bucket<T>> {
         if let Some(known) = self.buckets.read().unwrap_or_else(PoisonError::into_inner).get(name) {
             return known.bucket.clone();
         }
@@ -40,16 +47,17 @@ impl<C: Clock + Clone> Table<C> {
         if buckets.len() >= self.max_keys {
             return self.shared.clone();
         }
-        let fresh = Arc::new(Bucket::new(self.rate, clock));
+        let fresh = Arc::new(Bucket::new(self.rate, self.share, clock));
         let entry = Entry { bucket: fresh.clone(), _counted: InUse::of(&METRICS.limit_keys) };
         buckets.insert(name.into(), entry);
         fresh
     }
 
     /// Forgets the names whose buckets are as good as new. One that somebody is about to ask stays.
-    pub(super) fn retain_recent(&self, clock: &C) {
-        let now = clock.now();
-        let in_use = |entry: &Entry<C>| Arc::strong_count(&entry.bucket) > 1 || !entry.bucket.is_idle(self.rate, now);
+    pub(super) fn retain_recent(&self, clock: &T) {
+        let in_use = |entry: &Entry<T>| {
+            Arc::strong_count(&entry.bucket) > 1 || !entry.bucket.is_idle(self.rate, self.share, clock)
+        };
         self.buckets.write().unwrap_or_else(PoisonError::into_inner).retain(|_, entry| in_use(entry));
     }
 

@@ -1,6 +1,6 @@
 //! Why a call fails, sorted by who is to blame. Each era maps these to its codes and statuses in one place.
 
-use std::{fmt, num::NonZeroU32, sync::Arc, time::Duration};
+use std::{fmt, num::NonZeroU64, sync::Arc, time::Duration};
 
 use crate::jsonrpc::{ErrorObject, Raw};
 
@@ -104,19 +104,48 @@ pub enum Limit {
 /// A limit that the operator set, as callers hear of it: not by its pattern, which may name what they cannot see.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SetLimit {
-    /// What is counted apart.
-    pub per: Per,
+    /// What is counted apart; together, when there are several.
+    pub per: Box<[Per]>,
     /// Its place in the configuration, from 1.
     pub number: usize,
     /// How many.
-    pub quota: NonZeroU32,
-    /// In how long a time; at once when absent.
-    pub window: Option<Duration>,
+    pub quota: NonZeroU64,
+    /// In how long a time.
+    pub span: Span,
+}
+
+/// The time over which a limit counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Span {
+    /// At once.
+    AtOnce,
+    /// In any time of that length.
+    Each(Duration),
+    /// In a day or month of the calendar (UTC).
+    Calendar {
+        /// Which of them.
+        unit: Calendar,
+        /// How long this one is.
+        length: Duration,
+        /// When the next one begins, since 1970.
+        resets: Duration,
+    },
+}
+
+/// What a quota is said over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Calendar {
+    /// From midnight to midnight.
+    Day,
+    /// From the first to the last.
+    Month,
 }
 
 /// What a limit counts apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Per {
+    /// Where the client is; of an IPv6 address its first 64 bits, which is what one site has.
+    Address,
     /// Whoever calls.
     Principal,
     /// Each of the caller's groups.
@@ -133,6 +162,7 @@ impl Per {
     /// The word in the configuration and on the wire.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Address => "address",
             Self::Principal => "principal",
             Self::Group => "group",
             Self::Endpoint => "endpoint",
@@ -142,19 +172,36 @@ impl Per {
     }
 }
 
+impl Calendar {
+    /// The word in the configuration and on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Day => "day",
+            Self::Month => "month",
+        }
+    }
+}
+
 impl SetLimit {
     /// What it is called on the wire.
     pub fn policy(&self) -> String {
-        format!("{}-{}", self.per.name(), self.number)
+        format!("{}-{}", self.names("-"), self.number)
+    }
+
+    /// What is counted apart, in words.
+    pub fn names(&self, between: &str) -> String {
+        self.per.iter().map(|per| per.name()).collect::<Vec<_>>().join(between)
     }
 }
 
 impl fmt::Display for SetLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.window {
-            None => write!(f, "{} at once per {}", self.quota, self.per.name()),
-            Some(window) => write!(f, "{} in {} s per {}", self.quota, window.as_secs(), self.per.name()),
-        }
+        match self.span {
+            Span::AtOnce => write!(f, "{} at once", self.quota),
+            Span::Each(window) => write!(f, "{} in {} s", self.quota, window.as_secs()),
+            Span::Calendar { unit, .. } => write!(f, "{} a {}", self.quota, unit.name()),
+        }?;
+        write!(f, " per {}", self.names(" and "))
     }
 }
 

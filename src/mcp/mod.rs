@@ -24,7 +24,7 @@ pub use call::{Call, Completion, Invoke, Mirrored, Op, ProgressInterest, Referen
 pub use caller::{Caller, Capabilities, Identity, Level, LogInterest, Principal, PrincipalKind, Profile};
 pub use catalog::{CacheHint, CacheScope, Catalog, Entry, Page, Rendering};
 pub use decision::{Decision, Ruling};
-pub use fault::{Fault, Limit, Per, SetLimit, UpstreamFault};
+pub use fault::{Calendar, Fault, Limit, Per, SetLimit, Span, UpstreamFault};
 pub use filter::Filter;
 pub use list::ListKind;
 pub use mirror::{InvalidMirror, Mirror};

@@ -218,6 +218,8 @@ labels! {
         Parked = "parked",
         /// Tokens that are looked up elsewhere.
         Lookups = "lookups",
+        /// One of the operator's limits per address.
+        PerAddress = "per_address",
         /// One of the operator's limits per principal.
         PerPrincipal = "per_principal",
         /// One of the operator's limits per group.
@@ -228,6 +230,8 @@ labels! {
         PerServer = "per_server",
         /// One of the operator's limits per tool.
         PerTool = "per_tool",
+        /// One of the operator's limits per several of these together.
+        Combined = "combined",
     }
 }
 

@@ -10,6 +10,8 @@ use std::{
     time::Duration,
 };
 
+use crate::clock;
+
 /// How long lines wait for others.
 const GATHER: Duration = Duration::from_millis(20);
 /// Bytes that may wait; who finds more writes them itself.
@@ -70,26 +72,11 @@ impl Lines {
 /// The moment in the form of RFC 3339, in UTC with microseconds; `since_1970` is the time since then.
 pub fn write_time(out: &mut Vec<u8>, since_1970: Duration) {
     let seconds = since_1970.as_secs();
-    let (year, month, day) = date(seconds / 86_400);
+    let (year, month, day) = clock::date(seconds / 86_400);
     let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
     let micros = since_1970.subsec_micros();
     // Writing to a Vec does not fail.
     let _ = write!(out, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z");
-}
-
-/// Year, month and day of a day counted from 1970-01-01 (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms",
-/// `civil_from_days`).
-const fn date(days: u64) -> (u64, u64, u64) {
-    let days = days + 719_468;
-    let era = days / 146_097;
-    let day_of_era = days % 146_097;
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    let year = year_of_era + era * 400;
-    (if month <= 2 { year + 1 } else { year }, month, day)
 }
 
 #[cfg(test)]

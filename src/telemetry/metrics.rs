@@ -29,6 +29,9 @@ use super::label::{Direction, Limit, Lookup, Success, Unauthenticated};
 /// What the gateway itself may take: 10 µs to 1 s. Its own share of a call is some 50 µs; what is above 10 ms is waiting.
 const GATEWAY_BUCKETS_S: [f64; 12] = [1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 1e-2, 5e-2, 0.25, 1.0];
 
+/// What a call may wait for a limit: 1 ms (a place that becomes free) to a minute.
+const WAIT_BUCKETS_S: [f64; 10] = [1e-3, 5e-3, 2.5e-2, 0.1, 0.25, 1.0, 2.5, 5.0, 10.0, 60.0];
+
 /// What a server may take: 0.5 ms (a local one) to 10 min (a model at work).
 const UPSTREAM_BUCKETS_S: [f64; 14] =
     [5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 0.1, 0.25, 1.0, 2.5, 10.0, 30.0, 120.0, 600.0];
@@ -57,6 +60,14 @@ pub struct Metrics {
     pub parked_expired: Counter,
     /// Names that the operator's limits tell apart.
     pub limit_keys: Gauge,
+    /// Calls that wait for a limit of the operator's.
+    pub limit_waiting: Gauge,
+    /// How long they waited, let in or not.
+    pub limit_wait: Histogram,
+    /// Whether the store of limits is there: 1, or 0 while each gateway goes by its own share, and where there is none.
+    pub limit_store: Gauge,
+    /// Calls that were counted here because the store of limits was away.
+    pub limit_own_share: Counter,
     /// What was refused because of a limit.
     pub refused: PerLabel<Limit>,
     /// Requests that did not come in, by reason.
@@ -101,6 +112,10 @@ impl Metrics {
             parked: plain(r, "parked_calls", "Calls parked while their client answers a question"),
             parked_expired: plain(r, "parked_calls_expired", "Parked calls cancelled: their client did not come back"),
             limit_keys: plain(r, "limit_keys", "Names that the limits of the configuration tell apart"),
+            limit_waiting: plain(r, "limit_waiting", "Calls that wait for a limit of the configuration"),
+            limit_wait: seconds(r, "limit_wait", "How long calls waited for a limit, let in or not", WAIT_BUCKETS_S),
+            limit_store: plain(r, "limit_store_up", "1 while the store of limits is there"),
+            limit_own_share: plain(r, "limit_own_share", "Calls counted here since the store of limits was away"),
             refused: PerLabel::register(r, "refused_by_limit", "What was refused because of a limit", "limit", None),
             unauthenticated: PerLabel::register(r, "unauthenticated", "Requests that did not come in", "reason", None),
             egress_refused: plain(r, "egress_refused", "Addresses named by messages that were not connected to"),

@@ -48,3 +48,24 @@ async fn nobody_else_is_believed() {
     assert_eq!(list_with(&gateway, "x-forwarded-for", "203.0.113.9").await.status, 200);
     logs(&gateway, "127.0.0.1").await;
 }
+
+#[tokio::test]
+async fn an_address_is_counted_before_a_token_is_looked_at() {
+    let upstream = Upstream::new(Era::Modern, Wire::Http).await;
+    let mut settings = config(&[("up", &upstream)]);
+    settings["auth"] = json!({ "apiKeys": [{ "id": "alice", "token": "tok-alice-0123456789" }] });
+    settings["http"] = json!({ "trustedProxies": ["127.0.0.1"] });
+    settings["limits"] = json!([{ "per": "address", "rate": "1/h", "burst": 3 }]);
+    let gateway = Gateway::start(settings).await;
+    for _ in 0..3 {
+        assert_eq!(list_with(&gateway, "authorization", "Bearer tok-guess-0123456789").await.status, 401);
+    }
+    let refused = list_with(&gateway, "authorization", "Bearer tok-alice-0123456789").await;
+    assert_eq!(refused.header("ratelimit-policy"), Some(r#""address-1";q=1;w=3600"#));
+    assert!(refused.header("retry-after").is_some());
+    let refused = refused.refused(429, 1004).await;
+    assert_eq!(refused["error"]["data"]["per"], "address");
+    // Somebody else behind the same proxy has a count of their own; without a token they are merely refused.
+    assert_eq!(list_with(&gateway, "x-forwarded-for", "203.0.113.9").await.status, 401);
+    gateway.metric("myelin_refused_by_limit_total{limit=\"per_address\"}", "1").await;
+}

@@ -71,7 +71,7 @@ async fn a_legacy_client_hears_it_in_the_error_and_the_headers() {
     calls(&upstream, client.begin_call(1, "echo", "{}").await).await;
     let refused = client.call(2, "echo", "{}").await;
     assert_eq!(header(&refused, "ratelimit-policy"), r#""server-1";q=1;w=3600"#);
-    let data = refused.refused(200, 1004).await["error"]["data"].clone();
+    let data = refused.refused(429, 1004).await["error"]["data"].clone();
     assert_eq!(data["per"], "server");
     assert!(data["retryAfterMs"].as_u64().unwrap() > 3_500_000, "{data}");
 }
@@ -99,7 +99,7 @@ async fn lists_discovery_handshakes_and_streams_count_at_the_door() {
     assert_eq!(client.send(3, "prompts/list", "").await.status, 200);
     client.send(4, "resources/list", "").await.refused(429, 1004).await;
     client.send(5, "subscriptions/listen", r#""notifications":{}"#).await.refused(429, 1004).await;
-    Legacy::try_open(&gateway).await.refused(200, 1004).await;
+    Legacy::try_open(&gateway).await.refused(429, 1004).await;
     gateway.metric("myelin_refused_by_limit_total{limit=\"per_principal\"}", "3").await;
 }
 
@@ -138,7 +138,7 @@ async fn a_place_is_free_again_when_a_legacy_client_cancels() {
     let client = Legacy::open(&gateway).await;
     let call = client.begin_call(1, "echo", "{}").await;
     let _arrived = upstream.take("tools/call").await;
-    client.call(2, "echo", "{}").await.refused(200, 1004).await;
+    client.call(2, "echo", "{}").await.refused(429, 1004).await;
     client.tell("notifications/cancelled", r#""requestId":1"#).await;
     gateway.metric("myelin_requests_in_flight", "0").await;
     calls(&upstream, client.begin_call(3, "echo", "{}").await).await;
@@ -161,7 +161,7 @@ async fn a_legacy_clients_call_counts_once_however_often_its_server_asks() {
     upstream.take("tools/call").await.text_result("done").await;
     let response = stream.response().await;
     assert_eq!(response["result"]["content"][0]["text"], "done", "{response}");
-    client.call(2, "echo", "{}").await.refused(200, 1004).await;
+    client.call(2, "echo", "{}").await.refused(429, 1004).await;
 }
 
 #[tokio::test]
@@ -185,4 +185,87 @@ async fn principals_do_not_share_a_bucket_and_members_of_a_group_do() {
     assert_eq!(list_as(&gateway, ALICE).await.status, 200);
     let refused = list_as(&gateway, BOB).await.refused(429, 1004).await;
     assert_eq!(refused["error"]["data"]["policy"], "group-1");
+}
+
+#[tokio::test]
+async fn a_combination_counts_each_tuple_and_is_told_as_a_list() {
+    let upstream = Upstream::new(Era::Modern, Wire::Http).await;
+    let mut settings = config(&[("up", &upstream)]);
+    settings["auth"] = json!({ "apiKeys": [{ "id": "alice", "token": ALICE }, { "id": "bob", "token": BOB }] });
+    settings["limits"] = json!([{ "per": ["principal", "endpoint"], "match": { "principal": "al*" }, "rate": "1/h" }]);
+    let gateway = Gateway::start(settings).await;
+    assert_eq!(list_as(&gateway, ALICE).await.status, 200);
+    let refused = list_as(&gateway, ALICE).await;
+    assert_eq!(header(&refused, "ratelimit-policy"), r#""principal-endpoint-1";q=1;w=3600"#);
+    let data = refused.refused(429, 1004).await["error"]["data"].clone();
+    assert_eq!(data["per"], json!(["principal", "endpoint"]));
+    for _ in 0..3 {
+        assert_eq!(list_as(&gateway, BOB).await.status, 200);
+    }
+    gateway.metric("myelin_refused_by_limit_total{limit=\"combined\"}", "1").await;
+}
+
+#[tokio::test]
+async fn a_used_up_quota_says_when_the_next_day_begins() {
+    let (_upstream, gateway) = under(json!([{ "per": "principal", "quota": "1/day" }])).await;
+    let client = Modern::of(&gateway);
+    assert_eq!(client.send(1, "tools/list", "").await.status, 200);
+    let refused = client.send(2, "tools/list", "").await;
+    assert_eq!(header(&refused, "ratelimit-policy"), r#""principal-1";q=1;w=86400"#);
+    let seconds: u64 = header(&refused, "retry-after").parse().unwrap();
+    assert!((1..=86_400).contains(&seconds), "{seconds}");
+    let data = refused.refused(429, 1004).await["error"]["data"].clone();
+    let resets = data["resets"].as_str().unwrap();
+    assert!(resets.len() == 20 && resets.ends_with("T00:00:00Z"), "{resets}");
+    assert_eq!(data["limit"], "1 a day per principal");
+}
+
+#[tokio::test]
+async fn a_call_waits_for_a_place_and_leaves_the_queue_with_its_client() {
+    let queue = json!({ "max": 2, "wait": "10m" });
+    let (upstream, gateway) = under(json!([{ "per": "tool", "concurrency": 1, "queue": queue }])).await;
+    let client = Modern::of(&gateway);
+    let first = client.begin_call(1, "echo", "{}").await;
+    let mut arrived = upstream.take("tools/call").await;
+    let gone = client.begin_call(2, "echo", "{}").await;
+    gateway.metric("myelin_limit_waiting", "1").await;
+    let last = client.begin_call(3, "echo", "{}").await;
+    gateway.metric("myelin_limit_waiting", "2").await;
+    client.call(4, "echo", "{}").await.refused(429, 1004).await;
+    drop(gone);
+    gateway.metric("myelin_limit_waiting", "1").await;
+    arrived.text_result("done").await;
+    assert_eq!(first.answer().await.status, 200);
+    calls(&upstream, last).await;
+    assert_eq!(upstream.count("tools/call"), 2);
+}
+
+#[tokio::test]
+async fn the_deadline_of_a_queue_refuses_in_both_eras() {
+    let queue = json!({ "wait": "50ms" });
+    let rules = json!([{ "per": "endpoint", "match": "/mcp", "rate": "2/h", "burst": 2, "queue": queue }]);
+    let (upstream, gateway) = under(rules).await;
+    let client = Legacy::open(&gateway).await;
+    calls(&upstream, client.begin_call(1, "echo", "{}").await).await;
+    let refused = client.call(2, "echo", "{}").await;
+    assert_eq!(header(&refused, "ratelimit-policy"), r#""endpoint-1";q=2;w=3600"#);
+    assert!(header(&refused, "retry-after").parse::<u64>().unwrap() > 0);
+    refused.refused(429, 1004).await;
+    Modern::of(&gateway).send(3, "tools/list", "").await.refused(429, 1004).await;
+    gateway.metric("myelin_limit_waiting", "0").await;
+}
+
+#[tokio::test]
+async fn a_legacy_client_that_cancels_leaves_the_queue() {
+    let (upstream, gateway) = under(json!([{ "per": "tool", "concurrency": 1, "queue": { "wait": "10m" } }])).await;
+    let client = Legacy::open(&gateway).await;
+    let first = client.begin_call(1, "echo", "{}").await;
+    let mut arrived = upstream.take("tools/call").await;
+    let _waits = client.begin_call(2, "echo", "{}").await;
+    gateway.metric("myelin_limit_waiting", "1").await;
+    client.tell("notifications/cancelled", r#""requestId":2"#).await;
+    gateway.metric("myelin_limit_waiting", "0").await;
+    arrived.text_result("done").await;
+    assert_eq!(first.answer().await.status, 200);
+    calls(&upstream, client.begin_call(3, "echo", "{}").await).await;
 }

@@ -152,7 +152,7 @@ mod tests {
     fn nobody_finds_another_s_tasks() {
         let book = Book::default();
         book.remember(&caller("alice"), task("up", "1"));
-        assert_eq!(book.find(&caller("alice"), "up", "1").unwrap().id, "sealed 1".into());
+        assert_eq!(book.find(&caller("alice"), "up", "1").unwrap().id, Arc::from("sealed 1"));
         assert!(book.find(&caller("bob"), "up", "1").is_none());
         assert!(book.find(&caller("alice"), "other", "1").is_none());
         assert!(ids(&book, &caller("bob"), None).is_empty());

@@ -63,6 +63,10 @@ impl Endpoint {
             Ok(group) => group,
             Err(fault) => return Outcome::Failed(fault),
         };
+        let _admission = match self.limits.route(call, group.server(), None).decided().await {
+            Ok(admission) => admission,
+            Err(fault) => return Outcome::Failed(fault),
+        };
         call.trace.goes_to(group.server());
         let form = call.caller.capabilities.tasks;
         if form == TaskForm::Core {

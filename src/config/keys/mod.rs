@@ -11,6 +11,7 @@ mod endpoint;
 mod file;
 mod http;
 mod limit;
+mod matching;
 mod server;
 
 pub(super) use self::{
@@ -22,5 +23,6 @@ pub(super) use self::{
     file::{FileKeys, ListKeys, LogKeys, SealingKeys, TlsKeys},
     http::{HttpKeys, QuestionKeys, SessionKeys},
     limit::LimitKeys,
+    matching::MatchKeys,
     server::{PoolKeys, ServerKeys, ServerOptions, ToolKeys},
 };

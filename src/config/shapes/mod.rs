@@ -2,6 +2,7 @@
 
 mod address;
 mod collection;
+mod matching;
 mod pace;
 mod quantity;
 mod switched;
@@ -11,7 +12,8 @@ mod words;
 
 pub(super) use address::{Address, Block, Host, Origin, Outside};
 pub(super) use collection::{List, Mapping, OneOrMany};
-pub(super) use pace::PaceWord;
+pub(super) use matching::{Matched, Matching};
+pub(super) use pace::{PaceWord, QuotaWord};
 pub(super) use quantity::{Bytes, CallTime, Count, Date, Time, written_duration};
 pub(super) use switched::{AddressOrOff, ServerAuth};
 pub(super) use text::{Allow, FilePath, Flag, Glob, Ignored, SchemaAddress, Secret, Text};

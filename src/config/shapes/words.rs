@@ -82,6 +82,7 @@ impl Words for Via {
 
 impl Words for Per {
     const WORDS: &'static [(&'static str, Self)] = &[
+        (Self::Address.name(), Self::Address),
         (Self::Principal.name(), Self::Principal),
         (Self::Group.name(), Self::Group),
         (Self::Endpoint.name(), Self::Endpoint),

@@ -157,6 +157,13 @@ pub(super) fn within(call: Call, address: IpAddr, context: Option<TraceContext>)
     Call { trace: trace(address, context), ..call }
 }
 
+/// Something that has no account was refused, perhaps because of a limit.
+pub(super) fn count_fault(fault: &Fault) {
+    if let Fault::Limited(limit, _) = fault {
+        count_refusal(limit);
+    }
+}
+
 /// Something was refused because of a limit.
 pub(super) fn count_refusal(limit: &Limit) {
     let label = match limit {
@@ -166,12 +173,14 @@ pub(super) fn count_refusal(limit: &Limit) {
         Limit::Sessions => label::Limit::Sessions,
         Limit::Subscriptions => label::Limit::Subscriptions,
         Limit::Parked => label::Limit::Parked,
-        Limit::Set(set) => match set.per {
-            Per::Principal => label::Limit::PerPrincipal,
-            Per::Group => label::Limit::PerGroup,
-            Per::Endpoint => label::Limit::PerEndpoint,
-            Per::Server => label::Limit::PerServer,
-            Per::Tool => label::Limit::PerTool,
+        Limit::Set(set) => match *set.per {
+            [Per::Address] => label::Limit::PerAddress,
+            [Per::Principal] => label::Limit::PerPrincipal,
+            [Per::Group] => label::Limit::PerGroup,
+            [Per::Endpoint] => label::Limit::PerEndpoint,
+            [Per::Server] => label::Limit::PerServer,
+            [Per::Tool] => label::Limit::PerTool,
+            _ => label::Limit::Combined,
         },
     };
     METRICS.refused.of(label).inc();

@@ -6,9 +6,9 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 
 use crate::{
-    era::Refusal,
+    era::{self, Refusal},
     jsonrpc::ErrorObject,
-    mcp::{Fault, Limit, Outcome},
+    mcp::{Fault, Limit, Outcome, Span},
 };
 
 use super::body::Body;
@@ -58,9 +58,11 @@ pub(super) fn explained(mut response: Response<Body>, outcome: &Outcome) -> Resp
 fn limited(mut response: Response<Body>, outcome: &Outcome) -> Response<Body> {
     let Outcome::Failed(Fault::Limited(Limit::Set(limit), after)) = outcome else { return response };
     let (name, quota) = (limit.policy(), limit.quota);
-    let policy = match limit.window {
-        Some(window) => format!("\"{name}\";q={quota};w={}", window.as_secs()),
-        None => format!("\"{name}\";q={quota};qu=\"concurrent-requests\""),
+    let policy = match limit.span {
+        Span::AtOnce => format!("\"{name}\";q={quota};qu=\"concurrent-requests\""),
+        Span::Each(window) | Span::Calendar { length: window, .. } => {
+            format!("\"{name}\";q={quota};w={}", window.as_secs())
+        }
     };
     let left = format!("\"{name}\";r=0;t={}", seconds(*after));
     for (header, text) in [(RATE_LIMIT_POLICY, policy), (RATE_LIMIT, left)] {
@@ -69,6 +71,14 @@ fn limited(mut response: Response<Body>, outcome: &Outcome) -> Response<Body> {
         }
     }
     response
+}
+
+/// A request was refused before it was read: nobody knows its id or its era.
+pub(super) fn too_many(fault: Fault) -> Response<Body> {
+    let Fault::Limited(limit, after) = &fault else { return empty(StatusCode::INTERNAL_SERVER_ERROR) };
+    let error = era::limited(limit, *after);
+    let response = json_after(429, crate::jsonrpc::error_response(None, &error), Some(*after));
+    limited(response, &Outcome::Failed(fault))
 }
 
 /// A stream of events. Proxies are told not to hold them back.

@@ -111,11 +111,11 @@ async fn start(
                 running.spawn(pump.run_shared(stream.clone()));
             }
             Inbound::Local(id, local) => {
-                answers.push(legacy::local_answer(post.exchange, session, &id, local, address).await);
+                answers.push(legacy::local_answer(post.exchange, session, &id, local, address).await.body);
             }
             Inbound::Refused(id, error) => answers.push(front::refusal(id.as_ref(), &error)),
             // A batch has one status, which says nothing of a notification that was not let in.
-            other => drop(legacy::notified(post.exchange, session, other, address)),
+            other => drop(legacy::notified(post.exchange, session, other, address).await),
         }
     }
     (answers, running)

@@ -7,15 +7,22 @@ use tokio::sync::Semaphore;
 
 use crate::{
     audit::{Audit, Refusal},
-    clock,
+    clock, dialogue,
     downstream::settings::{HttpSettings, SessionSettings},
-    limit::Limits,
-    mcp::{Call, Op, Outcome, Reply, Waist},
+    limit::{Admission, Admitted, Limits},
+    mcp::{Call, Fault, Op, Outcome, Principal, Reply, Waist},
     seal::KeyRing,
     telemetry::metrics::{InUse, METRICS},
 };
 
-use super::{account::Account, connections::Connections, gate::Gate, pages::Pages, paths::Paths, table::Table};
+use super::{
+    account::{self, Account},
+    connections::Connections,
+    gate::Gate,
+    pages::Pages,
+    paths::Paths,
+    table::Table,
+};
 
 /// The adapter between HTTP and the waist.
 pub struct Exchange {
@@ -77,10 +84,23 @@ impl Exchange {
                 Err(fault) => return Reply::ready(Outcome::Failed(fault)),
             }
         }
-        match self.limits.enter(&call.caller.principal, &call.endpoint) {
-            Ok(_) if matches!(call.op, Op::Listen(_)) => {}
-            Ok(admission) => account.hold(admission),
-            Err(fault) => return Reply::ready(Outcome::Failed(fault)),
+        let is_listen = matches!(call.op, Op::Listen(_));
+        match self.limits.enter(&call.caller.principal, call.trace.address(), &call.endpoint) {
+            Admitted::Now(Ok(_)) if is_listen => {}
+            Admitted::Now(Ok(admission)) => account.hold(admission),
+            Admitted::Now(Err(fault)) => return Reply::ready(Outcome::Failed(fault)),
+            Admitted::Later(decided) => {
+                let waist = self.waist.clone();
+                return Reply::script(move |stage| async move {
+                    match decided.await {
+                        Ok(admission) => {
+                            let _held = (!is_listen).then_some(admission);
+                            dialogue::pass(waist.call(call), &stage).await
+                        }
+                        Err(fault) => Outcome::Failed(fault),
+                    }
+                });
+            }
         }
         self.waist.call(call)
     }
@@ -92,6 +112,17 @@ impl Exchange {
             let (time, status) = (clock::unix_time(), status.as_u16());
             audit.refused(Refusal { time, address: Some(address), path, method, status });
         }
+    }
+
+    /// Lets in what has no account.
+    pub(super) async fn admit(
+        &self,
+        principal: &Principal,
+        address: IpAddr,
+        endpoint: &str,
+    ) -> Result<Admission, Fault> {
+        let admitted = self.limits.enter(principal, Some(address), endpoint);
+        admitted.decided().await.inspect_err(account::count_fault)
     }
 
     /// Ends sessions that nobody uses. To be called every now and then.

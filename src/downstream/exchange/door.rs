@@ -13,7 +13,7 @@ use crate::{
 };
 
 use super::{
-    account::count_refusal,
+    account::{self, count_refusal},
     answer, batch,
     body::Body,
     core::Exchange,
@@ -64,6 +64,12 @@ impl Exchange {
             };
         };
         let address = self.http.proxies.client(peer.address.ip(), &parts.headers);
+        // Whoever tries one token after the other is counted as well.
+        if let Err(fault) = self.limits.arrive(address, serves.endpoint()).decided().await {
+            account::count_fault(&fault);
+            self.audit_refusal(&parts, address, StatusCode::TOO_MANY_REQUESTS);
+            return answer::too_many(fault);
+        }
         // Before a byte of the body is read: whoever is nobody costs nothing.
         let principal = match self.gate.admit(&parts, serves.endpoint()).await {
             Ok(principal) if self.paths.tokens(serves.endpoint()) == Tokens::Kept => Gate::bearing(principal, &parts),

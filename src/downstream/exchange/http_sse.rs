@@ -127,7 +127,7 @@ async fn receive(exchange: &Arc<Exchange>, connection: &Arc<Connection>, inbound
                     drop(legacy::listen(exchange, &session));
                     let _ = connection.session.set(session);
                 }
-                Err(body) => stream.push(body),
+                Err(said) => stream.push(said.body),
             }
         }
         (Some(session), Inbound::Request(request)) => {
@@ -139,14 +139,14 @@ async fn receive(exchange: &Arc<Exchange>, connection: &Arc<Connection>, inbound
             session.spawn(Pump::new(session.clone(), request.ticket, reply, account).run_shared(stream));
         }
         (Some(session), Inbound::Local(id, local)) => {
-            stream.push(legacy::local_answer(exchange, session, &id, local, address).await);
+            stream.push(legacy::local_answer(exchange, session, &id, local, address).await.body);
         }
         (_, Inbound::Refused(id, error)) => stream.push(front::refusal(id.as_ref(), &error)),
         (None, Inbound::Request(request)) => {
             stream.push(front::refusal(Some(&request.ticket.id), &crate::era::legacy::session_unknown()));
         }
         // It was accepted already: one that is not let in is gone.
-        (Some(session), other) => drop(legacy::notified(exchange, session, other, address)),
+        (Some(session), other) => drop(legacy::notified(exchange, session, other, address).await),
         (None, _) => (),
     }
 }

@@ -18,8 +18,7 @@ use crate::{
         trace,
     },
     jsonrpc::{ErrorObject, Id, Message, MessageBody},
-    limit::Admission,
-    mcp::{Caller, Event, Fault, Filter, Limit, LogInterest, Notice, Op, Outcome, Principal, ProgressInterest},
+    mcp::{Caller, Event, Fault, Limit, LogInterest, Notice, Op, Outcome, ProgressInterest},
 };
 
 use super::{
@@ -29,8 +28,10 @@ use super::{
     core::Exchange,
     intake::Accepts,
     pump::Pump,
+    said::{self, Said},
     session::{Opening, Session},
     stream::{Stream, parse_name},
+    subscribe,
     visitor::Visitor,
 };
 
@@ -99,7 +100,7 @@ async fn open(post: Post<'_>, initialize: Initialize) -> Response<Body> {
             }
             response
         }
-        Err(body) => answer::json(200, body),
+        Err(said) => said.response(),
     }
 }
 
@@ -109,12 +110,12 @@ pub(super) async fn handshake(
     visitor: Visitor,
     initialize: Initialize,
     own: Option<Arc<Stream>>,
-) -> Result<(Arc<Session>, Bytes), Bytes> {
+) -> Result<(Arc<Session>, Bytes), Said> {
     let Initialize { id, revision, capabilities, client_info } = initialize;
     let Visitor { principal, endpoint, address } = visitor;
     let codec = front::Session { revision, capabilities: capabilities.clone() };
-    let fail = |fault: Fault| failed(&id, &fault, &codec);
-    let _admission = admit(exchange, &principal, &endpoint).map_err(fail)?;
+    let fail = |fault: Fault| Said::refused(&id, fault, &codec);
+    let _admission = exchange.admit(&principal, address, &endpoint).await.map_err(fail)?;
     let caller = Caller { principal, session: None, client_info, capabilities, log: LogInterest::ServersChoice };
     let session_id = exchange.table.mint(&caller).ok_or_else(|| fail(Fault::Internal))?;
     let caller = Caller { session: Some(session_id.clone()), ..caller };
@@ -138,32 +139,15 @@ pub(super) async fn handshake(
     Ok((session, body))
 }
 
-/// A fault as the answer to something other than a tool call.
-fn failed(id: &Id, fault: &Fault, codec: &front::Session) -> Bytes {
-    match legacy::fault(fault, None, codec.revision, &codec.capabilities) {
-        legacy::Told::Error(error) => front::refusal(Some(id), &error),
-        legacy::Told::ToolError(sentence) => front::refusal(Some(id), &ErrorObject::new(-32603, sentence)),
-    }
-}
-
-/// Lets in what has no account.
-fn admit(exchange: &Exchange, principal: &Principal, endpoint: &str) -> Result<Admission, Fault> {
-    exchange.limits.enter(principal, endpoint).inspect_err(|fault| {
-        if let Fault::Limited(limit, _) = fault {
-            count_refusal(limit);
-        }
-    })
-}
-
 async fn in_session(post: Post<'_>, session: Arc<Session>, inbound: Inbound) -> Response<Body> {
     match inbound {
         Inbound::Request(request) => carry(post, session, *request).await,
         Inbound::Local(id, local) => {
             let address = post.visitor.address;
-            answer::json(200, local_answer(post.exchange, &session, &id, local, address).await)
+            local_answer(post.exchange, &session, &id, local, address).await.response()
         }
         Inbound::Refused(id, error) => refused(id.as_ref(), &error),
-        other => match notified(post.exchange, &session, other, post.visitor.address) {
+        other => match notified(post.exchange, &session, other, post.visitor.address).await {
             Ok(()) => answer::empty(StatusCode::ACCEPTED),
             Err(fault) => not_taken(fault),
         },
@@ -179,26 +163,29 @@ fn not_taken(fault: Fault) -> Response<Body> {
 }
 
 /// A message that wants no answer. What goes on to servers must be let in by the limits.
-pub(super) fn notified(
+pub(super) async fn notified(
     exchange: &Exchange,
     session: &Arc<Session>,
     inbound: Inbound,
     address: IpAddr,
 ) -> Result<(), Fault> {
-    let tell = |op| {
-        let call = account::within(session.call(op, ProgressInterest::Unwanted), address, None);
-        let _admission = admit(exchange, &call.caller.principal, &call.endpoint)?;
-        // The waist acts when it is called; there is nothing to wait for.
-        drop(exchange.waist.call(call));
-        Ok(())
+    let op = match inbound {
+        Inbound::RootsChanged => Op::RootsChanged,
+        Inbound::Told(method, params) => Op::Tell { method, params },
+        Inbound::Cancelled(id) => {
+            session.cancel(&id);
+            return Ok(());
+        }
+        Inbound::Answer(id, answer) => {
+            session.answer(&id, answer);
+            return Ok(());
+        }
+        _ => return Ok(()),
     };
-    match inbound {
-        Inbound::Cancelled(id) => session.cancel(&id),
-        Inbound::Answer(id, answer) => session.answer(&id, answer),
-        Inbound::RootsChanged => return tell(Op::RootsChanged),
-        Inbound::Told(method, params) => return tell(Op::Tell { method, params }),
-        _ => (),
-    }
+    let call = account::within(session.call(op, ProgressInterest::Unwanted), address, None);
+    let _admission = exchange.admit(&call.caller.principal, address, &call.endpoint).await?;
+    // The waist acts when it is called; there is nothing to wait for.
+    drop(exchange.waist.call(call));
     Ok(())
 }
 
@@ -209,73 +196,14 @@ pub(super) async fn local_answer(
     id: &Id,
     local: Local,
     address: IpAddr,
-) -> Bytes {
+) -> Said {
     match local {
-        Local::Ping => front::done(id),
-        Local::SetLevel(level) => {
-            session.set_level(level);
-            front::done(id)
-        }
-        Local::Subscribe(uri) => subscribe(exchange, session, id, uri, address).await,
-        Local::Unsubscribe(uri) => {
-            session.unsubscribe(&uri);
-            front::done(id)
-        }
+        Local::Ping => (),
+        Local::SetLevel(level) => session.set_level(level),
+        Local::Subscribe(uri) => return subscribe::subscribe(exchange, session, id, uri, address).await,
+        Local::Unsubscribe(uri) => session.unsubscribe(&uri),
     }
-}
-
-/// Subscribes: answered when the server granted it.
-async fn subscribe(exchange: &Exchange, session: &Arc<Session>, id: &Id, uri: String, address: IpAddr) -> Bytes {
-    let refuse = |sentence: &str| front::refusal(Some(id), &ErrorObject::new(-32602, sentence));
-    let ended = match session.subscribe(&uri) {
-        None => {
-            count_refusal(&Limit::Subscriptions);
-            return refuse("Too many subscriptions in this session");
-        }
-        Some(None) => return front::done(id),
-        Some(Some(ended)) => ended,
-    };
-    let listen = session.call(Op::Listen(Filter::resource(&uri)), ProgressInterest::Unwanted);
-    let call = account::within(listen, address, None);
-    if let Err(fault) = admit(exchange, &call.caller.principal, &call.endpoint) {
-        session.unsubscribe(&uri);
-        return failed(id, &fault, &session.codec);
-    }
-    let mut reply = exchange.waist.call(call);
-    loop {
-        match reply.next().await {
-            Event::Notice(Notice::Acknowledged(granted)) if granted.uris.contains(&uri) => break,
-            Event::Notice(Notice::Acknowledged(_)) | Event::End(_) => {
-                session.unsubscribe(&uri);
-                return refuse("No server grants a subscription to this resource");
-            }
-            _ => (),
-        }
-    }
-    let (own, weak) = (session.own.clone(), Arc::downgrade(session));
-    session.spawn(async move {
-        loop {
-            tokio::select! {
-                // What the client was told to be over is over, whatever waits.
-                biased;
-                () = ended.notified() => return,
-                event = reply.next() => match event {
-                    Event::Notice(notice @ Notice::Updated(..)) => {
-                        // The client may have heard already that the subscription is gone.
-                        if !weak.upgrade().is_some_and(|session| session.is_subscribed(&uri)) {
-                            return;
-                        }
-                        if let Some(message) = front::notice(None, &notice) {
-                            own.push(message);
-                        }
-                    }
-                    Event::End(_) => return,
-                    _ => (),
-                },
-            }
-        }
-    });
-    front::done(id)
+    Said::done(id)
 }
 
 /// A request that goes to the waist.
@@ -309,10 +237,10 @@ async fn carry(post: Post<'_>, session: Arc<Session>, request: Request) -> Respo
 
 fn end(mut pump: Pump, outcome: &Outcome) -> Response<Body> {
     let body = front::outcome(&pump.ticket, &pump.session.codec, outcome);
-    // A missing scope is HTTP's to say, in every revision with authorization: the challenge is what clients act on.
-    let status = if matches!(outcome, Outcome::Failed(Fault::Scope(_))) { 403 } else { 200 };
-    pump.account.settle(outcome, status, body.len());
-    answer::explained(answer::json(status, body), outcome)
+    let bytes = body.len();
+    let response = said::response(body, outcome);
+    pump.account.settle(outcome, response.status().as_u16(), bytes);
+    response
 }
 
 /// GET: the session's own stream, or one that broke.

@@ -20,8 +20,10 @@ mod modern;
 mod pages;
 mod paths;
 mod pump;
+mod said;
 mod session;
 mod stream;
+mod subscribe;
 mod table;
 mod visitor;
 

@@ -250,3 +250,17 @@ async fn how_a_task_stands_is_told_to_those_who_listen_for_it_and_to_nobody_else
         }
     }
 }
+
+#[tokio::test]
+async fn asking_for_a_task_counts_at_its_server() {
+    let upstream = offering(Era::Modern, Wire::Http, OFFERS_EXTENSION, vec![tool("echo")]).await;
+    let mut settings = config(&[("up", &upstream)]);
+    settings["limits"] = json!([{ "per": "server", "rate": "1/h", "burst": 2 }]);
+    let gateway = Gateway::start(settings).await;
+    let client = modern(&gateway);
+    let id = create(&client, "echo", &upstream, "t-1").await;
+    let working = format!(r#"{{"resultType":"complete",{}}}"#, flat("t-1", "working"));
+    asked(&client, &upstream, "tasks/get", &about(&id), &working).await;
+    client.send(3, "tasks/get", &about(&id)).await.refused(429, 1004).await;
+    assert_eq!(upstream.count("tasks/get"), 1);
+}

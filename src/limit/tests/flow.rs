@@ -1,42 +1,16 @@
 use std::{
-    num::NonZeroU32,
     sync::atomic::{AtomicUsize, Ordering},
     thread,
     time::Duration,
 };
 
-use governor::clock::FakeRelativeClock;
 use proptest::prelude::*;
 
 use super::{
-    Limits,
-    settings::{LimitSettings, Pace, Rate, RuleSettings, Window},
+    super::settings::{LimitSettings, Window},
+    kit::*,
 };
-use crate::mcp::{Fault, Identity, Limit, Per, Principal};
-
-const SECOND: Duration = Duration::from_secs(1);
-
-fn some(number: u32) -> NonZeroU32 {
-    NonZeroU32::new(number).unwrap()
-}
-
-fn rate(per: Per, count: u32, window: Window, burst: u32) -> RuleSettings {
-    let rate = Rate { pace: Pace { count: some(count), window }, burst: some(burst) };
-    RuleSettings { per, pattern: None, rate: Some(rate), concurrency: None }
-}
-
-fn places(per: Per, most: u32) -> RuleSettings {
-    RuleSettings { per, pattern: None, rate: None, concurrency: Some(some(most)) }
-}
-
-fn limits(rules: Vec<RuleSettings>, max_keys: usize) -> (Limits<FakeRelativeClock>, FakeRelativeClock) {
-    let clock = FakeRelativeClock::default();
-    (Limits::with_clock(&LimitSettings { rules, max_keys }, clock.clone()).unwrap(), clock)
-}
-
-fn enters(limits: &Limits<FakeRelativeClock>, id: &str) -> bool {
-    limits.enter(&Principal::new(id), "/mcp").is_ok()
-}
+use crate::mcp::{Calendar, Fault, Limit, Per};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
@@ -70,12 +44,12 @@ proptest! {
     #[test]
     fn no_more_are_inside_than_there_are_places(most in 1u32..20, more in 1usize..20) {
         let (limits, _) = limits(vec![places(Per::Endpoint, most)], 10);
-        let mut inside: Vec<_> = (0..most).map(|_| limits.enter(&Principal::new("a"), "/mcp").unwrap()).collect();
+        let mut inside: Vec<_> = (0..most).map(|_| enter(&limits, "a").unwrap()).collect();
         for _ in 0..more {
             prop_assert!(!enters(&limits, "b"));
         }
         inside.pop();
-        prop_assert!(limits.enter(&Principal::new("b"), "/mcp").is_ok());
+        prop_assert!(enters(&limits, "b"));
     }
 }
 
@@ -84,37 +58,9 @@ fn a_refusal_says_which_limit_and_when_to_come_back() {
     let (limits, clock) = limits(vec![places(Per::Principal, 9), rate(Per::Endpoint, 1, Window::Minute, 1)], 10);
     assert!(enters(&limits, "a"));
     clock.advance(10 * SECOND);
-    let Err(Fault::Limited(Limit::Set(limit), after)) = limits.enter(&Principal::new("b"), "/mcp") else {
-        panic!("it was let in")
-    };
+    let Err(Fault::Limited(Limit::Set(limit), after)) = enter(&limits, "b") else { panic!("it was let in") };
     assert_eq!((limit.policy().as_str(), after), ("endpoint-2", 50 * SECOND));
     assert_eq!(limit.to_string(), "1 in 60 s per endpoint");
-}
-
-#[test]
-fn each_name_has_its_own_count_and_only_those_that_match_have_one() {
-    let mut tools = rate(Per::Tool, 1, Window::Hour, 1);
-    tools.pattern = Some("search__*".to_owned());
-    let (limits, _) = limits(vec![tools, rate(Per::Server, 1, Window::Hour, 4)], 10);
-    for tool in ["search__web", "search__files", "other", "other"] {
-        assert!(limits.route("s", Some(tool)).is_ok(), "{tool}");
-    }
-    assert!(limits.route("s", Some("other")).is_err(), "the server's own limit");
-    assert!(limits.route("t", Some("search__web")).is_err(), "the tool's own limit, whatever the server");
-    assert!(limits.route("t", None).is_ok());
-}
-
-#[test]
-fn a_principal_counts_for_each_of_its_groups() {
-    let (limits, _) = limits(vec![rate(Per::Group, 1, Window::Hour, 1)], 10);
-    let member = |id: &str, groups: &[&str]| {
-        let groups = groups.iter().map(|group| (*group).to_owned()).collect();
-        Principal::known(Identity { id: id.into(), groups, ..Identity::default() }, None)
-    };
-    assert!(limits.enter(&member("a", &["x", "y"]), "/mcp").is_ok());
-    assert!(limits.enter(&member("b", &["y"]), "/mcp").is_err());
-    assert!(limits.enter(&member("c", &["z"]), "/mcp").is_ok());
-    assert!(limits.enter(&member("d", &[]), "/mcp").is_ok(), "without a group nothing is counted");
 }
 
 #[test]
@@ -134,7 +80,7 @@ fn the_table_is_bounded_and_beyond_its_bound_names_share_one_count() {
 #[test]
 fn a_name_that_holds_a_place_is_not_forgotten() {
     let (limits, clock) = limits(vec![places(Per::Principal, 1)], 2);
-    let held = limits.enter(&Principal::new("a"), "/mcp").unwrap();
+    let held = enter(&limits, "a").unwrap();
     clock.advance(3600 * SECOND);
     limits.retain_recent();
     assert!(!enters(&limits, "a"));
@@ -157,9 +103,18 @@ fn other_settings_hold_at_once_and_what_stays_goes_on_counting() {
 #[test]
 fn a_call_that_finds_no_place_takes_nothing_from_a_bucket() {
     let (limits, _) = limits(vec![rate(Per::Principal, 1, Window::Hour, 2), places(Per::Endpoint, 1)], 10);
-    let held = limits.enter(&Principal::new("a"), "/mcp").unwrap();
+    let held = enter(&limits, "a").unwrap();
     assert!((0..10).all(|_| !enters(&limits, "a")));
     drop(held);
     assert!(enters(&limits, "a"));
+    assert!(!enters(&limits, "a"));
+}
+
+#[test]
+fn a_limit_goes_on_counting_where_others_come_before_it() {
+    let kept = quota(Per::Principal, 1, Calendar::Month);
+    let (limits, _) = limits(vec![kept.clone()], 10);
+    assert!(enters(&limits, "a"));
+    limits.set(&LimitSettings { rules: vec![places(Per::Endpoint, 9), kept], max_keys: 10 }).unwrap();
     assert!(!enters(&limits, "a"));
 }

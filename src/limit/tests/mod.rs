@@ -1,0 +1,5 @@
+mod flow;
+mod kit;
+mod queue;
+mod quota;
+mod subject;
