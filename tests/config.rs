@@ -312,6 +312,13 @@ fn file_with(path: &[String], value: &Json) -> String {
             if OF_URL.contains(&path[2].as_str()) { ("url", "http://a.example/mcp") } else { ("command", "x") };
         document["mcpServers"]["name"][wire] = json!(value);
     }
+    if path.len() > 1 && path[0] == "tls" {
+        for (key, value) in [("cert", "c.pem"), ("key", "k.pem"), ("clientCa", "ca.pem")] {
+            if path.get(1).is_none_or(|own| own != key) {
+                document["tls"][key] = json!(value);
+            }
+        }
+    }
     if path.len() > 2 && path[1] == "kubernetes" && path[2] != "audience" {
         document["auth"]["kubernetes"]["audience"] = json!("myelin");
     }
@@ -376,6 +383,7 @@ fn each_default_in_the_schema_is_what_holds_without_the_key() {
                 file_with(&["mcpServers", "name", "url"].map(str::to_owned), &json!("http://a.example/mcp"))
             }
             ["mcpServers", "name", ..] => file_with(&["mcpServers", "name", "command"].map(str::to_owned), &json!("x")),
+            ["tls", ..] => file_with(&["tls", "cert"].map(str::to_owned), &json!("c.pem")),
             ["auth", "kubernetes", ..] => json!({ "auth": { "kubernetes": { "audience": "myelin" } } }).to_string(),
             ["audit", ..] => file_with(&["audit", "file"].map(str::to_owned), &json!("audit.jsonl")),
             ["endpoints", ..] => file_with(&["endpoints", "/path"].map(str::to_owned), &json!({})),

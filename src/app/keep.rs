@@ -19,7 +19,7 @@ use crate::{
     config::{self, settings::Settings, watch::Sources},
     downstream::{
         exchange::{Exchange, Gate, Paths, Tokens},
-        tls::TlsFiles,
+        tls::{Reload, TlsFiles},
     },
     telemetry::{label::Success, metrics::METRICS},
 };
@@ -121,8 +121,10 @@ impl Kept {
         for upstream in self.gateway.upstreams() {
             upstream.reap().await;
         }
-        if let Some(Err(error)) = self.tls.as_ref().map(|tls| tls.reload_if_changed()) {
-            tracing::error!(%error, "the new certificate is not usable; the old one stays");
+        match self.tls.as_ref().map(|tls| tls.reload_if_changed()) {
+            Some(Err(error)) => tracing::error!(%error, "the new files of `tls` are not usable; the old ones stay"),
+            Some(Ok(Reload::Replaced)) => self.gate.look_again(),
+            Some(Ok(Reload::Unchanged)) | None => {}
         }
     }
 

@@ -20,6 +20,28 @@ pub struct TlsSettings {
     pub cert: PathBuf,
     /// PEM private key.
     pub key: PathBuf,
+    /// What clients' certificates are held against; clients are asked for none when absent.
+    pub clients: Option<ClientTlsSettings>,
+}
+
+/// What clients' certificates are held against.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientTlsSettings {
+    /// PEM certificates of the authorities that issue them.
+    pub ca: PathBuf,
+    /// PEM revocation lists of those authorities; nothing counts as revoked when absent.
+    pub crl: Option<PathBuf>,
+    /// Whether a client must have one.
+    pub auth: ClientAuth,
+}
+
+/// Whether a client must have a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientAuth {
+    /// It may; a bad one fails the handshake all the same.
+    Optional,
+    /// Without one there is no connection.
+    Required,
 }
 
 /// Limits and rules of the HTTP side.

@@ -59,6 +59,9 @@ pub(super) fn unaudited() -> ErrorObject {
     ErrorObject::new(UNAUDITED, "This gateway takes no calls while its audit log cannot be written; try again later")
 }
 
+/// Ours: the token ended while the call was made.
+pub(super) const TOKEN_ENDED: i64 = 1008;
+
 /// A `data` object.
 pub(super) fn data(members: &[(&str, Raw)]) -> Raw {
     super::meta::of_gateway(members)
@@ -105,6 +108,11 @@ fn written_time(seconds: u64) -> String {
     let (year, month, day) = clock::date(seconds / 86_400);
     let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+/// The token ended while the call was made.
+pub(super) fn token_ended() -> ErrorObject {
+    ErrorObject::new(TOKEN_ENDED, "The token ended during the call, which was given up; call again with a new token")
 }
 
 /// A server broke down.

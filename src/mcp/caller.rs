@@ -142,6 +142,12 @@ impl Principal {
         self.identity.scopes.iter().any(|own| own == scope)
     }
 
+    /// Whether it is known by the very same credential, and so with the same groups and scopes.
+    pub fn is_known_alike(&self, other: &Self) -> bool {
+        let is_same = Arc::ptr_eq(&self.identity, &other.identity) && self.expires == other.expires;
+        is_same && self.token == other.token
+    }
+
     /// When its credential ends, since 1970.
     pub const fn expires(&self) -> Option<Duration> {
         self.expires

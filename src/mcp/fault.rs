@@ -27,6 +27,8 @@ pub enum Fault {
     Denied,
     /// The caller: the token lacks scopes. All that the call needs, so that one step-up is enough.
     Scope(Arc<[String]>),
+    /// The caller: the token ended while the call was made.
+    TokenEnded,
     /// The caller: a question of the server was not answered, or could not be. The sentence says which.
     Unanswered(&'static str),
     /// Nobody: too much at once. May be tried again after the given time.
@@ -216,6 +218,7 @@ impl Fault {
             Self::MissingCapability(_) => "missing_capability",
             Self::Denied => "denied",
             Self::Scope(_) => "insufficient_scope",
+            Self::TokenEnded => "token_ended",
             Self::Unanswered(_) => "unanswered",
             Self::Limited(..) => "limited",
             Self::Upstream(_) => "upstream_error",

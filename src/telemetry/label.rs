@@ -143,6 +143,8 @@ labels! {
         MissingCapability = "missing_capability",
         /// The token lacks a scope.
         Scope = "insufficient_scope",
+        /// The token ended while the call was made.
+        TokenEnded = "token_ended",
         /// The policy does not allow it.
         Denied = "denied",
         /// Beyond a limit.

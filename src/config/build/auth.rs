@@ -9,7 +9,9 @@ use super::{
     found::{section, values},
 };
 use crate::{
-    auth::settings::{Anonymous, AuthSettings, IntrospectionSettings, IssuerSettings, KeySecret, KeySettings},
+    auth::settings::{
+        Anonymous, AuthSettings, CertificateSettings, IntrospectionSettings, IssuerSettings, KeySecret, KeySettings,
+    },
     config::{
         keys::{ApiKeyKeys, AuthKeys, FileKeys, IssuerKeys},
         place::{Found, Place},
@@ -28,7 +30,11 @@ pub(super) fn asks_somebody(keys: &FileKeys) -> bool {
     let some_keys = auth.api_keys.is_some_and(|keys| !keys.value.is_empty());
     let some_issuers = auth.issuers.is_some_and(|issuers| !issuers.value.is_empty());
     let some_introspection = auth.introspection.is_some_and(|list| !list.value.is_empty());
-    some_keys || some_issuers || some_introspection || auth.kubernetes.is_some()
+    some_keys
+        || some_issuers
+        || some_introspection
+        || auth.kubernetes.is_some()
+        || auth.certificates.is_some_and(|list| !list.value.is_empty())
 }
 
 pub(super) fn settings(keys: &FileKeys, listener: &ListenerSettings, reader: &mut Reader<'_>) -> AuthSettings {
@@ -54,7 +60,7 @@ pub(super) fn settings(keys: &FileKeys, listener: &ListenerSettings, reader: &mu
         issuers,
         introspection,
         kubernetes: auth.kubernetes.as_ref().and_then(|found| authority::kubernetes(found, reader)),
-        certificates: Vec::new(),
+        certificates: certificates(&auth, listener, reader),
         endpoints: authority::endpoints(keys),
         public_url,
         anonymous: if keys.anonymous.is_some() { Anonymous::Admitted } else { Anonymous::Refused },
@@ -66,6 +72,15 @@ pub(super) fn settings(keys: &FileKeys, listener: &ListenerSettings, reader: &mu
     };
     authority::check_ways(keys, &settings, reader);
     settings
+}
+
+fn certificates(auth: &AuthKeys, listener: &ListenerSettings, reader: &mut Reader<'_>) -> Vec<CertificateSettings> {
+    let list = section(auth.certificates.clone());
+    let asks = listener.tls.as_ref().is_some_and(|tls| tls.clients.is_some());
+    if let (Some(found), false, false) = (&auth.certificates, asks, reader.reported(&Place::file(), "tls.clientCa")) {
+        reader.report(&found.place, ProblemKind::OfTheOtherWire { beside: "tls.clientCa" });
+    }
+    list.iter().filter_map(|found| authority::certificate(found, reader)).collect()
 }
 
 fn api_keys(auth: &AuthKeys, reader: &mut Reader<'_>) -> Vec<KeySettings> {

@@ -8,11 +8,11 @@ use super::found::{section, values};
 use crate::{
     auth::{
         may_be_fetched,
-        settings::{AuthSettings, EndpointRules, IntrospectionSettings, KubernetesSettings, Way},
+        settings::{AuthSettings, CertificateSettings, EndpointRules, IntrospectionSettings, KubernetesSettings, Way},
     },
     config::{
         defaults,
-        keys::{FileKeys, IntrospectionKeys, KubernetesKeys},
+        keys::{CertificateKeys, FileKeys, IntrospectionKeys, KubernetesKeys},
         place::{Found, Place},
         problem::ProblemKind,
         shape::Reader,
@@ -78,6 +78,16 @@ fn own_api_server(reader: &Reader<'_>) -> String {
     let host = if host.contains(':') { format!("[{host}]") } else { host };
     let port = variable("KUBERNETES_SERVICE_PORT").unwrap_or_else(|| "443".to_owned());
     format!("https://{host}:{port}")
+}
+
+pub(super) fn certificate(found: &Found<CertificateKeys>, reader: &mut Reader<'_>) -> Option<CertificateSettings> {
+    let Found { value: keys, place } = found;
+    Some(CertificateSettings {
+        from: needed(keys.from.as_ref(), "from", place, reader)?.value,
+        pattern: keys.pattern.as_ref().map(|found| found.value.clone()),
+        id: keys.id.as_ref().map(|found| found.value.clone()),
+        groups: values(keys.groups.clone()),
+    })
 }
 
 /// What the endpoints say of who may come in, where they say something.

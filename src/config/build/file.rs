@@ -22,7 +22,7 @@ use crate::{
     dialogue::ParkSettings,
     downstream::{
         proxies::{ForwardedHeader, ProxyProtocol, ProxySettings},
-        settings::{HttpSettings, ListenerSettings, SessionSettings, TlsSettings},
+        settings::{ClientTlsSettings, HttpSettings, ListenerSettings, SessionSettings, TlsSettings},
     },
     redact::Redacted,
     upstream::settings::{EgressSettings, UpstreamSettings},
@@ -81,13 +81,28 @@ fn listener(keys: &FileKeys, reader: &mut Reader<'_>) -> ListenerSettings {
 }
 
 fn tls_settings(keys: &TlsKeys, place: &Place, reader: &mut Reader<'_>) -> Option<TlsSettings> {
+    let clients = client_settings(keys, reader);
     match (&keys.cert, &keys.key) {
-        (Some(cert), Some(key)) => return Some(TlsSettings { cert: cert.value.clone(), key: key.value.clone() }),
+        (Some(cert), Some(key)) => {
+            return Some(TlsSettings { cert: cert.value.clone(), key: key.value.clone(), clients });
+        }
         (None, _) if !reader.reported(place, "cert") => {
             reader.report(place, ProblemKind::Incomplete { needed: "cert" });
         }
         (_, None) if !reader.reported(place, "key") => reader.report(place, ProblemKind::Incomplete { needed: "key" }),
         _ => {}
+    }
+    None
+}
+
+fn client_settings(keys: &TlsKeys, reader: &mut Reader<'_>) -> Option<ClientTlsSettings> {
+    if let Some(ca) = &keys.client_ca {
+        let crl = keys.crl.as_ref().map(|found| found.value.clone());
+        return Some(ClientTlsSettings { ca: ca.value.clone(), crl, auth: keys.client_auth() });
+    }
+    let alone = [keys.client_auth.as_ref().map(|found| &found.place), keys.crl.as_ref().map(|found| &found.place)];
+    for place in alone.into_iter().flatten() {
+        reader.report(place, ProblemKind::OfTheOtherWire { beside: "clientCa" });
     }
     None
 }

@@ -1,7 +1,7 @@
 //! `auth`: who may come in.
 
 use crate::{
-    auth::settings::Via,
+    auth::settings::{CertificateName, Via},
     config::{
         defaults,
         shape::section,
@@ -20,6 +20,8 @@ section! {
         introspection "introspection": List<IntrospectionKeys>,
         /// The Kubernetes cluster whose service accounts come in.
         kubernetes "kubernetes": KubernetesKeys,
+        /// Whom clients' certificates stand for (`tls.clientCa`); the first rule that fits decides.
+        certificates "certificates": List<CertificateKeys>,
         /// Scopes that every token of an issuer must carry.
         scopes "scopes": List<Text>,
         /// Where clients reach the gateway from outside, without a path: `https://mcp.example`.
@@ -108,5 +110,20 @@ section! {
         timeout "timeout": Time = defaults::LOOKUP_TIMEOUT,
         /// How long the cluster's keys count as fresh.
         keys_ttl "keysTtl": Time<1000> = defaults::KEYS_TTL,
+    }
+}
+
+section! {
+    /// Whom a client's certificate stands for.
+    CertificateKeys {
+        /// Which of its names is meant: `san-uri` (as SPIFFE has it), `san-dns`, `subject` (the whole, as RFC 4514 writes it) or
+        /// `common-name`.
+        from "from": Choice<CertificateName>,
+        /// A pattern over that name, in which `*` ends at a slash; any name when absent.
+        pattern "match": Glob,
+        /// The principal; each name is one of its own (`x509|NAME`) when absent.
+        id "id": Text,
+        /// The groups of the principal.
+        groups "groups": List<Text>,
     }
 }

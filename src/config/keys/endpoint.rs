@@ -16,7 +16,7 @@ section! {
         /// How tools are named: `prefixed` with `server__`, `bare`, or `auto`: prefixed when there is more than one server.
         names "names": Choice<Names> = Names::Auto,
         /// By what somebody may be known here: `apiKeys`, `issuers` or the identifier of one, `introspection`, `kubernetes`,
-        /// `anonymous`. By everything that `auth` says when absent.
+        /// `certificates`, `anonymous`. By everything that `auth` says when absent.
         auth "auth": List<WayWord>,
         /// Scopes that a token of an issuer must carry here, besides `auth.scopes`.
         scopes "scopes": List<Text>,

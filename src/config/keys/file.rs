@@ -10,13 +10,16 @@ use super::{
     limit::{LimitKeys, LimitTableKeys},
     server::{ServerKeys, ServerOptions},
 };
-use crate::config::{
-    defaults,
-    shape::section,
-    shapes::{
-        Address, AddressOrOff, Allow, Choice, Count, FilePath, List, LogWord, Mapping, SchemaAddress, Secret, Text,
-        Time,
+use crate::{
+    config::{
+        defaults,
+        shape::section,
+        shapes::{
+            Address, AddressOrOff, Allow, Choice, Count, FilePath, List, LogWord, Mapping, SchemaAddress, Secret, Text,
+            Time,
+        },
     },
+    downstream::settings::ClientAuth,
 };
 
 section! {
@@ -77,6 +80,12 @@ section! {
         cert "cert": FilePath,
         /// PEM file with the private key.
         key "key": FilePath,
+        /// PEM file with the authorities that issue clients' certificates; no client is asked for one when absent.
+        client_ca "clientCa": FilePath,
+        /// Whether a client may (`optional`) or must (`required`) have a certificate.
+        client_auth "clientAuth": Choice<ClientAuth> = ClientAuth::Optional,
+        /// PEM file with the revocation lists of those authorities: one of each that issues certificates.
+        crl "crl": FilePath,
     }
 }
 

@@ -17,7 +17,7 @@ mod server;
 pub(super) use self::{
     admin::AdminKeys,
     audit::{ArgumentKeys, AuditKeys},
-    auth::{ApiKeyKeys, AuthKeys, IntrospectionKeys, IssuerKeys, KubernetesKeys},
+    auth::{ApiKeyKeys, AuthKeys, CertificateKeys, IntrospectionKeys, IssuerKeys, KubernetesKeys},
     credential::{AssertionKeys, OauthClientKeys, ServerAuthKeys, SigningKeys},
     endpoint::EndpointKeys,
     file::{FileKeys, ListKeys, LogKeys, SealingKeys, TlsKeys},

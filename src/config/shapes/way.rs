@@ -15,11 +15,12 @@ use crate::{
 };
 
 /// The words, and what they stand for.
-const WORDS: [(&str, Way); 5] = [
+const WORDS: [(&str, Way); 6] = [
     ("apiKeys", Way::ApiKeys),
     ("issuers", Way::Issuers),
     ("introspection", Way::Introspection),
     ("kubernetes", Way::Kubernetes),
+    ("certificates", Way::Certificates),
     ("anonymous", Way::Anonymous),
 ];
 

@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use super::text::REFERENCE_PATTERN;
 use crate::{
     audit::settings::{Calls, OnLoss, Recording},
-    auth::settings::Via,
+    auth::settings::{CertificateName, Via},
     config::{
         names::nearest,
         place::Place,
@@ -16,7 +16,10 @@ use crate::{
         shape::{Reader, Shape, got},
         tree::Node,
     },
-    downstream::proxies::{ForwardedHeader, ProxyProtocol},
+    downstream::{
+        proxies::{ForwardedHeader, ProxyProtocol},
+        settings::ClientAuth,
+    },
     mcp::Per,
     route::settings::Names,
     upstream::settings::{EraHint, Isolation},
@@ -74,6 +77,19 @@ impl Words for ProxyProtocol {
     /// `true` and `false` are what a YAML 1.1 reader, Helm's for one, makes of `on` and `off`.
     const WORDS: &'static [(&'static str, Self)] =
         &[("off", Self::Off), ("on", Self::On), ("false", Self::Off), ("true", Self::On)];
+}
+
+impl Words for ClientAuth {
+    const WORDS: &'static [(&'static str, Self)] = &[("optional", Self::Optional), ("required", Self::Required)];
+}
+
+impl Words for CertificateName {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("san-uri", Self::SanUri),
+        ("san-dns", Self::SanDns),
+        ("subject", Self::Subject),
+        ("common-name", Self::CommonName),
+    ];
 }
 
 impl Words for Via {

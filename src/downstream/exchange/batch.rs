@@ -104,7 +104,8 @@ async fn start(
         match element {
             Inbound::Request(request) => {
                 let context = trace::read(request.trace, post.headers);
-                let call = account::within(session.call(request.op, request.progress), address, context);
+                let call = session.call_by(&post.visitor.principal, request.op, request.progress);
+                let call = account::within(call, address, context);
                 let mut account = Account::open(&call, Era::Legacy, post.bytes_in);
                 let reply = post.exchange.call(call, &mut account);
                 let pump = Pump::new(session.clone(), request.ticket, reply, account);

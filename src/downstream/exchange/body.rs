@@ -18,14 +18,30 @@ use crate::{clock, sse::KEEP_ALIVE, telemetry::metrics::InUse};
 pub(super) trait Events: Send {
     /// The next event's bytes, or the end.
     fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>>;
+
+    /// What is said last when the stream ends because its reader's credential does.
+    fn last_words(&mut self) -> Option<Bytes> {
+        None
+    }
 }
+
+/// Ready when a stream's reader may read no more.
+pub(super) type Ends = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A response's body.
 pub struct Body(Kind);
 
 enum Kind {
     Full(Option<Bytes>),
-    Events { source: Box<dyn Events>, quiet: Pin<Box<Sleep>>, keep_alive: Duration, is_over: bool },
+    Events(Stream),
+}
+
+struct Stream {
+    source: Box<dyn Events>,
+    quiet: Pin<Box<Sleep>>,
+    keep_alive: Duration,
+    ends: Option<Ends>,
+    is_over: bool,
 }
 
 impl Body {
@@ -40,7 +56,14 @@ impl Body {
     /// Events, with a comment after each silence of `keep_alive`.
     pub(super) fn events(source: impl Events + 'static, keep_alive: Duration) -> Self {
         let quiet = Box::pin(sleep(keep_alive));
-        Self(Kind::Events { source: Box::new(source), quiet, keep_alive, is_over: false })
+        Self(Kind::Events(Stream { source: Box::new(source), quiet, keep_alive, ends: None, is_over: false }))
+    }
+
+    /// A stream ends when `ends` makes it; a message is whole already.
+    pub(super) fn until(&mut self, ends: impl FnOnce() -> Ends) {
+        if let Kind::Events(stream) = &mut self.0 {
+            stream.ends = Some(ends());
+        }
     }
 }
 
@@ -51,26 +74,12 @@ impl http_body::Body for Body {
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         match &mut self.get_mut().0 {
             Kind::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Kind::Events { is_over: true, .. } => Poll::Ready(None),
-            Kind::Events { source, quiet, keep_alive, is_over } => {
-                if let Poll::Ready(event) = source.poll_event(context) {
-                    *is_over = event.is_none();
-                    quiet.as_mut().reset(Instant::from_std(clock::now()) + *keep_alive);
-                    return Poll::Ready(event.map(|event| Ok(Frame::data(event))));
-                }
-                if quiet.as_mut().poll(context).is_ready() {
-                    quiet.as_mut().reset(Instant::from_std(clock::now()) + *keep_alive);
-                    // Asks for a wake-up at the next silence.
-                    let _ = quiet.as_mut().poll(context);
-                    return Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(KEEP_ALIVE)))));
-                }
-                Poll::Pending
-            }
+            Kind::Events(stream) => stream.poll_next(context).map(|event| event.map(|event| Ok(Frame::data(event)))),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(&self.0, Kind::Full(None) | Kind::Events { is_over: true, .. })
+        matches!(&self.0, Kind::Full(None) | Kind::Events(Stream { is_over: true, .. }))
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -78,8 +87,31 @@ impl http_body::Body for Body {
             Kind::Full(bytes) => {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| u64::try_from(bytes.len()).unwrap_or(u64::MAX)))
             }
-            Kind::Events { .. } => SizeHint::default(),
+            Kind::Events(_) => SizeHint::default(),
         }
+    }
+}
+
+impl Stream {
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if self.is_over {
+            return Poll::Ready(None);
+        }
+        // First, so that a stream that always has something to say ends as well.
+        if let Some(ends) = &mut self.ends
+            && ends.as_mut().poll(context).is_ready()
+        {
+            self.is_over = true;
+            return Poll::Ready(self.source.last_words());
+        }
+        let event = match self.source.poll_event(context) {
+            Poll::Ready(event) => event,
+            Poll::Pending if self.quiet.as_mut().poll(context).is_ready() => Some(Bytes::from_static(KEEP_ALIVE)),
+            Poll::Pending => return Poll::Pending,
+        };
+        self.is_over = event.is_none();
+        self.quiet.as_mut().reset(Instant::from_std(clock::now()) + self.keep_alive);
+        Poll::Ready(event)
     }
 }
 
@@ -95,5 +127,9 @@ impl<E> Counted<E> {
 impl<E: Events> Events for Counted<E> {
     fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
         self.0.poll_event(context)
+    }
+
+    fn last_words(&mut self) -> Option<Bytes> {
+        self.0.last_words()
     }
 }

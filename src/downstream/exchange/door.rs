@@ -71,7 +71,7 @@ impl Exchange {
             return answer::too_many(fault);
         }
         // Before a byte of the body is read: whoever is nobody costs nothing.
-        let principal = match self.gate.admit(&parts, serves.endpoint()).await {
+        let principal = match self.gate.admit(&parts, &peer, serves.endpoint()).await {
             Ok(principal) if self.paths.tokens(serves.endpoint()) == Tokens::Kept => Gate::bearing(principal, &parts),
             Ok(principal) => principal,
             Err(response) => {
@@ -80,9 +80,10 @@ impl Exchange {
             }
         };
         let endpoint = serves.endpoint().clone();
-        let visitor = Visitor { principal, endpoint: endpoint.clone(), address };
+        let visitor = Visitor { principal: principal.clone(), endpoint: endpoint.clone(), address };
         let mut response = self.clone().let_in(&parts, body, visitor, serves).await;
         self.gate.challenge(&mut response, &parts, &endpoint);
+        response.body_mut().until(|| self.gate.ends(&parts, &peer, &endpoint, principal));
         response
     }
 

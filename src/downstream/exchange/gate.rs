@@ -1,39 +1,114 @@
 //! The gate of a listener: who comes in, and what the others are told.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use arc_swap::ArcSwap;
 use http::{Response, header, request::Parts};
+use tokio::{sync::watch, time::sleep_until};
 
 use crate::{
     auth::{Auth, Checked, Presented, Refused},
-    downstream::guard::Guard,
+    downstream::{guard::Guard, listener::Peer, tls::TlsClient},
     mcp::{Principal, PrincipalKind},
+    redact::Redacted,
     telemetry::{label, metrics::METRICS},
 };
 
-use super::{answer, body::Body, paths::Paths};
+use super::{
+    answer,
+    body::{Body, Ends},
+    paths::Paths,
+};
 
 /// Lets clients in by the authentication in force; it is swapped whole when the configuration changes.
 pub struct Gate {
     pub(super) guard: Guard,
     auth: ArcSwap<Auth>,
+    /// Counts changes of what somebody is known by.
+    changes: watch::Sender<u64>,
     scheme: &'static str,
+}
+
+/// What a request presented, kept for as long as its answer lasts.
+struct Kept {
+    token: Option<Redacted<String>>,
+    client: Option<Arc<TlsClient>>,
+    base: String,
+    endpoint: Arc<str>,
+    principal: Principal,
 }
 
 impl Gate {
     /// A gate of a listener that speaks HTTP under `scheme`.
     pub fn new(guard: Guard, auth: Auth, scheme: &'static str) -> Self {
-        Self { guard, auth: ArcSwap::from_pointee(auth), scheme }
+        Self { guard, auth: ArcSwap::from_pointee(auth), changes: watch::Sender::new(0), scheme }
     }
 
     /// Goes over to other rules.
     pub fn set(&self, auth: Auth) {
         self.auth.store(Arc::new(auth));
+        self.look_again();
+    }
+
+    /// Something that somebody is known by has changed: streams that stand are judged anew.
+    pub fn look_again(&self) {
+        self.changes.send_modify(|count| *count += 1);
+    }
+
+    /// Ready when what a request presented lets nobody in any more: it ended, was revoked, or was taken out of the rules. Until then it is
+    /// looked at as often as if requests came with it.
+    pub(super) fn ends(
+        self: &Arc<Self>,
+        parts: &Parts,
+        peer: &Peer,
+        endpoint: &Arc<str>,
+        principal: Principal,
+    ) -> Ends {
+        // It was read once already.
+        let token = Auth::token(&parts.headers, parts.uri.query()).ok().flatten();
+        let kept = Kept {
+            token: token.map(Redacted::from),
+            client: peer.client.clone(),
+            base: self.base(parts),
+            endpoint: endpoint.clone(),
+            principal,
+        };
+        let (gate, mut changes) = (self.clone(), self.changes.subscribe());
+        Box::pin(async move {
+            while let Some(until) = gate.still(&kept).await {
+                tokio::select! {
+                    () = at(until) => {}
+                    // The gate lives as long as its streams.
+                    changed = changes.changed() => if changed.is_err() { return },
+                }
+            }
+        })
+    }
+
+    /// Until when the same somebody is let in; `None` when not at all.
+    async fn still(&self, kept: &Kept) -> Option<Option<Instant>> {
+        let auth = self.auth.load_full();
+        if let Some(anybody) = auth.anybody() {
+            return (*anybody == kept.principal).then_some(None);
+        }
+        let resource = auth.resource(&kept.base, &kept.endpoint);
+        let certificate = kept.client.as_ref().and_then(|client| client.certificate());
+        let token = kept.token.as_ref().map(|token| token.expose().as_str());
+        let presented = Presented { token, certificate, endpoint: &kept.endpoint, resource: &resource };
+        let admitted = match auth.check(presented) {
+            Checked::Now(checked) => checked,
+            Checked::Later(checked) => checked.await,
+        };
+        admitted.ok().filter(|admitted| admitted.principal == kept.principal).map(|admitted| admitted.until)
     }
 
     /// Whose request it is.
-    pub(super) async fn admit(&self, parts: &Parts, endpoint: &str) -> Result<Principal, Box<Response<Body>>> {
+    pub(super) async fn admit(
+        &self,
+        parts: &Parts,
+        peer: &Peer,
+        endpoint: &str,
+    ) -> Result<Principal, Box<Response<Body>>> {
         let auth = self.auth.load_full();
         if let Some(anybody) = auth.anybody() {
             return Ok(anybody.clone());
@@ -42,7 +117,8 @@ impl Gate {
         let admitted = match Auth::token(&parts.headers, parts.uri.query()) {
             Ok(token) => {
                 let resource = auth.resource(&base, endpoint);
-                let presented = Presented { token, certificate: None, endpoint, resource: &resource };
+                let certificate = peer.client.as_ref().and_then(|client| client.certificate());
+                let presented = Presented { token, certificate, endpoint, resource: &resource };
                 match auth.check(presented) {
                     Checked::Now(checked) => checked,
                     Checked::Later(checked) => checked.await,
@@ -94,6 +170,14 @@ impl Gate {
         let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
         let authority = host.or_else(|| parts.uri.authority().map(http::uri::Authority::as_str));
         format!("{}://{}", self.scheme, authority.unwrap_or_default())
+    }
+}
+
+/// Ready at that time; never without one.
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time.into()).await,
+        None => std::future::pending().await,
     }
 }
 

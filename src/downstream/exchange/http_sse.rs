@@ -5,7 +5,6 @@
 //! Source: 2024-11-05 basic/transports (HTTP with SSE).
 
 use std::{
-    net::IpAddr,
     sync::{Arc, OnceLock},
     task::{Context, Poll},
 };
@@ -29,7 +28,7 @@ use super::{
     body::{Body, Events},
     connections::Connection,
     core::Exchange,
-    legacy,
+    hear, legacy,
     pump::Pump,
     session::keep,
     stream::{Naming, Reader, Stream},
@@ -87,7 +86,7 @@ pub(super) async fn message(exchange: &Arc<Exchange>, visitor: &Visitor, parts: 
         return answer::refuse(StatusCode::NOT_FOUND, "There is no such session");
     };
     if let Some(session) = connection.session.get() {
-        session.bears(&visitor.principal);
+        session.renew(&visitor.principal);
     }
     match Message::parse(body.clone(), exchange.http.max_depth) {
         Ok(message) => {
@@ -95,7 +94,7 @@ pub(super) async fn message(exchange: &Arc<Exchange>, visitor: &Visitor, parts: 
                 exchange,
                 &connection,
                 front::decode(message),
-                Sent { headers: &parts.headers, bytes: body.len(), address: visitor.address },
+                Sent { headers: &parts.headers, bytes: body.len(), visitor },
             )
             .await;
             let mut accepted = Response::new(Body::full(Bytes::from_static(b"Accepted")));
@@ -110,21 +109,20 @@ pub(super) async fn message(exchange: &Arc<Exchange>, visitor: &Visitor, parts: 
 struct Sent<'a> {
     headers: &'a HeaderMap,
     bytes: usize,
-    address: IpAddr,
+    visitor: &'a Visitor,
 }
 
 async fn receive(exchange: &Arc<Exchange>, connection: &Arc<Connection>, inbound: Inbound, sent: Sent<'_>) {
-    let Sent { headers, bytes, address } = sent;
+    let Sent { headers, bytes, visitor } = sent;
+    let address = visitor.address;
     let stream = connection.stream.clone();
     match (connection.session.get(), inbound) {
         (None, Inbound::Initialize(initialize)) => {
-            let (principal, endpoint) = (connection.principal.clone(), connection.endpoint.clone());
-            let visitor = Visitor { principal, endpoint, address };
-            match legacy::handshake(exchange, visitor, initialize, Some(stream.clone())).await {
+            match legacy::handshake(exchange, visitor.clone(), initialize, Some(stream.clone())).await {
                 Ok((session, body)) => {
                     stream.push(body);
                     // The stream is read already: what is heard from now on reaches it.
-                    drop(legacy::listen(exchange, &session));
+                    drop(hear::listen(exchange, &session));
                     let _ = connection.session.set(session);
                 }
                 Err(said) => stream.push(said.body),
@@ -133,7 +131,8 @@ async fn receive(exchange: &Arc<Exchange>, connection: &Arc<Connection>, inbound
         (Some(session), Inbound::Request(request)) => {
             session.touch();
             let context = trace::read(request.trace, headers);
-            let call = account::within(session.call(request.op, request.progress), address, context);
+            let call = session.call_by(&visitor.principal, request.op, request.progress);
+            let call = account::within(call, address, context);
             let mut account = Account::open(&call, Era::Legacy, bytes);
             let reply = exchange.call(call, &mut account);
             session.spawn(Pump::new(session.clone(), request.ticket, reply, account).run_shared(stream));

@@ -6,7 +6,7 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
-use tokio::{sync::oneshot, time::timeout};
+use tokio::time::timeout;
 
 use crate::{
     era::{
@@ -18,7 +18,7 @@ use crate::{
         trace,
     },
     jsonrpc::{ErrorObject, Id, Message, MessageBody},
-    mcp::{Caller, Event, Fault, Limit, LogInterest, Notice, Op, Outcome, ProgressInterest},
+    mcp::{Caller, Event, Fault, Limit, LogInterest, Op, Outcome, ProgressInterest},
 };
 
 use super::{
@@ -26,6 +26,7 @@ use super::{
     answer,
     body::Body,
     core::Exchange,
+    hear::listen,
     intake::Accepts,
     pump::Pump,
     said::{self, Said},
@@ -209,7 +210,11 @@ pub(super) async fn local_answer(
 /// A request that goes to the waist.
 async fn carry(post: Post<'_>, session: Arc<Session>, request: Request) -> Response<Body> {
     let Request { ticket, op, progress, trace } = request;
-    let call = account::within(session.call(op, progress), post.visitor.address, trace::read(trace, post.headers));
+    let call = account::within(
+        session.call_by(&post.visitor.principal, op, progress),
+        post.visitor.address,
+        trace::read(trace, post.headers),
+    );
     let mut account = Account::open(&call, Era::Legacy, post.bytes_in);
     let reply = post.exchange.call(call, &mut account);
     let mut pump = Pump::new(session.clone(), ticket, reply, account);
@@ -273,41 +278,6 @@ pub(super) async fn open_stream(post: &Post<'_>) -> Response<Body> {
         },
     };
     answer::stream(Body::events(super::body::Counted::new(reader, slot), post.exchange.http.keep_alive))
-}
-
-/// Fills the session's own stream with the changes of its endpoint, from the first time that somebody reads it. What is returned then
-/// resolves when changes are heard.
-pub(super) fn listen(exchange: &Arc<Exchange>, session: &Arc<Session>) -> Option<oneshot::Receiver<()>> {
-    if !session.starts_listening() {
-        return None;
-    }
-    let (stands, when_stands) = oneshot::channel();
-    let mut stands = Some(stands);
-    let mut reply = exchange.waist.call(session.call(Op::Listen(Session::interests()), ProgressInterest::Unwanted));
-    let weak = Arc::downgrade(session);
-    session.spawn(async move {
-        loop {
-            let event = reply.next().await;
-            let Some(session) = weak.upgrade() else { return };
-            match event {
-                Event::End(_) => {
-                    session.own.finish();
-                    return;
-                }
-                Event::Notice(Notice::Acknowledged(_)) => {
-                    let _ = stands.take().map(|stands| stands.send(()));
-                }
-                Event::Notice(Notice::Log(level, _)) if !session.wants(level) => (),
-                Event::Notice(notice) => {
-                    if let Some(message) = front::notice(None, &notice) {
-                        session.own.push(message);
-                    }
-                }
-                Event::Ask(_) | Event::Retract(_) => (),
-            }
-        }
-    });
-    Some(when_stands)
 }
 
 /// DELETE: the session ends.

@@ -15,6 +15,7 @@ use crate::{
         Era,
         modern::front::{self, Request, Ticket},
     },
+    jsonrpc::Raw,
     mcp::{Call, Caller, Event, Fault, Limit, Op, Outcome, Reply},
     sse,
     telemetry::metrics::InUse,
@@ -55,7 +56,10 @@ pub(super) async fn answer(
         First::Silence => None,
     };
     let is_over = account.is_settled();
-    let events = ReplyEvents { reply, ticket, account, queue: first.into_iter().collect(), is_over, _slot: slot };
+    let queue = first.into_iter().collect();
+    // A subscription that ends has its result; a call that is given up has none.
+    let parting = if is_listen { Outcome::Complete(Raw::empty_object()) } else { Outcome::Failed(Fault::TokenEnded) };
+    let events = ReplyEvents { reply, ticket, account, queue, parting, is_over, _slot: slot };
     answer::stream(Body::events(events, exchange.http.keep_alive))
 }
 
@@ -119,6 +123,8 @@ struct ReplyEvents {
     ticket: Ticket,
     account: Account,
     queue: VecDeque<Bytes>,
+    /// What its client hears when its token ends.
+    parting: Outcome,
     is_over: bool,
     _slot: Option<InUse>,
 }
@@ -149,5 +155,14 @@ impl Events for ReplyEvents {
                 Poll::Ready(Event::Ask(_) | Event::Retract(_)) => (),
             }
         }
+    }
+
+    fn last_words(&mut self) -> Option<Bytes> {
+        if self.is_over {
+            return self.queue.pop_front();
+        }
+        self.is_over = true;
+        let end = last_event(&self.ticket, &self.parting, &mut self.account);
+        Some(self.queue.drain(..).chain([end]).flatten().collect())
     }
 }

@@ -126,11 +126,20 @@ impl Session {
         }
     }
 
-    /// The client came with another token, perhaps: calls from now on are made with it.
-    pub(super) fn bears(&self, principal: &Principal) {
-        if principal.token().is_some() {
-            let caller = Caller { principal: principal.clone(), ..Caller::clone(&self.caller.load()) };
-            self.caller.store(Arc::new(caller));
+    /// A call by whoever sent its request: tokens of one principal differ in what they may be used for.
+    pub(super) fn call_by(&self, principal: &Principal, op: Op, progress: ProgressInterest) -> Call {
+        let mut call = self.call(op, progress);
+        if !call.caller.principal.is_known_alike(principal) {
+            call.caller = Arc::new(Caller { principal: principal.clone(), ..Caller::clone(&call.caller) });
+        }
+        call
+    }
+
+    /// The client came with another token of the same principal: what nobody asks for by itself is seen with that from now on.
+    pub(super) fn renew(&self, principal: &Principal) {
+        let caller = self.caller.load();
+        if !caller.principal.is_known_alike(principal) {
+            self.caller.store(Arc::new(Caller { principal: principal.clone(), ..Caller::clone(&caller) }));
         }
     }
 

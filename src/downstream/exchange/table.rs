@@ -61,7 +61,7 @@ impl Table {
         let is_theirs = session.principal == *principal && *session.endpoint == *endpoint;
         is_theirs.then(|| {
             session.touch();
-            session.bears(principal);
+            session.renew(principal);
             session
         })
     }

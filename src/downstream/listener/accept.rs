@@ -43,7 +43,7 @@ where
     B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
 {
     let Bound { listener, tls, .. } = bound;
-    let connector = Arc::new(Connector::new(&http, tls.map(|tls| tls.acceptor), service));
+    let connector = Arc::new(Connector::new(&http, tls, service));
     let slots = Arc::new(Semaphore::new(http.max_connections.min(Semaphore::MAX_PERMITS)));
     let mut connections = JoinSet::new();
     loop {
@@ -51,13 +51,13 @@ where
             biased;
             Some(ended) = connections.join_next() => report(ended),
             (stream, address, slot) = accept(&listener, &slots) => {
-                connections.spawn(connector.clone().run(stream, Peer { address }, drain.clone(), slot));
+                connections.spawn(connector.clone().run(stream, Peer::at(address), drain.clone(), slot));
             }
             () = drain.started() => break,
         }
     }
     for (stream, address, slot) in waiting(listener, &slots) {
-        connections.spawn(connector.clone().run(stream, Peer { address }, drain.clone(), Some(slot)));
+        connections.spawn(connector.clone().run(stream, Peer::at(address), drain.clone(), Some(slot)));
     }
     finish(connections, drain).await
 }

@@ -3,7 +3,6 @@
 use std::{io, net::SocketAddr, sync::Arc};
 
 use tokio::net::{TcpListener, TcpSocket};
-use tokio_rustls::TlsAcceptor;
 
 use crate::downstream::{
     settings::ListenerSettings,
@@ -28,14 +27,8 @@ pub enum BindError {
 #[derive(Debug)]
 pub struct Bound {
     pub(super) listener: TcpListener,
-    pub(super) tls: Option<Tls>,
+    pub(super) tls: Option<Arc<TlsFiles>>,
     address: SocketAddr,
-}
-
-/// What a TLS listener needs.
-pub(super) struct Tls {
-    pub(super) acceptor: TlsAcceptor,
-    files: Arc<TlsFiles>,
 }
 
 impl Bound {
@@ -44,7 +37,7 @@ impl Bound {
     /// # Errors
     /// Any [`BindError`].
     pub fn bind(settings: &ListenerSettings) -> Result<Self, BindError> {
-        let tls = settings.tls.as_ref().map(|files| Tls::try_new(TlsFiles::load(files)?)).transpose()?;
+        let tls = settings.tls.as_ref().map(TlsFiles::load).transpose()?;
         let (listener, address) =
             listen(settings.address).map_err(|error| BindError::Address(settings.address, error))?;
         Ok(Self { listener, tls, address })
@@ -57,19 +50,7 @@ impl Bound {
 
     /// The certificate, to be read anew when its files change.
     pub fn tls_files(&self) -> Option<Arc<TlsFiles>> {
-        self.tls.as_ref().map(|tls| tls.files.clone())
-    }
-}
-
-impl Tls {
-    fn try_new(files: Arc<TlsFiles>) -> Result<Self, TlsError> {
-        Ok(Self { acceptor: TlsAcceptor::from(files.server_config()?), files })
-    }
-}
-
-impl std::fmt::Debug for Tls {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tls").field("files", &self.files).finish_non_exhaustive()
+        self.tls.clone()
     }
 }
 

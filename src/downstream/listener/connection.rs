@@ -25,6 +25,7 @@ use crate::{
         drain::Drain,
         proxies::{self, ProxyProtocol, ProxySettings},
         settings::HttpSettings,
+        tls::{TlsClient, TlsFiles},
     },
     telemetry::{METRICS, metrics::InUse},
 };
@@ -43,10 +44,18 @@ const PING_INTERVAL: Duration = Duration::from_secs(30);
 const LAST_WORD: Duration = Duration::from_millis(100);
 
 /// Who is at the other end of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Peer {
     /// Their address: the client's, or that of a proxy in between.
     pub address: SocketAddr,
+    /// The certificate that they showed, if any.
+    pub client: Option<Arc<TlsClient>>,
+}
+
+impl Peer {
+    pub(super) const fn at(address: SocketAddr) -> Self {
+        Self { address, client: None }
+    }
 }
 
 /// What all connections of a listener have in common.
@@ -55,7 +64,7 @@ pub(super) struct Connector<S> {
     max_header_bytes: u32,
     header_timeout: Duration,
     proxies: ProxySettings,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Arc<TlsFiles>>,
     service: S,
 }
 
@@ -72,7 +81,7 @@ enum Version {
 }
 
 impl<S> Connector<S> {
-    pub(super) fn new(http: &HttpSettings, tls: Option<TlsAcceptor>, service: S) -> Self {
+    pub(super) fn new(http: &HttpSettings, tls: Option<Arc<TlsFiles>>, service: S) -> Self {
         let mut http1 = http1::Builder::new();
         http1
             .timer(TokioTimer::new())
@@ -99,7 +108,8 @@ impl<S> Connector<S> {
         // Answers are written whole: waiting for more to send only delays them.
         stream.set_nodelay(true)?;
         let peer = self.peer(&mut stream, peer).await?;
-        Ok((self.open(stream).await?, peer))
+        let (opened, client) = self.open(stream).await?;
+        Ok((opened, Peer { client, ..peer }))
     }
 
     /// Whose connection it is: that of whoever connected, or of the one for whom a trusted proxy did.
@@ -108,17 +118,19 @@ impl<S> Connector<S> {
             return Ok(peer);
         }
         let address = proxies::read(stream).await.map_err(|fault| io::Error::new(io::ErrorKind::InvalidData, fault))?;
-        Ok(address.map_or(peer, |address| Peer { address }))
+        Ok(address.map_or(peer, Peer::at))
     }
 
-    /// Finds out what the client speaks: by ALPN under TLS, by its first bytes otherwise.
-    async fn open(&self, stream: TcpStream) -> io::Result<Opened> {
+    /// Finds out what the client speaks: by ALPN under TLS, by its first bytes otherwise. And who it is, where it shows a certificate.
+    async fn open(&self, stream: TcpStream) -> io::Result<(Opened, Option<Arc<TlsClient>>)> {
         let Some(tls) = &self.tls else {
-            return Ok(Opened::Plain(preface(&stream).await?, stream));
+            return Ok((Opened::Plain(preface(&stream).await?, stream), None));
         };
-        let stream = tls.accept(stream).await?;
-        let version = if stream.get_ref().1.alpn_protocol() == Some(b"h2") { Version::Http2 } else { Version::Http1 };
-        Ok(Opened::Tls(version, Box::new(stream)))
+        let stream = TlsAcceptor::from(tls.server_config()).accept(stream).await?;
+        let connection = stream.get_ref().1;
+        let version = if connection.alpn_protocol() == Some(b"h2") { Version::Http2 } else { Version::Http1 };
+        let client = tls.client(connection);
+        Ok((Opened::Tls(version, Box::new(stream)), client))
     }
 }
 
@@ -137,6 +149,7 @@ where
         _slot: Option<OwnedSemaphorePermit>,
     ) {
         let _counted = InUse::of(&METRICS.connections);
+        let address = peer.address;
         let opened = tokio::select! {
             biased;
             opened = timeout(self.header_timeout, self.start(stream, peer)) => opened,
@@ -146,12 +159,12 @@ where
             Ok(Ok((Opened::Plain(version, io), peer))) => self.http(version, TokioIo::new(io), peer, drain).await,
             Ok(Ok((Opened::Tls(version, io), peer))) => self.http(version, TokioIo::new(io), peer, drain).await,
             Ok(Err(error)) => {
-                return tracing::debug!(peer = %peer.address, error = %error, "a connection failed at its start");
+                return tracing::debug!(peer = %address, error = %error, "a connection failed at its start");
             }
-            Err(_elapsed) => return tracing::debug!(peer = %peer.address, "a connection took too long to start"),
+            Err(_elapsed) => return tracing::debug!(peer = %address, "a connection took too long to start"),
         };
         if let Err(error) = ended {
-            tracing::debug!(peer = %peer.address, error = %error, cause = error.source(), "a connection ended badly");
+            tracing::debug!(peer = %address, error = %error, cause = error.source(), "a connection ended badly");
         }
     }
 
@@ -172,7 +185,7 @@ where
         mut drain: Drain,
     ) -> hyper::Result<()> {
         let service = self.service.clone();
-        let answer = service_fn(move |request| infallible(service(request, peer)));
+        let answer = service_fn(move |request| infallible(service(request, peer.clone())));
         let mut connection = pin!(self.http1.serve_connection(io, answer));
         tokio::select! {
             // First what the client sent, so that a request which is already here counts as being in flight.
@@ -191,7 +204,7 @@ where
     ) -> hyper::Result<()> {
         let streams = Streams::default();
         let service = self.service.clone();
-        let answer = service_fn(move |request| infallible(service(request, peer)));
+        let answer = service_fn(move |request| infallible(service(request, peer.clone())));
         let mut connection = pin!(self.http2(streams.spawner()).serve_connection(io, answer));
         tokio::select! {
             biased;

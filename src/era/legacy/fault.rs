@@ -39,6 +39,7 @@ pub fn fault(fault: &Fault, verb: Option<Verb>, revision: Revision, capabilities
         },
         Fault::Denied => Told::Error(code::denied()),
         Fault::Scope(needed) => Told::Error(code::scope(needed)),
+        Fault::TokenEnded => Told::Error(code::token_ended()),
         Fault::Upstream(upstream) => relayed(upstream, verb, revision, capabilities),
         Fault::Limited(limit, after) => Told::Error(code::limited(limit, *after)),
         Fault::Broken(server, what) => Told::Error(code::broken(server, *what)),

@@ -1,9 +1,11 @@
 //! Who may come in, and what everybody else is told.
 
 mod authority;
+mod certificates;
 mod introspection;
 mod issuer;
 mod kubernetes;
+mod streams;
 mod tokens;
 
 use serde_json::{Value, json};
