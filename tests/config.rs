@@ -10,6 +10,7 @@ use std::{
 
 use myelin::{
     config::{self, Environment, Format, Imported, settings::Settings},
+    policy::settings::PolicySettings,
     upstream::settings::{HttpSettings, StdioSettings, UpstreamSettings, WireSettings},
 };
 use proptest::prelude::*;
@@ -500,6 +501,13 @@ fn summary(settings: &Settings) -> String {
     let Settings { listener, admin, http, sessions, lists, log, drain, threads, .. } = settings;
     let mut text = format!("{listener:?}\nadmin {admin:?}\n{log:?} drain {drain:?} threads {threads:?}\n");
     text += &format!("{http:?}\n{sessions:?}\n{lists:?}\nsealing keys {}\n", settings.sealing_keys.len());
+    for rule in &settings.policy.rules {
+        text += &format!("{rule:?}\n");
+    }
+    if settings.policy != PolicySettings::default() {
+        let PolicySettings { mode, scopes, max_arguments_bytes, max_remembered, .. } = &settings.policy;
+        text += &format!("policy {mode:?} {scopes:?} arguments {max_arguments_bytes} remembered {max_remembered}\n");
+    }
     for rule in &settings.limits.rules {
         text += &format!("{rule:?} keys {}\n", settings.limits.max_keys);
     }

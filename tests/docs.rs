@@ -143,6 +143,17 @@ fn the_readme_lists_every_command() {
 }
 
 #[test]
+fn the_examples_of_policies_are_configurations() {
+    let examples = fences(&read(&root().join("docs/policies.md")));
+    let examples: Vec<_> = examples.iter().filter(|fence| fence.language == "yaml").collect();
+    assert!(examples.len() >= 3);
+    for example in examples {
+        let parsed = config::parse(&example.text, "example", Format::Yaml, &ProcessEnvironment::new(""));
+        assert!(parsed.is_ok(), "{}\n{}", example.text, parsed.unwrap_err());
+    }
+}
+
+#[test]
 fn every_command_in_the_readme_runs() {
     session::run(&fences(&read(&root().join("README.md"))));
 }

@@ -2,24 +2,30 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use smallvec::SmallVec;
 
 use crate::{
     limit::Limits,
-    mcp::{Caller, ListKind, Page},
-    policy::ToolFilter,
+    mcp::{Caller, ListKind},
+    policy::{Policies, ToolFilter},
     route::{Index, Part},
     seal::KeyRing,
     upstream::{Group, Stock, Upstream, credential::Wallet, settings::ListSettings},
 };
 
-use super::tasks::book::Book;
+use super::{seen::Views, tasks::book::Book};
 
 /// Joined lists kept at the most: one for each state of the servers' lists that callers see at a time.
-const MAX_INDEXES: usize = 32;
+const MAX_INDEXES: usize = 128;
+
+/// Numbers of joined lists.
+static VERSIONS: AtomicU64 = AtomicU64::new(1);
 
 /// A server behind an endpoint.
 #[derive(Clone)]
@@ -55,29 +61,37 @@ pub struct Endpoint {
     pub(super) ring: Arc<KeyRing>,
     pub(super) book: Arc<Book>,
     pub(super) limits: Arc<Limits>,
+    pub(super) policies: Arc<Policies>,
     joined: Mutex<VecDeque<Arc<Joined>>>,
+}
+
+/// What is set for one.
+pub(super) struct Settings<'a> {
+    pub(super) path: &'a str,
+    pub(super) prefixed: bool,
+    pub(super) lists: ListSettings,
+    pub(super) policies: Arc<Policies>,
 }
 
 /// A joined list and the lists that it was joined of.
 pub(super) struct Joined {
-    kind: ListKind,
+    pub(super) kind: ListKind,
     stamps: SmallVec<[u64; 8]>,
     pub(super) index: Index,
-    /// Pages by the place of their first entry.
-    pub(super) pages: Mutex<Pages>,
+    /// Its number: no other list has it.
+    pub(super) version: u64,
+    pub(super) views: Views,
 }
-
-/// Pages that were made already, by the place of their first entry.
-type Pages = SmallVec<[(usize, Arc<Page>); 1]>;
 
 /// The lists of an endpoint's servers, in the order of the servers.
 pub(super) type Stocks = SmallVec<[Option<Arc<Stock>>; 8]>;
 
 impl Endpoint {
     /// An endpoint over these servers.
-    pub(super) fn new(path: &str, members: Vec<Member>, prefixed: bool, lists: ListSettings, memory: Memory) -> Self {
+    pub(super) fn new(settings: Settings<'_>, members: Vec<Member>, memory: Memory) -> Self {
         let Memory { ring, book, limits, .. } = memory;
-        Self { path: path.into(), members, prefixed, lists, ring, book, limits, joined: Mutex::default() }
+        let Settings { path, prefixed, lists, policies } = settings;
+        Self { path: path.into(), members, prefixed, lists, ring, book, limits, policies, joined: Mutex::default() }
     }
 
     /// The lists that are there for a caller now, fresh or not.
@@ -103,7 +117,8 @@ impl Endpoint {
             kind,
             stamps: stamps.collect(),
             index: self.index(kind, stocks),
-            pages: Mutex::default(),
+            version: VERSIONS.fetch_add(1, Ordering::Relaxed),
+            views: Views::default(),
         });
         if joined.len() >= MAX_INDEXES {
             joined.pop_back();

@@ -5,24 +5,37 @@ use std::sync::Arc;
 use crate::{
     jsonrpc::Raw,
     mcp::{Call, Caller, Fault, Outcome, Stage},
+    policy::{Arguments, Subject},
     route,
     upstream::{Errand, Group},
 };
 
-use super::{endpoint::Endpoint, plain::plain_errand};
+use super::{
+    endpoint::{Endpoint, Member},
+    plain::plain_errand,
+};
 
 impl Endpoint {
     /// Carries a method that nobody here knows.
     pub(super) async fn extend(&self, call: &Call, method: &str, params: Option<Raw>, stage: Stage) -> Outcome {
-        match self.owner_of_method(&call.caller, method).await {
+        let found = match self.owner_of_method(&call.caller, method).await {
             Ok(group) => {
+                let server = group.server().clone();
+                let absent = || unknown(method);
+                self.permit(call, (&server, Subject::Method(method)), Arguments::None, absent, group)
+            }
+            Err(fault) => Err(fault),
+        };
+        match found {
+            Ok(permitted) => {
+                let group = permitted.get().clone();
                 let _admission = match self.limits.route(call, group.server(), None).decided().await {
                     Ok(admission) => admission,
                     Err(fault) => return Outcome::Failed(fault),
                 };
                 call.trace.goes_to(group.server());
                 let errand: Errand = plain_errand(call, method, params, Vec::new());
-                group.carry(errand, stage).await
+                group.carry(permitted.map(|_| errand), stage).await
             }
             Err(fault) => Outcome::Failed(fault),
         }
@@ -30,19 +43,21 @@ impl Endpoint {
 
     /// The only server there is, or the one that declares the extension.
     async fn owner_of_method(&self, caller: &Arc<Caller>, method: &str) -> Result<Arc<Group>, Fault> {
-        let unknown = || Fault::UnknownMethod(method.to_owned());
+        let may = |member: &Member| self.sees(caller, member, Subject::Method(method));
         if let [only] = self.members.as_slice() {
-            return only.upstream.group(caller).await;
+            return if may(only) { only.upstream.group(caller).await } else { Err(unknown(method)) };
         }
-        let greetings = self.each(caller, |group| async move { group.greeting().await }).await;
+        let greetings = self.each(caller, may, |group| async move { group.greeting().await }).await;
         let offers = greetings.iter().map(|greeting| greeting.as_ref().map(|greeting| &greeting.offer));
-        let place = route::extension_owner(method, offers).ok_or_else(unknown)?;
-        self.members.get(place).ok_or_else(unknown)?.upstream.group(caller).await
+        let place = route::extension_owner(method, offers).ok_or_else(|| unknown(method))?;
+        self.members.get(place).ok_or_else(|| unknown(method))?.upstream.group(caller).await
     }
 
     /// Passes a legacy client's notification on: at once, to a server that is there.
     pub(super) fn tell(&self, caller: &Arc<Caller>, method: &str, params: Option<&Raw>) {
-        let groups: Vec<Option<Arc<Group>>> = self.groups_now(caller).collect();
+        let may = |member: &Member| self.sees(caller, member, Subject::Method(method));
+        let groups = self.members.iter().zip(self.groups_now(caller));
+        let groups: Vec<Option<Arc<Group>>> = groups.map(|(member, group)| group.filter(|_| may(member))).collect();
         let place = match groups.as_slice() {
             [_] => Some(0),
             several => {
@@ -56,4 +71,8 @@ impl Endpoint {
             group.pass_on(method, params);
         }
     }
+}
+
+fn unknown(method: &str) -> Fault {
+    Fault::UnknownMethod(method.to_owned())
 }

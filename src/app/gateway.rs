@@ -10,7 +10,7 @@ use crate::{
     jsonrpc::Raw,
     limit::Limits,
     mcp::{Call, Fault, Op, Outcome, Reply, Waist},
-    policy::ToolFilter,
+    policy::{Policies, RuleFault, ToolFilter},
     route::settings::Names,
     seal::KeyRing,
     upstream::{
@@ -22,7 +22,7 @@ use crate::{
 };
 
 use super::{
-    endpoint::{Endpoint, Member, Memory},
+    endpoint::{self, Endpoint, Member, Memory},
     fetch,
     listen::listen,
 };
@@ -61,6 +61,9 @@ pub enum BuildError {
     /// A limit's pattern is no glob.
     #[error("a limit has a pattern that is no glob")]
     Limit(#[source] globset::Error),
+    /// A rule of the policy is none.
+    #[error("rule {0} of the policy cannot be used")]
+    Rule(usize, #[source] RuleFault),
 }
 
 impl Gateway {
@@ -145,6 +148,8 @@ impl Snapshot {
             upstreams.push(upstream.clone());
             members.insert(own.name.as_str(), Member { upstream, filter: Arc::new(filter) });
         }
+        let policies = Policies::new(&settings.policy).map_err(|(place, fault)| BuildError::Rule(place + 1, fault))?;
+        let policies = Arc::new(policies);
         let endpoints = settings.endpoints.iter().map(|endpoint| {
             let own: Vec<Member> =
                 endpoint.servers.iter().filter_map(|name| members.get(name.as_str()).cloned()).collect();
@@ -153,7 +158,9 @@ impl Snapshot {
                 Names::Prefixed => true,
                 Names::Bare => false,
             };
-            let built = Endpoint::new(&endpoint.path, own, prefixed, settings.lists.clone(), memory.clone());
+            let (lists, policies) = (settings.lists.clone(), policies.clone());
+            let own_settings = endpoint::Settings { path: &endpoint.path, prefixed, lists, policies };
+            let built = Endpoint::new(own_settings, own, memory.clone());
             (built.path.clone(), Arc::new(built))
         });
         Ok(Self { endpoints: endpoints.collect(), upstreams })

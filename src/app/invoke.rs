@@ -9,13 +9,15 @@ use crate::{
         Call, Caller, Completion, Fault, Invoke, ListKind, Mirror, Mirrored, Outcome, Reference, Stage, TaskForm,
         TaskSupport, Verb,
     },
-    policy::{self, Permitted},
+    policy::{Arguments, Permitted, Subject},
     upstream::{Errand, Group, Tasking},
 };
 
 use super::{
-    endpoint::{Endpoint, Member},
+    endpoint::{Endpoint, Joined},
+    locate::Owner,
     plain::plain_errand,
+    view,
 };
 
 /// Where a call goes.
@@ -26,15 +28,23 @@ struct Destination {
     support: TaskSupport,
 }
 
+/// A tool or prompt that the caller sees.
+struct Found {
+    joined: Arc<Joined>,
+    place: usize,
+    group: Arc<Group>,
+}
+
 impl Endpoint {
     /// Carries one of the three methods that may need input.
     pub(super) async fn invoke(&self, call: &Call, invoke: &Invoke, stage: Stage) -> Outcome {
         let mut admission = None;
         for attempt in 0.. {
-            let destination = match self.destination(&call.caller, invoke.verb, &invoke.target).await {
-                Ok(destination) => destination.into_inner(),
+            let permitted = match self.destination(call, invoke).await {
+                Ok(permitted) => permitted,
                 Err(fault) => return Outcome::Failed(fault),
             };
+            let destination = permitted.get();
             if let Err(reason) = check_mirrored(&call.mirrored, &destination.mirror, invoke) {
                 return Outcome::Failed(Fault::HeaderMismatch(reason));
             }
@@ -49,63 +59,83 @@ impl Endpoint {
             if *destination.own != *invoke.target {
                 call.trace.goes_by(&destination.own);
             }
-            let (errand, support) = match errand(call, invoke, &destination).await {
+            let (errand, support) = match errand(call, invoke, destination).await {
                 Ok(errand) => errand,
                 Err(fault) => return Outcome::Failed(fault),
             };
-            let errand = Errand { asker: self.asker(destination.group.server()), ..errand };
-            let outcome = destination.group.carry_tool(errand, support, stage.clone()).await;
+            let group = destination.group.clone();
+            let errand = Errand { asker: self.asker(&call.caller, group.server()), ..errand };
+            let outcome = group.carry_tool(permitted.map(|_| errand), support, stage.clone()).await;
             if let Outcome::Task(task) = outcome {
-                return self.adopt(call, destination.group.server(), &invoke.params, task);
+                return self.adopt(call, group.server(), invoke, task);
             }
             if attempt > 0 || !is_header_mismatch(&outcome) {
                 return outcome;
             }
             // The tool's header annotations changed: read them anew, once (2026-07-28 streamable-http, Client Behavior).
-            let _ = destination.group.list_again(ListKind::Tools).await;
+            let _ = group.list_again(ListKind::Tools).await;
         }
         Outcome::Failed(Fault::Internal)
     }
 
-    /// Who asks when this server does: to be said only where there are several.
-    pub(super) fn asker(&self, server: &Arc<str>) -> Option<Arc<str>> {
-        (self.members.len() > 1).then(|| server.clone())
+    /// Who asks when this server does: to be said only where there are several that the caller knows of.
+    pub(super) fn asker(&self, caller: &Caller, server: &Arc<str>) -> Option<Arc<str>> {
+        let known = self.members.iter().filter(|member| self.knows(caller, member));
+        (known.take(2).count() > 1).then(|| server.clone())
     }
 
-    async fn destination(
-        &self,
-        caller: &Arc<Caller>,
-        verb: Verb,
-        target: &str,
-    ) -> Result<Permitted<Destination>, Fault> {
-        match verb {
-            Verb::CallTool | Verb::GetPrompt => self.named(caller, verb, target).await,
-            Verb::ReadResource => self.located(caller, target).await.map(policy::permit),
+    async fn destination(&self, call: &Call, invoke: &Invoke) -> Result<Permitted<Destination>, Fault> {
+        let absent = || unknown(invoke.verb, &invoke.target);
+        match invoke.verb {
+            Verb::CallTool | Verb::GetPrompt => {
+                let found = self.named(&call.caller, invoke.verb, &invoke.target).await?;
+                self.permit_named(call, found, Arguments::Of(&invoke.params), absent)
+            }
+            Verb::ReadResource => {
+                let subject = Subject::Resource(&invoke.target);
+                self.permit_located(call, &invoke.target, subject, absent).await
+            }
         }
+    }
+
+    fn permit_named(
+        &self,
+        call: &Call,
+        found: Found,
+        arguments: Arguments<'_>,
+        absent: impl Fn() -> Fault,
+    ) -> Result<Permitted<Destination>, Fault> {
+        let Found { joined, place, group } = found;
+        let entry = joined.index.at(place).ok_or_else(&absent)?;
+        let server = group.server().clone();
+        let destination =
+            Destination { group, own: entry.own.clone(), mirror: entry.mirror.clone(), support: entry.support };
+        self.permit(call, (&server, view::subject(&joined, entry)), arguments, absent, destination)
     }
 
     /// A tool or prompt by its name on this endpoint.
-    async fn named(&self, caller: &Arc<Caller>, verb: Verb, name: &str) -> Result<Permitted<Destination>, Fault> {
+    async fn named(&self, caller: &Arc<Caller>, verb: Verb, name: &str) -> Result<Found, Fault> {
         let kind = verb.list();
         if let Some(found) = self.find_named(caller, kind, name) {
-            return found;
+            return Ok(found);
         }
-        // Not in the lists that are there: ask again, but only the server whose prefix the name has.
-        match self.by_prefix(name).filter(|_| self.prefixed) {
-            Some((place, _)) => {
-                if let Some(member) = self.members.get(place) {
-                    member.upstream.group(caller).await?.list_again(kind).await?;
-                }
-            }
+        // Not in the lists that are there: ask again, but only the server whose prefix the name has. What the caller does not see is
+        // looked for as long as what is not there.
+        let owner = self.by_prefix(name).filter(|_| self.prefixed).and_then(|(place, _)| self.members.get(place));
+        match owner.filter(|member| self.sees_some(caller, member, kind)) {
+            Some(member) => member.upstream.group(caller).await?.list_again(kind).await.map(drop)?,
             None => self.gather_again(caller, kind).await?,
         }
-        self.find_named(caller, kind, name).unwrap_or_else(|| Err(unknown(verb, name)))
+        self.find_named(caller, kind, name).ok_or_else(|| unknown(verb, name))
     }
 
     /// Reads the lists again; on an endpoint with one server its failure is the caller's answer.
     async fn gather_again(&self, caller: &Arc<Caller>, kind: ListKind) -> Result<(), Fault> {
         match self.members.as_slice() {
-            [only] => only.upstream.group(caller).await?.list_again(kind).await.map(drop),
+            [only] if self.sees_some(caller, only, kind) => {
+                only.upstream.group(caller).await?.list_again(kind).await.map(drop)
+            }
+            [_] => Ok(()),
             _ => {
                 self.gather(caller, kind).await;
                 Ok(())
@@ -113,76 +143,71 @@ impl Endpoint {
         }
     }
 
-    fn find_named(&self, caller: &Caller, kind: ListKind, name: &str) -> Option<Result<Permitted<Destination>, Fault>> {
+    /// The first of that name that the caller sees.
+    fn find_named(&self, caller: &Caller, kind: ListKind, name: &str) -> Option<Found> {
         let joined = self.join(kind, &self.stocks_now(caller, kind));
-        let entry = joined.index.find(name)?;
-        let member = self.members.get(entry.part)?;
-        let group = member.upstream.group_now(caller)?;
-        let destination =
-            Destination { group, own: entry.own.clone(), mirror: entry.mirror.clone(), support: entry.support };
-        Some(match kind {
-            ListKind::Tools => policy::permit_tool(&member.filter, &entry.own, name, destination),
-            _ => Ok(policy::permit(destination)),
-        })
-    }
-
-    /// A resource by its URI: listed, made by a template, or on an endpoint with one server whatever that server knows.
-    async fn located(&self, caller: &Arc<Caller>, uri: &str) -> Result<Destination, Fault> {
-        if let [only] = self.members.as_slice() {
-            return reach(only, caller, uri).await;
-        }
-        for attempt in 0..2 {
-            if attempt > 0 {
-                tokio::join!(self.gather(caller, ListKind::Resources), self.gather(caller, ListKind::Templates));
-            }
-            let resources = self.join(ListKind::Resources, &self.stocks_now(caller, ListKind::Resources));
-            let templates = self.join(ListKind::Templates, &self.stocks_now(caller, ListKind::Templates));
-            let owner = resources.index.find(uri).or_else(|| templates.index.find_template(uri));
-            let owner = owner.map(|entry| entry.part).or_else(|| self.owner_of_ui(caller, uri));
-            if let Some(member) = owner.and_then(|part| self.members.get(part)) {
-                return reach(member, caller, uri).await;
-            }
-        }
-        Err(Fault::ResourceNotFound(uri.to_owned()))
-    }
-
-    /// The server whose tool shows itself by this URI (MCP Apps): such resources need not be listed.
-    fn owner_of_ui(&self, caller: &Caller, uri: &str) -> Option<usize> {
-        if !uri.starts_with("ui://") {
-            return None;
-        }
-        self.join(ListKind::Tools, &self.stocks_now(caller, ListKind::Tools)).index.find_ui(uri)
-    }
-
-    /// The place of the server that has a resource, for subscriptions.
-    pub(super) async fn owner_of(&self, caller: &Arc<Caller>, uri: &str) -> Option<Arc<str>> {
-        self.located(caller, uri).await.ok().map(|destination| destination.group.server().clone())
+        let (place, entry) =
+            joined.index.candidates(name).find(|(_, entry)| self.sees_entry(caller, &joined, entry))?;
+        let group = self.members.get(entry.part)?.upstream.group_now(caller)?;
+        Some(Found { joined, place, group })
     }
 
     /// Carries a request for suggestions.
     pub(super) async fn complete(&self, call: &Call, completion: &Completion, stage: Stage) -> Outcome {
         let found = match &completion.reference {
-            Reference::Prompt(name) => self.named(&call.caller, Verb::GetPrompt, name).await.map(Permitted::into_inner),
-            Reference::Resource(uri) => self.located(&call.caller, uri).await,
+            Reference::Prompt(name) => match self.named(&call.caller, Verb::GetPrompt, name).await {
+                Ok(found) => self.permit_named(call, found, Arguments::NotSaid, || unknown(Verb::GetPrompt, name)),
+                Err(fault) => Err(fault),
+            },
+            Reference::Resource(uri) => {
+                // A template stands for whatever it makes.
+                let is_template = uri.contains('{');
+                let subject = if is_template { Subject::Some(ListKind::Templates) } else { Subject::Resource(uri) };
+                self.permit_located(call, uri, subject, || unknown(Verb::ReadResource, uri)).await
+            }
         };
-        let destination = match found {
-            Ok(destination) => destination,
+        let permitted = match found {
+            Ok(permitted) => permitted,
             Err(fault) => return Outcome::Failed(fault),
         };
-        let _admission = match self.limits.route(call, destination.group.server(), None).decided().await {
+        let group = permitted.get().group.clone();
+        let _admission = match self.limits.route(call, group.server(), None).decided().await {
             Ok(admission) => admission,
             Err(fault) => return Outcome::Failed(fault),
         };
-        call.trace.goes_to(destination.group.server());
+        call.trace.goes_to(group.server());
         let reference =
             completion.params.member("ref").and_then(|reference| reference.object().ok()).unwrap_or_default();
         let reference = match &completion.reference {
-            Reference::Prompt(_) => reference.edit().set("name", Raw::string(&destination.own)).finish(),
+            Reference::Prompt(_) => reference.edit().set("name", Raw::string(&permitted.get().own)).finish(),
             Reference::Resource(_) => reference.raw().clone(),
         };
         let params = Some(completion.params.clone());
         let errand = plain_errand(call, "completion/complete", params, vec![("ref", Some(reference))]);
-        destination.group.carry(errand, stage).await
+        group.carry(permitted.map(|_| errand), stage).await
+    }
+
+    /// Permits what is done with a resource, on the server that has it.
+    async fn permit_located(
+        &self,
+        call: &Call,
+        uri: &str,
+        subject: Subject<'_>,
+        absent: impl Fn() -> Fault,
+    ) -> Result<Permitted<Destination>, Fault> {
+        let owner = self.located(&call.caller, uri, subject).await.ok_or_else(&absent)?;
+        let member = self.members.get(owner.part()).ok_or_else(&absent)?;
+        let server = member.upstream.name();
+        let permitted = match &owner {
+            Owner::Resource(_) => self.permit(call, (server, subject), Arguments::NotSaid, absent, ())?,
+            Owner::Tool(joined, place) => {
+                let entry = joined.index.at(*place).ok_or_else(&absent)?;
+                self.permit(call, (server, view::subject(joined, entry)), Arguments::NotSaid, absent, ())?
+            }
+        };
+        let group = member.upstream.group(&call.caller).await?;
+        let (mirror, support) = (Mirror::default(), TaskSupport::default());
+        Ok(permitted.map(|()| Destination { group, own: uri.into(), mirror, support }))
     }
 }
 
@@ -190,11 +215,6 @@ impl Endpoint {
 /// calls themselves, as often as they like, so that each counts.
 fn is_further_round(call: &Call, invoke: &Invoke) -> bool {
     call.caller.session.is_some() && (invoke.state.is_some() || invoke.answers.is_some())
-}
-
-async fn reach(member: &Member, caller: &Caller, uri: &str) -> Result<Destination, Fault> {
-    let group = member.upstream.group(caller).await?;
-    Ok(Destination { group, own: uri.into(), mirror: Mirror::default(), support: TaskSupport::default() })
 }
 
 fn unknown(verb: Verb, name: &str) -> Fault {

@@ -16,16 +16,13 @@ use crate::{
     clock,
     jsonrpc::Raw,
     mcp::{Call, Caller, Event, Filter, ListKind, Notice, Outcome, Stage},
-    upstream::Upstream,
+    policy::Subject,
 };
 
 use super::{
-    endpoint::Endpoint,
+    endpoint::{Endpoint, Member},
     gateway::Shared,
-    tasks::{
-        book::Book,
-        follow::{Followed, Following, heard},
-    },
+    tasks::follow::{Followed, Following, heard},
 };
 
 /// How long servers may take to grant a subscription before it is acknowledged without them.
@@ -91,19 +88,18 @@ struct Ears {
 }
 
 impl Ears {
-    async fn open(endpoint: &Endpoint, call: &Call, filter: &Filter) -> Self {
+    async fn open(endpoint: &Arc<Endpoint>, call: &Call, filter: &Filter) -> Self {
         let (tell, heard) = mpsc::channel(QUEUE);
         let mut owners = Vec::with_capacity(filter.uris.len());
         for uri in &filter.uris {
             owners.push((endpoint.owner_of(&call.caller, uri).await, uri.clone()));
         }
         let mut tasks = JoinSet::new();
-        for member in &endpoint.members {
+        for member in endpoint.members.iter().filter(|member| endpoint.knows(&call.caller, member)) {
             let name = member.upstream.name();
             let owned = owners.iter().filter(|(owner, _)| owner.as_ref() == Some(name)).map(|(_, uri)| uri.clone());
             let own = Filter { uris: owned.collect(), task_ids: Vec::new(), ..filter.clone() };
-            let book = endpoint.book.clone();
-            tasks.spawn(hear(member.upstream.clone(), call.caller.clone(), own, book, tell.clone()));
+            tasks.spawn(hear(endpoint.clone(), member.clone(), call.caller.clone(), own, tell.clone()));
         }
         for followed in endpoint.followed(&call.caller, &filter.task_ids) {
             tasks.spawn(follow(followed, call.caller.clone(), tell.clone()));
@@ -160,13 +156,8 @@ impl Ears {
 }
 
 /// Listens to one server for as long as somebody wants to hear; one that cannot be listened to is tried again.
-async fn hear(
-    upstream: Arc<Upstream>,
-    caller: Arc<Caller>,
-    filter: Filter,
-    book: Arc<Book>,
-    tell: mpsc::Sender<Heard>,
-) {
+async fn hear(endpoint: Arc<Endpoint>, member: Member, caller: Arc<Caller>, filter: Filter, tell: mpsc::Sender<Heard>) {
+    let (upstream, book) = (&member.upstream, &endpoint.book);
     let mut is_late = false;
     loop {
         let listening = match upstream.group(&caller).await {
@@ -192,9 +183,12 @@ async fn hear(
                 let concerns = match &notice {
                     Notice::Elicited(_, of) => *of == caller.session,
                     Notice::Extension(..) => listening.tells_unknown(&caller),
+                    Notice::Changed(kind) => endpoint.sees_some(&caller, &member, *kind),
+                    // A subscription covers what lies below it, of which the caller may not see all.
+                    Notice::Updated(uri, ..) => endpoint.sees(&caller, &member, Subject::Resource(uri)),
                     _ => true,
                 };
-                let Some(notice) = heard(&book, &caller, upstream.name(), notice).filter(|_| concerns) else {
+                let Some(notice) = heard(book, &caller, upstream.name(), notice).filter(|_| concerns) else {
                     continue;
                 };
                 if tell.send(Heard::Notice(notice)).await.is_err() {

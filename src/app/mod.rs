@@ -13,11 +13,14 @@ mod invoke;
 mod keep;
 mod list;
 mod listen;
+mod locate;
 mod plain;
 mod run;
+mod seen;
 mod site;
 mod status;
 mod tasks;
+mod view;
 
 pub use door::Door;
 pub use endpoint::{Endpoint, Member};

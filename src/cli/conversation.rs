@@ -8,6 +8,7 @@ use std::{sync::Arc, time::Duration};
 use myelin::{
     jsonrpc::Raw,
     mcp::{AskKind, Event, Fault, Notice, Outcome, Reply, TaskSupport},
+    policy::Permitted,
     upstream::{Errand, Group},
 };
 use serde_json::Value;
@@ -62,7 +63,8 @@ impl Conversation {
     }
 
     async fn round(&self) -> Outcome {
-        let (group, errand, support) = (self.group.clone(), self.errand.clone(), self.support);
+        let (group, support) = (self.group.clone(), self.support);
+        let errand = Permitted::to_operator(self.errand.clone());
         let mut reply = Reply::script(move |stage| async move { group.carry_tool(errand, support, stage).await });
         loop {
             match reply.next().await {

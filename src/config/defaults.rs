@@ -119,6 +119,11 @@ pub(super) const LIMIT_QUEUE: usize = 64;
 /// Long enough for a burst to pass, short enough that nobody gives up before.
 pub(super) const LIMIT_WAIT: Duration = Duration::from_secs(2);
 
+/// Arguments that people wrote fit; documents in them do not, and no rule reads those.
+pub(super) const MAX_POLICY_ARGUMENTS: usize = 64 * KIB;
+/// Each takes some 150 bytes; a hundred people with a hundred tools each.
+pub(super) const MAX_POLICY_REMEMBERED: usize = 10_000;
+
 /// Clocks kept by NTP differ by less than a second; a minute is what OAuth servers allow.
 pub(super) const CLOCK_SKEW: Duration = MINUTE;
 /// Each takes some 200 bytes.

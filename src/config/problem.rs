@@ -177,6 +177,20 @@ pub enum ProblemKind {
     Twice,
     #[error("several things are counted apart: say which of them is meant, such as `{{ tool: \"web_*\" }}`")]
     WhichIsMeant,
+    #[error("{0}")]
+    Condition(crate::policy::ConditionFault),
+    #[error("a rule allows or denies: make two rules of it")]
+    AllowAndDeny,
+    #[error("lists nothing; leave it out to mean all")]
+    EmptyList,
+    #[error("the pattern {pattern} matches no endpoint of this file")]
+    MatchesNoEndpoint { pattern: Got },
+    #[error(
+        "follows what it is about: write `{followed}`, which is also seen, completed and followed by whom that allows"
+    )]
+    FollowsMethod { followed: &'static str },
+    #[error("is there twice; logs could not tell the rules apart")]
+    RuleNameTwice,
     #[error("needs `{needed}` beside it")]
     Incomplete { needed: &'static str },
 }
@@ -193,6 +207,8 @@ pub enum Remark {
     DisabledInEndpoint { name: String },
     #[error("no server is configured: clients will find no tools")]
     NoServers,
+    #[error("no rule in force allows anything: nobody will see or call anything")]
+    NothingAllowed,
     #[error("is set by the gateway itself: ignored")]
     OwnHeader,
     #[error("is called `{name}` here, since the name is part of each tool's name")]

@@ -8,6 +8,7 @@ use crate::{
     dialogue::ParkSettings,
     downstream::settings::{HttpSettings, ListenerSettings, SessionSettings},
     limit::settings::LimitSettings,
+    policy::settings::PolicySettings,
     redact::Redacted,
     route::settings::EndpointSettings,
     upstream::settings::{EgressSettings, UpstreamSettings},
@@ -28,6 +29,8 @@ pub struct Settings {
     pub audit: Option<AuditSettings>,
     /// Where addresses may lead that a server or issuer names.
     pub egress: EgressSettings,
+    /// Who may do what.
+    pub policy: PolicySettings,
     /// Where health and metrics are served; nowhere when absent.
     pub admin: Option<SocketAddr>,
     /// Rules of the HTTP side.

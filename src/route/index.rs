@@ -2,6 +2,8 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use smallvec::SmallVec;
+
 use crate::{
     jsonrpc::Raw,
     mcp::{Catalog, Entry, ListKind, Mirror, TaskSupport, exposed_name},
@@ -43,8 +45,11 @@ pub struct Exposed {
 pub struct Index {
     entries: Vec<Exposed>,
     by_name: HashMap<Box<str>, usize>,
-    /// Parts by the URIs by which their tools show themselves (MCP Apps).
-    by_ui: HashMap<Box<str>, usize>,
+    /// What has a name that an earlier server has, too: for callers who do not see that one.
+    rivals: Vec<Exposed>,
+    rivals_by_name: HashMap<Box<str>, SmallVec<[usize; 1]>>,
+    /// Places of tools by the URIs by which they show themselves (MCP Apps).
+    by_ui: HashMap<Box<str>, SmallVec<[usize; 1]>>,
     /// Names that two servers wanted, and the server that did not get it.
     pub collisions: Vec<(Box<str>, Arc<str>)>,
 }
@@ -65,11 +70,13 @@ impl Index {
 
     fn add(&mut self, part: &Part, exposed: Exposed) {
         if self.by_name.contains_key(&exposed.name) {
-            self.collisions.push((exposed.name, part.server.clone()));
+            self.collisions.push((exposed.name.clone(), part.server.clone()));
+            self.rivals_by_name.entry(exposed.name.clone()).or_default().push(self.rivals.len());
+            self.rivals.push(exposed);
             return;
         }
         if let Some(uri) = ui(&exposed.raw) {
-            self.by_ui.entry(uri).or_insert(exposed.part);
+            self.by_ui.entry(uri).or_default().push(self.entries.len());
         }
         self.by_name.insert(exposed.name.clone(), self.entries.len());
         self.entries.push(exposed);
@@ -85,14 +92,37 @@ impl Index {
         self.entries.get(*self.by_name.get(name)?)
     }
 
-    /// The part whose tool shows itself by this URI.
-    pub fn find_ui(&self, uri: &str) -> Option<usize> {
-        self.by_ui.get(uri).copied()
+    /// All that has that name, in the order of the servers: who does not see the first finds the next.
+    pub fn candidates(&self, name: &str) -> impl Iterator<Item = (usize, &Exposed)> {
+        let rivals = self.rivals_by_name.get(name).into_iter().flatten();
+        let rivals = rivals.filter_map(|place| Some((self.entries.len() + place, self.rivals.get(*place)?)));
+        let first = self.by_name.get(name).and_then(|place| Some((*place, self.entries.get(*place)?)));
+        first.into_iter().chain(rivals)
     }
 
-    /// In a list of templates: the one that makes this URI, or is it.
-    pub fn find_template(&self, uri: &str) -> Option<&Exposed> {
-        self.find(uri).or_else(|| self.entries.iter().find(|entry| template::matches(&entry.own, uri)))
+    /// All there is, in the order of the servers, with its place for [`Index::at`]; of one name there may be several.
+    pub fn all(&self) -> Vec<(usize, &Exposed)> {
+        let mut all: Vec<(usize, &Exposed)> = self.entries.iter().chain(&self.rivals).enumerate().collect();
+        if !self.rivals.is_empty() {
+            all.sort_by_key(|(_, exposed)| exposed.part);
+        }
+        all
+    }
+
+    /// What is at a place.
+    pub fn at(&self, place: usize) -> Option<&Exposed> {
+        self.entries.get(place).or_else(|| self.rivals.get(place.checked_sub(self.entries.len())?))
+    }
+
+    /// The tools that show themselves by this URI.
+    pub fn find_ui(&self, uri: &str) -> impl Iterator<Item = (usize, &Exposed)> {
+        self.by_ui.get(uri).into_iter().flatten().filter_map(|place| Some((*place, self.entries.get(*place)?)))
+    }
+
+    /// In a list of templates: those that make this URI, or are it.
+    pub fn find_templates(&self, uri: &str) -> impl Iterator<Item = &Exposed> {
+        let exact = self.candidates(uri).map(|(_, entry)| entry);
+        exact.chain(self.entries.iter().filter(move |entry| template::matches(&entry.own, uri)))
     }
 }
 

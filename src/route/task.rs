@@ -27,6 +27,8 @@ pub struct TaskAddress {
     pub id: String,
     /// The only peer that knows it, where not all of the server's do.
     pub peer: Option<Arc<str>>,
+    /// The tool whose call it is, by the name that its caller used: whoever may no longer call that has no task of it.
+    pub tool: Option<Arc<str>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -37,6 +39,8 @@ struct Sealed {
     id: String,
     #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
     peer: Option<String>,
+    #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
+    tool: Option<String>,
     #[serde(rename = "p")]
     principal: String,
     #[serde(rename = "f")]
@@ -78,6 +82,7 @@ impl TaskAddress {
             server: self.server.to_string(),
             id: self.id.clone(),
             peer: self.peer.as_deref().map(str::to_owned),
+            tool: self.tool.as_deref().map(str::to_owned),
             principal: caller.principal.id().to_owned(),
             form,
             expires,
@@ -92,7 +97,8 @@ impl TaskAddress {
         let sealed: Sealed = serde_json::from_slice(&content).ok()?;
         let is_callers =
             sealed.principal == caller.principal.id() && Form::of(caller.capabilities.tasks) == Some(sealed.form);
-        let address = Self { server: sealed.server.into(), id: sealed.id, peer: sealed.peer.map(Into::into) };
+        let (peer, tool) = (sealed.peer.map(Into::into), sealed.tool.map(Into::into));
+        let address = Self { server: sealed.server.into(), id: sealed.id, peer, tool };
         (is_callers && clock::unix_time().as_secs() < sealed.expires).then_some(address)
     }
 }
@@ -113,7 +119,7 @@ mod tests {
     }
 
     fn address() -> TaskAddress {
-        TaskAddress { server: "files".into(), id: "t-1".to_owned(), peer: Some("child".into()) }
+        TaskAddress { server: "files".into(), id: "t-1".to_owned(), peer: Some("child".into()), tool: Some("t".into()) }
     }
 
     #[test]

@@ -119,6 +119,20 @@ impl Method {
 }
 
 labels! {
+    /// What the rules said of a call.
+    Decision {
+        /// It went on.
+        Allowed = "allowed",
+        /// It went on, and would not have with the rules in shadow.
+        ShadowDenied = "shadow_denied",
+        /// Its caller's token lacks a scope.
+        ScopeNeeded = "scope_needed",
+        /// It was refused.
+        Denied = "denied",
+    }
+}
+
+labels! {
     /// How a call ended.
     Outcome {
         /// With a result.

@@ -24,7 +24,7 @@ pub use self::{
     handle::{InUse, PerLabel, Requests},
     server::ServerMetrics,
 };
-use super::label::{Direction, Limit, Lookup, Success, Unauthenticated};
+use super::label::{Decision, Direction, Limit, Lookup, Success, Unauthenticated};
 
 /// What the gateway itself may take: 10 µs to 1 s. Its own share of a call is some 50 µs; what is above 10 ms is waiting.
 const GATEWAY_BUCKETS_S: [f64; 12] = [1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 1e-2, 5e-2, 0.25, 1.0];
@@ -70,6 +70,12 @@ pub struct Metrics {
     pub limit_own_share: Counter,
     /// What was refused because of a limit.
     pub refused: PerLabel<Limit>,
+    /// What the rules said of calls.
+    pub policy_decisions: PerLabel<Decision>,
+    /// Rules that failed while they were asked.
+    pub policy_failures: Counter,
+    /// Decisions that are remembered.
+    pub policy_remembered: Gauge,
     /// Requests that did not come in, by reason.
     pub unauthenticated: PerLabel<Unauthenticated>,
     /// Connections to an address that a peer's message named, refused because it was neither public nor allowed.
@@ -117,6 +123,15 @@ impl Metrics {
             limit_store: plain(r, "limit_store_up", "1 while the store of limits is there"),
             limit_own_share: plain(r, "limit_own_share", "Calls counted here since the store of limits was away"),
             refused: PerLabel::register(r, "refused_by_limit", "What was refused because of a limit", "limit", None),
+            policy_decisions: PerLabel::register(
+                r,
+                "policy_decisions",
+                "What the rules said of calls",
+                "decision",
+                None,
+            ),
+            policy_failures: plain(r, "policy_failures", "Rules that failed while they were asked"),
+            policy_remembered: plain(r, "policy_remembered", "Decisions that are remembered"),
             unauthenticated: PerLabel::register(r, "unauthenticated", "Requests that did not come in", "reason", None),
             egress_refused: plain(r, "egress_refused", "Addresses named by messages that were not connected to"),
             lookups_in_flight: plain(r, "token_lookups_in_flight", "Tokens that are being looked up elsewhere"),

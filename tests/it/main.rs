@@ -28,6 +28,7 @@ mod input;
 mod limits;
 mod lists;
 mod matrix;
+mod policy;
 mod process;
 mod questions;
 mod sdk;

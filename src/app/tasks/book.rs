@@ -139,7 +139,7 @@ mod tests {
     }
 
     fn task(server: &str, id: &str) -> Remembered {
-        let address = TaskAddress { server: server.into(), id: id.to_owned(), peer: None };
+        let address = TaskAddress { server: server.into(), id: id.to_owned(), peer: None, tool: None };
         Remembered { address, id: format!("sealed {id}").into(), session: None, progress_token: None }
     }
 

@@ -36,8 +36,8 @@ impl Endpoint {
         let mut all: BTreeMap<(Arc<str>, Option<Arc<str>>), Followed> = BTreeMap::new();
         for id in ids {
             let Some(address) = TaskAddress::open(&self.ring, id, caller) else { continue };
-            let Some(member) = self.task_member(&address) else { continue };
-            let TaskAddress { server, id: own, peer } = address;
+            let Some(member) = self.task_member(caller, &address) else { continue };
+            let TaskAddress { server, id: own, peer, .. } = address;
             let new = || Followed { upstream: member.upstream.clone(), peer: peer.clone(), ids: HashMap::new() };
             all.entry((server, peer.clone())).or_insert_with(new).ids.insert(own, id.clone());
         }

@@ -35,7 +35,8 @@ impl Endpoint {
             Some(None) => return Outcome::Failed(Fault::BadCursor),
             after => after.flatten(),
         };
-        let page = self.book.page(&call.caller, after, |address| self.task_member(address).is_some(), PAGE);
+        let page =
+            self.book.page(&call.caller, after, |address| self.task_member(&call.caller, address).is_some(), PAGE);
         let next = page.last().filter(|_| page.len() == PAGE).and_then(|(place, _)| self.task_cursor(*place));
         let mut asking = JoinSet::new();
         for (place, (_, task)) in page.into_iter().enumerate() {
@@ -61,8 +62,10 @@ impl Endpoint {
 
     /// Asks how a task stands.
     async fn look_at(&self, call: &Call, task: &Remembered) -> Option<Reply> {
-        let group = self.task_member(&task.address)?.upstream.group(&call.caller).await.ok()?;
+        let group = self.task_member(&call.caller, &task.address)?.upstream.group(&call.caller).await.ok()?;
         let errand = task_errand(call, TaskAct::Get, None, &task.address);
+        let absent = || Fault::UnknownTarget("task", task.id.to_string());
+        let errand = self.permit_task(call, &task.address, absent, errand).ok()?;
         Some(Reply::script(move |stage| async move { group.carry(errand, stage).await }))
     }
 

@@ -72,6 +72,14 @@ fn selected(patterns: &[Found<String>], servers: &[Listed<'_>], reader: &mut Rea
     selected
 }
 
+/// Reports a pattern that selects no server.
+pub(super) fn check_pattern(pattern: &Found<String>, servers: &[Listed<'_>], reader: &mut Reader<'_>) {
+    let Ok(glob) = globset::Glob::new(&pattern.value) else { return };
+    let glob = glob.compile_matcher();
+    let matching: Vec<&Listed<'_>> = servers.iter().filter(|server| glob.is_match(server.name)).collect();
+    report_misses(pattern, &matching, servers, reader);
+}
+
 fn matches<'a>(pattern: &Found<String>, servers: &'a [Listed<'a>], reader: &mut Reader<'_>) -> Vec<&'a Listed<'a>> {
     // The shape has refused every pattern that does not compile.
     let Ok(glob) = globset::Glob::new(&pattern.value) else { return Vec::new() };

@@ -7,7 +7,7 @@ use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 use super::{
     audit, auth, credential, endpoint,
     found::{LEAST_KEY, section, values},
-    limit, server,
+    limit, policy, server,
 };
 use crate::{
     config::{
@@ -36,17 +36,19 @@ pub(in crate::config) fn settings(keys: FileKeys, reader: &mut Reader<'_>) -> Se
     let upstreams = server::all(&servers, &options, reader);
     credential::check(&upstreams, &keys, reader);
     let names: Vec<server::Listed<'_>> = servers.iter().map(server::Listed::of).collect();
+    let endpoints = endpoint::all(keys.endpoints.clone(), &names, reader);
     Settings {
         auth: auth::settings(&keys, &listener, reader),
         limits: limit::settings(&keys, reader),
         audit: audit::settings(&keys, reader),
         egress: EgressSettings { allow: values(section(keys.egress.clone()).allow) },
+        policy: policy::settings(&keys, &names, &endpoints, reader),
         admin: admin(&keys, &listener, reader),
         http: http(section(keys.http.clone()), reader),
         sessions: sessions(&section(keys.sessions.clone())),
         questions: questions(&section(keys.questions.clone())),
         lists: lists(&section(keys.lists.clone())),
-        endpoints: endpoint::all(keys.endpoints.clone(), &names, reader),
+        endpoints,
         upstreams,
         sealing_keys: sealing_keys(section(keys.sealing.clone()), reader),
         signing_keys: credential::signing(section(keys.signing.clone()), reader),

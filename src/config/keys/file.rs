@@ -8,6 +8,7 @@ use super::{
     endpoint::EndpointKeys,
     http::{HttpKeys, QuestionKeys, SessionKeys},
     limit::{LimitKeys, LimitTableKeys},
+    policy::{PolicyKeys, RuleKeys},
     server::{ServerKeys, ServerOptions},
 };
 use crate::{
@@ -46,6 +47,10 @@ section! {
         egress "egress": EgressKeys,
         /// The audit log: one line for each call, chained by hashes. Nowhere when absent.
         audit "audit": AuditKeys,
+        /// Who may see and call what. Once there is a rule, what no rule allows is denied.
+        policies "policies": List<RuleKeys>,
+        /// What holds for all `policies`.
+        policy "policy": PolicyKeys,
         /// Limits and rules of the side that clients connect to.
         http "http": HttpKeys,
         /// Limits of the sessions of clients up to revision 2025-11-25.

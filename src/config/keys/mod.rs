@@ -12,6 +12,7 @@ mod file;
 mod http;
 mod limit;
 mod matching;
+mod policy;
 mod server;
 
 pub(super) use self::{
@@ -24,5 +25,6 @@ pub(super) use self::{
     http::{HttpKeys, QuestionKeys, SessionKeys},
     limit::LimitKeys,
     matching::MatchKeys,
+    policy::RuleKeys,
     server::{PoolKeys, ServerKeys, ServerOptions, ToolKeys},
 };

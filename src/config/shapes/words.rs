@@ -21,6 +21,7 @@ use crate::{
         settings::ClientAuth,
     },
     mcp::Per,
+    policy::settings::Mode,
     route::settings::Names,
     upstream::settings::{EraHint, Isolation},
 };
@@ -94,6 +95,11 @@ impl Words for CertificateName {
 
 impl Words for Via {
     const WORDS: &'static [(&'static str, Self)] = &[("review", Self::Review), ("keys", Self::Keys)];
+}
+
+impl Words for Mode {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[(Self::Enforce.name(), Self::Enforce), (Self::Shadow.name(), Self::Shadow)];
 }
 
 impl Words for Per {

@@ -9,6 +9,7 @@ use crate::{
     era::legacy,
     jsonrpc::{self, Raw},
     mcp::{Caller, Fault, Outcome, Stage},
+    policy::Permitted,
     upstream::{
         converse::{Patience, Place, converse, knows_unknown},
         errand::{Errand, Greeting, Tasking},
@@ -23,7 +24,11 @@ impl Group {
     ///
     /// # Cancel safety
     /// Dropped, it cancels the call upstream.
-    pub async fn carry(self: &Arc<Self>, errand: Errand, stage: Stage) -> Outcome {
+    pub async fn carry(self: &Arc<Self>, errand: Permitted<Errand>, stage: Stage) -> Outcome {
+        self.carry_errand(errand.into_inner(), stage).await
+    }
+
+    pub(super) async fn carry_errand(self: &Arc<Self>, errand: Errand, stage: Stage) -> Outcome {
         let settings = self.upstream.settings();
         // Who waits for a task's end waits in silence.
         let silence = if errand.tasking.awaited().is_some() { settings.total_timeout } else { settings.timeout };

@@ -20,6 +20,7 @@ use crate::{
         Caller, Event, Fault, Filter, LogInterest, Mirror, NewTask, Notice, Outcome, ProgressInterest, Stage, TaskAct,
         TaskNotice, TaskSupport, UpstreamFault,
     },
+    policy::Permitted,
     upstream::{
         converse::{Exchange, Patience, Place, converse},
         errand::{Errand, Tasking},
@@ -41,10 +42,16 @@ impl Group {
     ///
     /// # Cancel safety
     /// Dropped, it cancels the call, or the task that it became, upstream.
-    pub async fn carry_tool(self: &Arc<Self>, errand: Errand, support: TaskSupport, stage: Stage) -> Outcome {
+    pub async fn carry_tool(
+        self: &Arc<Self>,
+        errand: Permitted<Errand>,
+        support: TaskSupport,
+        stage: Stage,
+    ) -> Outcome {
+        let errand = errand.into_inner();
         let is_alone = support == TaskSupport::Required && errand.tasking == Tasking::Nothing;
         if !is_alone || !self.greeting().await.is_ok_and(|greeting| greeting.offer.tasks) {
-            return self.carry(errand, stage).await;
+            return self.carry_errand(errand, stage).await;
         }
         let patience = self.upstream.settings().total_timeout;
         let started = clock::now();
