@@ -160,10 +160,7 @@ impl Endpoint {
                 Err(fault) => Err(fault),
             },
             Reference::Resource(uri) => {
-                // A template stands for whatever it makes.
-                let is_template = uri.contains('{');
-                let subject = if is_template { Subject::Some(ListKind::Templates) } else { Subject::Resource(uri) };
-                self.permit_located(call, uri, subject, || unknown(Verb::ReadResource, uri)).await
+                self.permit_located(call, uri, Subject::Resource(uri), || unknown(Verb::ReadResource, uri)).await
             }
         };
         let permitted = match found {

@@ -87,7 +87,8 @@ pub(super) fn subject<'a>(joined: &Joined, entry: &'a Exposed) -> Subject<'a> {
     match joined.kind {
         ListKind::Tools => Subject::Tool(thing(Some(&entry.raw))),
         ListKind::Prompts => Subject::Prompt(thing(None)),
-        ListKind::Resources => Subject::Resource(&entry.own),
-        ListKind::Templates => Subject::Some(ListKind::Templates),
+        // A template is judged by its own text: rules speak of how URIs begin, and so does a template. Were it seen wherever any resource
+        // is, its text would tell of others.
+        ListKind::Resources | ListKind::Templates => Subject::Resource(&entry.own),
     }
 }

@@ -79,3 +79,33 @@ async fn each_sees_and_calls_what_it_may_and_the_rest_answers_as_if_it_were_not_
     assert_eq!(upstream.count("tools/call"), 3, "the server heard of nothing else");
     gateway.metric("myelin_policy_decisions_total{decision=\"allowed\"}", "3").await;
 }
+
+#[tokio::test]
+async fn a_template_is_seen_and_completed_where_its_text_could_be_read_and_each_uri_is_judged_by_itself() {
+    let rules = json!([{ "allow": "\"research\" in principal.groups", "resources": ["note://research/**"] },
+                       { "allow": "\"sales\" in principal.groups && resource.uri.startsWith(\"note://sales/\")" }]);
+    let template = |whose: &str| json!({ "uriTemplate": format!("note://{whose}/{{id}}"), "name": whose }).to_string();
+    let templates = ["research", "sales"].map(template).to_vec();
+    let (upstream, gateway) = under(Catalog { templates, ..Catalog::default() }, rules).await;
+    for (token, own, other) in [(RESEARCH, "research", "sales"), (SALES, "sales", "research")] {
+        let client = as_modern(&gateway, token);
+        let listed = client.send(1, "resources/templates/list", "").await.response().await;
+        let seen: Vec<_> = listed["result"]["resourceTemplates"].as_array().unwrap().iter().collect();
+        assert_eq!(seen.len(), 1, "{listed}");
+        assert_eq!(seen[0]["uriTemplate"], format!("note://{own}/{{id}}"));
+        let read = async |whose: &str| client.begin(2, "resources/read", &format!(r#""uri":"note://{whose}/1""#)).await;
+        let call = read(own).await;
+        upstream.take("resources/read").await.result(r#"{"contents":[]}"#).await;
+        assert_eq!(call.answer().await.status, 200);
+        let told = refusal(read(other).await.answer().await, other).await;
+        assert_eq!(told, refusal(read("nobody").await.answer().await, "nobody").await);
+        let complete = async |whose: &str| {
+            let members = format!(
+                r#""ref":{{"type":"ref/resource","uri":"note://{whose}/{{id}}"}},"argument":{{"name":"id","value":"1"}}"#
+            );
+            refusal(client.begin(3, "completion/complete", &members).await.answer().await, whose).await
+        };
+        assert_eq!(complete(other).await, complete("nobody").await);
+    }
+    assert_eq!(upstream.count("completion/complete"), 0);
+}
