@@ -9,6 +9,7 @@ import { OPAQUE } from './checks/opaque.mjs';
 import { REFRESH } from './checks/refresh.mjs';
 import { REFUSALS } from './checks/refusals.mjs';
 import { ROTATION } from './checks/rotation.mjs';
+import { STREAMS } from './checks/streams.mjs';
 import { STEP_UP } from './checks/step-up.mjs';
 
 const PARALLEL = 2;
@@ -50,7 +51,7 @@ async function worker(queue) {
   }
 }
 
-const queue = Object.entries({ ...FLOW, ...REFRESH, ...ROTATION, ...STEP_UP, ...REFUSALS, ...HOOK, ...OPAQUE, ...CREDENTIALS }).filter(([name]) => name.includes(options.check ?? ''));
+const queue = Object.entries({ ...FLOW, ...REFRESH, ...ROTATION, ...STEP_UP, ...REFUSALS, ...HOOK, ...OPAQUE, ...CREDENTIALS, ...STREAMS }).filter(([name]) => name.includes(options.check ?? ''));
 console.log('public clients and a real authorization server through the gateway');
 await Promise.all(Array.from({ length: PARALLEL }, () => worker(queue)));
 console.log(`${totals.passed} passed, ${totals.failed} failed`);
