@@ -69,6 +69,18 @@
 {{- include "myelin.port" (dict "key" "config.admin.listen" "listen" .Values.config.admin.listen "example" "0.0.0.0:8809") }}
 {{- end }}
 
+{{/* Whether the gateway asks the API server whose tokens are. */}}
+{{- define "myelin.reviewsTokens" -}}
+{{- with (.Values.config.auth | default dict).kubernetes }}
+{{- if ne (.via | default "review") "keys" }}true{{ end }}
+{{- end }}
+{{- end }}
+
+{{/* Whether the gateway speaks to the API server, for which it needs a token of its own. */}}
+{{- define "myelin.ownToken" -}}
+{{- if and (.Values.config.auth | default dict).kubernetes (not .Values.serviceAccount.automountToken) }}true{{ end }}
+{{- end }}
+
 {{- define "myelin.scheme" -}}
 {{- ternary "https" "http" (not (empty .Values.config.tls)) }}
 {{- end }}

@@ -35,6 +35,11 @@ envFrom:
   mountPath: /run/secrets/{{ . }}
   readOnly: true
 {{- end }}
+{{- if include "myelin.ownToken" . }}
+- name: own-token
+  mountPath: /var/run/secrets/kubernetes.io/serviceaccount
+  readOnly: true
+{{- end }}
 {{- if .Values.home.enabled }}
 - name: home
   mountPath: /home/myelin
@@ -61,6 +66,21 @@ envFrom:
   secret:
     secretName: {{ . }}
     defaultMode: 0440
+{{- end }}
+{{- if include "myelin.ownToken" . }}
+# What automountServiceAccountToken would mount, and nothing besides.
+- name: own-token
+  projected:
+    defaultMode: 0440
+    sources:
+      - serviceAccountToken:
+          path: token
+          expirationSeconds: 3600
+      - configMap:
+          name: kube-root-ca.crt
+          items:
+            - key: ca.crt
+              path: ca.crt
 {{- end }}
 {{- with .Values.home }}
 {{- if .enabled }}

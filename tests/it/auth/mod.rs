@@ -2,10 +2,12 @@
 
 mod authority;
 mod certificates;
+mod foreign;
 mod introspection;
 mod issuer;
 mod kubernetes;
 mod streams;
+mod table;
 mod tokens;
 
 use serde_json::{Value, json};
