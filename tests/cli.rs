@@ -517,3 +517,104 @@ fn a_terminal_gets_colours_unless_told_otherwise_and_lines_that_fit() {
     assert!(!plain.contains('\x1b'), "{plain}");
     assert!(plain.lines().all(|line| line.chars().count() <= 80), "{plain}");
 }
+
+const RULES: &str = r#"{
+    "policies": [
+        { "allow": "\"research\" in principal.groups", "tools": ["search__*"], "name": "researchers" },
+        { "deny": "arguments.limit > 10", "tools": ["search__*"] },
+        { "deny": "tool.annotations.destructiveHint && !(\"admins\" in principal.groups)", "mode": "shadow" }
+    ],
+    "mcpServers": { "search": { "url": "https://search.example/mcp" }, "other": { "url": "https://other.example/mcp" } }
+}"#;
+
+#[test]
+fn policy_test_explains_each_rule_and_exits_by_the_decision() {
+    let bench = Bench::new();
+    bench.write("rules.json", RULES);
+    bench.write("rita.json", r#"{ "id": "rita", "groups": ["research"] }"#);
+    bench.write("sam.json", r#"{ "id": "sam", "kind": "api_key" }"#);
+    bench.write("few.json", r#"{ "tool": { "name": "search__web" }, "arguments": { "limit": 3 } }"#);
+    bench.write("many.json", r#"{ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "search__web", "arguments": { "limit": 30 } } }"#);
+    bench.write(
+        "none.json",
+        r#"{ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "search__web" } }"#,
+    );
+    let ask = |principal: &str, call: &str| {
+        bench.run(&["policy", "test", "rules.json", "--as", principal, "--call", call, "--json"])
+    };
+
+    let allowed = ask("rita.json", "few.json");
+    assert_eq!(allowed.code, 0, "{}", allowed.err);
+    let told = json(&allowed.out);
+    assert_eq!((&told["allowed"], &told["decision"]), (&json!(true), &json!("shadow_denied")));
+    assert_eq!((&told["server"], &told["listed"], &told["rule"]), (&json!("search"), &json!(true), &json!("#3")));
+    let says =
+        |told: &Json| told["rules"].as_array().unwrap().iter().map(|rule| rule["says"].clone()).collect::<Vec<_>>();
+    assert_eq!(says(&told), ["holds", "holds_not", "holds"]);
+
+    let refused = ask("rita.json", "many.json");
+    assert_eq!(refused.code, 1);
+    let told = json(&refused.out);
+    assert_eq!((&told["rule"], &told["listed"]), (&json!("#2"), &json!(true)), "seen, and refused for its arguments");
+
+    let told = json(&ask("rita.json", "none.json").out);
+    assert_eq!((&told["allowed"], &says(&told)[1]), (&json!(false), &json!("fails")), "a rule that fails denies");
+    assert_eq!(told["rules"][1]["why"], "No such key: limit");
+
+    let hidden = ask("sam.json", "few.json");
+    assert_eq!((hidden.code, &json(&hidden.out)["listed"]), (1, &json!(false)));
+    let words = bench.run(&["policy", "test", "rules.json", "--as", "sam.json", "--call", "few.json"]);
+    assert_eq!(words.code, 1);
+    assert!(words.out.starts_with("denied: not there for this caller\n"), "{}", words.out);
+
+    bench.write("vague.json", r#"{ "tool": { "name": "web" } }"#);
+    assert_eq!(ask("rita.json", "vague.json").code, 64);
+    bench.write("wrong.json", r#"{ "id": "rita", "group": "research" }"#);
+    assert!(ask("wrong.json", "few.json").err.contains("unknown field `group`"));
+}
+
+#[test]
+fn policy_replay_tries_rules_on_recorded_calls() {
+    let bench = Bench::new();
+    bench.write("rules.json", RULES);
+    let line = |seq: u64, group: &str, more: &Json| {
+        let mut line = json!({
+            "time": "2026-11-28T04:00:00.000Z", "seq": seq, "event": "call",
+            "principal": { "id": group, "kind": "token", "groups": [group] },
+            "endpoint": "/mcp", "era": "modern", "method": "tools/call", "server": "search", "target": "search__web",
+            "own_name": "web", "decision": "allowed", "outcome": "ok", "prev": "", "hash": "",
+        });
+        line.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        line.to_string()
+    };
+    // SHA-256 of {"limit":3} and of {"limit":30}.
+    let few = json!({ "arguments": { "limit": 3 }, "arguments_sha256": FEW });
+    let many = json!({ "arguments": { "limit": 30 }, "arguments_sha256": MANY });
+    let lines = [
+        line(1, "research", &few),
+        line(2, "research", &many),
+        line(3, "sales", &few),
+        line(4, "research", &json!({ "arguments_sha256": FEW })),
+        line(5, "research", &json!({ "arguments": { "limit": "…" }, "arguments_sha256": FEW })),
+        line(6, "sales", &json!({ "decision": "denied", "arguments_sha256": FEW })),
+        line(7, "research", &json!({ "decision": "denied", "arguments": { "limit": 3 }, "arguments_sha256": FEW })),
+        r#"{"time":"2026-11-28T04:00:00.000Z","seq":8,"event":"stop","prev":""}"#.to_owned(),
+        "no line at all".to_owned(),
+    ];
+    bench.write("audit.jsonl", &(lines.join("\n") + "\n"));
+    let mut rules = json(RULES);
+    rules["policies"].as_array_mut().unwrap().pop();
+    bench.write("rules.json", &rules.to_string());
+    let ran = bench.run(&["policy", "replay", "audit.jsonl", "--config", "rules.json", "--json"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let told = json(&ran.out);
+    let counts = ["calls", "same", "newlyDenied", "newlyAllowed", "unknown", "otherLines", "unreadableLines"];
+    assert_eq!(counts.map(|name| told[name].clone()), [7, 2, 2, 1, 2, 1, 1].map(Json::from), "{told}");
+    assert_eq!(told["unknownForWantOf"], json!({ "arguments": 2 }));
+    assert_eq!(told["examples"]["newlyDenied"][0]["rule"], "#2");
+    let words = bench.run(&["policy", "replay", "audit.jsonl", "--config", "rules.json"]);
+    assert!(words.out.contains("2 newly denied\n"), "{}", words.out);
+}
+
+const FEW: &str = "a7175ed78ef07ac44431637962e4f5f94a66ffd04e15d47f6a1547a155491fc3";
+const MANY: &str = "1ca058c86dd2414bcc64687b7f5aec84eab34eae4492a6436776e7b17e8eb6e2";

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     jsonrpc::Raw,
     mcp::{Call, Caller, Fault, Outcome, Stage},
-    policy::{Arguments, Subject},
+    policy::{Arguments, Permitted, Subject},
     route,
     upstream::{Errand, Group},
 };
@@ -18,43 +18,46 @@ use super::{
 impl Endpoint {
     /// Carries a method that nobody here knows.
     pub(super) async fn extend(&self, call: &Call, method: &str, params: Option<Raw>, stage: Stage) -> Outcome {
-        let found = match self.owner_of_method(&call.caller, method).await {
-            Ok(group) => {
-                let server = group.server().clone();
-                let absent = || unknown(method);
-                self.permit(call, (&server, Subject::Method(method)), Arguments::None, absent, group)
-            }
+        let permitted = match self.owner_of_method(&call.caller, method).await {
+            Ok(member) => self.permit_method(call, member, method, member),
             Err(fault) => Err(fault),
         };
-        match found {
-            Ok(permitted) => {
-                let group = permitted.get().clone();
-                let _admission = match self.limits.route(call, group.server(), None).decided().await {
-                    Ok(admission) => admission,
-                    Err(fault) => return Outcome::Failed(fault),
-                };
-                call.trace.goes_to(group.server());
-                let errand: Errand = plain_errand(call, method, params, Vec::new());
-                group.carry(permitted.map(|_| errand), stage).await
-            }
-            Err(fault) => Outcome::Failed(fault),
-        }
+        let permitted = match permitted {
+            Ok(permitted) => permitted,
+            Err(fault) => return Outcome::Failed(fault),
+        };
+        let group = match permitted.get().upstream.group(&call.caller).await {
+            Ok(group) => group,
+            Err(fault) => return Outcome::Failed(fault),
+        };
+        let _admission = match self.limits.route(call, group.server(), None).decided().await {
+            Ok(admission) => admission,
+            Err(fault) => return Outcome::Failed(fault),
+        };
+        let errand: Errand = plain_errand(call, method, params, Vec::new());
+        group.carry(permitted.map(|_| errand), stage).await
+    }
+
+    fn permit_method<T>(&self, call: &Call, member: &Member, method: &str, what: T) -> Result<Permitted<T>, Fault> {
+        let subject = Subject::Method(method);
+        self.permit(call, (member.upstream.name(), subject), Arguments::None, || unknown(method), what)
     }
 
     /// The only server there is, or the one that declares the extension.
-    async fn owner_of_method(&self, caller: &Arc<Caller>, method: &str) -> Result<Arc<Group>, Fault> {
-        let may = |member: &Member| self.sees(caller, member, Subject::Method(method));
+    async fn owner_of_method(&self, caller: &Arc<Caller>, method: &str) -> Result<&Member, Fault> {
         if let [only] = self.members.as_slice() {
-            return if may(only) { only.upstream.group(caller).await } else { Err(unknown(method)) };
+            return Ok(only);
         }
+        let may = |member: &Member| self.sees(caller, member, Subject::Method(method));
         let greetings = self.each(caller, may, |group| async move { group.greeting().await }).await;
         let offers = greetings.iter().map(|greeting| greeting.as_ref().map(|greeting| &greeting.offer));
         let place = route::extension_owner(method, offers).ok_or_else(|| unknown(method))?;
-        self.members.get(place).ok_or_else(|| unknown(method))?.upstream.group(caller).await
+        self.members.get(place).ok_or_else(|| unknown(method))
     }
 
     /// Passes a legacy client's notification on: at once, to a server that is there.
-    pub(super) fn tell(&self, caller: &Arc<Caller>, method: &str, params: Option<&Raw>) {
+    pub(super) fn tell(&self, call: &Call, method: &str, params: Option<&Raw>) {
+        let caller = &call.caller;
         let may = |member: &Member| self.sees(caller, member, Subject::Method(method));
         let groups = self.members.iter().zip(self.groups_now(caller));
         let groups: Vec<Option<Arc<Group>>> = groups.map(|(member, group)| group.filter(|_| may(member))).collect();
@@ -67,8 +70,11 @@ impl Endpoint {
                 route::extension_owner(method, offers)
             }
         };
-        if let Some(group) = place.and_then(|place| groups.get(place)?.as_ref()) {
-            group.pass_on(method, params);
+        let Some(place) = place else { return };
+        if let (Some(member), Some(Some(group))) = (self.members.get(place), groups.get(place))
+            && let Ok(told) = self.permit_method(call, member, method, (method, params))
+        {
+            group.pass_on(told);
         }
     }
 }

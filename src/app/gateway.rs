@@ -212,7 +212,7 @@ impl Waist for Gateway {
                 Reply::script(move |stage| listen(shared, call, filter, stage))
             }
             Op::Tell { method, params } => {
-                endpoint.tell(&call.caller, &method, params.as_ref());
+                endpoint.tell(&call, &method, params.as_ref());
                 Reply::ready(Outcome::Complete(Raw::empty_object()))
             }
             Op::RootsChanged => {

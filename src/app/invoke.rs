@@ -55,10 +55,6 @@ impl Endpoint {
                     Err(fault) => return Outcome::Failed(fault),
                 }
             }
-            call.trace.goes_to(destination.group.server());
-            if *destination.own != *invoke.target {
-                call.trace.goes_by(&destination.own);
-            }
             let (errand, support) = match errand(call, invoke, destination).await {
                 Ok(errand) => errand,
                 Err(fault) => return Outcome::Failed(fault),
@@ -126,7 +122,8 @@ impl Endpoint {
             Some(member) => member.upstream.group(caller).await?.list_again(kind).await.map(drop)?,
             None => self.gather_again(caller, kind).await?,
         }
-        self.find_named(caller, kind, name).ok_or_else(|| unknown(verb, name))
+        let found = self.find_named(caller, kind, name).or_else(|| self.find_hidden(caller, kind, name));
+        found.ok_or_else(|| unknown(verb, name))
     }
 
     /// Reads the lists again; on an endpoint with one server its failure is the caller's answer.
@@ -152,6 +149,17 @@ impl Endpoint {
         Some(Found { joined, place, group })
     }
 
+    /// The first of that name that the caller does not see: the policy will say so, and the log what it said.
+    fn find_hidden(&self, caller: &Caller, kind: ListKind, name: &str) -> Option<Found> {
+        if self.policies.are_none() {
+            return None;
+        }
+        let joined = self.join(kind, &self.stocks_now(caller, kind));
+        let (place, entry) = joined.index.candidates(name).next()?;
+        let group = self.members.get(entry.part)?.upstream.group_now(caller)?;
+        Some(Found { joined, place, group })
+    }
+
     /// Carries a request for suggestions.
     pub(super) async fn complete(&self, call: &Call, completion: &Completion, stage: Stage) -> Outcome {
         let found = match &completion.reference {
@@ -172,7 +180,6 @@ impl Endpoint {
             Ok(admission) => admission,
             Err(fault) => return Outcome::Failed(fault),
         };
-        call.trace.goes_to(group.server());
         let reference =
             completion.params.member("ref").and_then(|reference| reference.object().ok()).unwrap_or_default();
         let reference = match &completion.reference {

@@ -22,6 +22,7 @@ use crate::{
 use super::{
     endpoint::{Endpoint, Member},
     gateway::Shared,
+    news::News,
     tasks::follow::{Followed, Following, heard},
 };
 
@@ -47,7 +48,9 @@ pub(super) async fn listen(shared: Arc<Shared>, call: Call, filter: Filter, stag
     loop {
         reloads.borrow_and_update();
         let Some(endpoint) = shared.endpoint(&call.endpoint) else { break };
+        let news = News::of(&endpoint, &call.caller);
         let mut ears = Ears::open(&endpoint, &call, &filter).await;
+        let mut reader = Reader { endpoint: &endpoint, caller: &call.caller, news };
         let granted = ears.granted().await;
         let notice =
             if std::mem::replace(&mut is_first, false) { Notice::Acknowledged(granted) } else { changed_set() };
@@ -56,7 +59,7 @@ pub(super) async fn listen(shared: Arc<Shared>, call: Call, filter: Filter, stag
             _ => tell_lists(&stage, &filter, ListKind::ALL.into()).await,
         }
         tokio::select! {
-            () = ears.follow(&stage, &filter) => (),
+            () = ears.follow(&stage, &filter, &mut reader) => (),
             _ = reloads.changed() => (),
             _ = draining.wait_for(|draining| *draining) => break,
         }
@@ -73,6 +76,26 @@ async fn tell_lists(stage: &Stage, filter: &Filter, kinds: BTreeSet<ListKind>) {
     // Templates change with the resources and have no notice of their own.
     for kind in kinds.into_iter().filter(|kind| *kind != ListKind::Templates && filter.wants(*kind)) {
         stage.say(Event::Notice(Notice::Changed(kind))).await;
+    }
+}
+
+/// For whom lists change.
+struct Reader<'a> {
+    endpoint: &'a Endpoint,
+    caller: &'a Arc<Caller>,
+    news: News,
+}
+
+impl Reader<'_> {
+    /// Those of the changed lists that changed for this reader.
+    async fn sees(&mut self, changed: BTreeSet<ListKind>, filter: &Filter) -> BTreeSet<ListKind> {
+        let mut seen = BTreeSet::new();
+        for kind in changed.into_iter().filter(|kind| filter.wants(*kind)) {
+            if self.news.are_some(self.endpoint, self.caller, kind).await {
+                seen.insert(kind);
+            }
+        }
+        seen
     }
 }
 
@@ -129,7 +152,7 @@ impl Ears {
     }
 
     /// Tells what is heard; changes of lists that come together are told together.
-    async fn follow(&mut self, stage: &Stage, filter: &Filter) {
+    async fn follow(&mut self, stage: &Stage, filter: &Filter, reader: &mut Reader<'_>) {
         let mut changed = BTreeSet::new();
         loop {
             let heard = if let Some(notice) = self.early.pop_front() {
@@ -140,12 +163,15 @@ impl Ears {
                 tokio::select! {
                     heard = self.heard.recv() => heard,
                     () = sleep(GATHER) => {
-                        tell_lists(stage, filter, std::mem::take(&mut changed)).await;
+                        let seen = reader.sees(std::mem::take(&mut changed), filter).await;
+                        tell_lists(stage, filter, seen).await;
                         continue;
                     }
                 }
             };
             match heard {
+                // Templates change with the resources.
+                Some(Heard::Notice(Notice::Changed(ListKind::Templates))) => drop(changed.insert(ListKind::Resources)),
                 Some(Heard::Notice(Notice::Changed(kind))) => drop(changed.insert(kind)),
                 Some(Heard::Notice(notice)) => stage.say(Event::Notice(notice)).await,
                 Some(Heard::Granted(_)) => (),

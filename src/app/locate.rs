@@ -29,13 +29,13 @@ impl Owner {
 
 impl Endpoint {
     /// The owner of a resource that the caller sees: listed, made by a template, shown by a tool, or on an endpoint with one server
-    /// whatever that server knows.
+    /// whatever that server knows. Of one that the caller does not see some owner, so that the policy says so.
     pub(super) async fn located(&self, caller: &Arc<Caller>, uri: &str, subject: Subject<'_>) -> Option<Owner> {
         if let Some(owner) = self.owner_of_ui(caller, uri) {
             return Some(owner);
         }
-        if let [only] = self.members.as_slice() {
-            return self.sees(caller, only, subject).then_some(Owner::Resource(0));
+        if let [_] = self.members.as_slice() {
+            return Some(Owner::Resource(0));
         }
         for attempt in 0..2 {
             if attempt > 0 {
@@ -53,7 +53,13 @@ impl Endpoint {
                 return Some(owner);
             }
         }
-        None
+        self.listed_owner(caller, uri).map(Owner::Resource)
+    }
+
+    /// Where a resource is listed, whoever sees it.
+    fn listed_owner(&self, caller: &Caller, uri: &str) -> Option<usize> {
+        let listed = self.join(ListKind::Resources, &self.stocks_now(caller, ListKind::Resources));
+        listed.index.candidates(uri).next().map(|(_, entry)| entry.part)
     }
 
     /// The tool that shows itself by this URI: such resources need not be listed.
@@ -71,6 +77,8 @@ impl Endpoint {
     /// The server that has a resource, for subscriptions of callers who may read it.
     pub(super) async fn owner_of(&self, caller: &Arc<Caller>, uri: &str) -> Option<Arc<str>> {
         let owner = self.located(caller, uri, Subject::Resource(uri)).await?;
-        self.members.get(owner.part()).map(|member| member.upstream.name().clone())
+        let member = self.members.get(owner.part())?;
+        let is_seen = matches!(owner, Owner::Tool(..)) || self.sees(caller, member, Subject::Resource(uri));
+        is_seen.then(|| member.upstream.name().clone())
     }
 }

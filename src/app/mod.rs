@@ -14,6 +14,7 @@ mod keep;
 mod list;
 mod listen;
 mod locate;
+mod news;
 mod plain;
 mod run;
 mod seen;

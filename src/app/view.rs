@@ -66,11 +66,18 @@ impl Endpoint {
     pub(super) fn permit<T>(
         &self,
         call: &Call,
-        (server, subject): (&str, Subject<'_>),
+        (server, subject): (&Arc<str>, Subject<'_>),
         arguments: Arguments<'_>,
         absent: impl FnOnce() -> Fault,
         permitted: T,
     ) -> Result<Permitted<T>, Fault> {
+        // Also where it ends here: the log says of which server.
+        call.trace.goes_to(server);
+        if let Subject::Tool(thing) | Subject::Prompt(thing) = subject
+            && thing.own != thing.name
+        {
+            call.trace.goes_by(thing.own);
+        }
         let request = Request { caller: &call.caller, arguments, trace: &call.trace };
         self.policies.permit(&self.asked(&call.caller, server, subject), request, absent, permitted)
     }

@@ -5,7 +5,8 @@ use std::{ffi::OsString, process::ExitCode};
 use clap::{CommandFactory, Parser, Subcommand};
 
 use super::{
-    audit, call, check, completions, exit::Code, failure::Failure, health, import, key, run as serve, schema, tools,
+    audit, call, check, completions, exit::Code, failure::Failure, health, import, key, policy, run as serve, schema,
+    tools,
 };
 
 const ABOUT: &str = "An MCP gateway: one front door between AI agents and their tool servers";
@@ -36,6 +37,7 @@ enum Command {
     Health(health::Health),
     Audit(audit::Audit),
     Key(key::Key),
+    Policy(policy::Policy),
     Schema(schema::PrintSchema),
     Completions(completions::Completions),
 }
@@ -65,6 +67,7 @@ impl Command {
             Self::Health(health) => health.run(),
             Self::Audit(audit) => audit.run(),
             Self::Key(key) => key.run(),
+            Self::Policy(policy) => policy.run(),
             Self::Schema(schema) => schema.run(),
             Self::Completions(completions) => completions.run(&mut Arguments::command()),
         }

@@ -9,6 +9,8 @@ pub(super) enum Code {
     Done,
     /// A tool ran and said that it failed, or a server refused the call.
     ToolFailed,
+    /// What was asked about is not allowed.
+    Denied,
     /// The command was not given as it must be.
     Usage,
     /// A server or gateway cannot be reached.
@@ -23,7 +25,7 @@ impl From<Code> for ExitCode {
     fn from(code: Code) -> Self {
         Self::from(match code {
             Code::Done => 0,
-            Code::ToolFailed => 1,
+            Code::ToolFailed | Code::Denied => 1,
             Code::Usage => 64,
             Code::Unreachable => 69,
             Code::Software => 70,

@@ -45,6 +45,16 @@ pub(super) enum Failure {
     Key(myelin::auth::KeyFault),
     #[error("{}", told(.0))]
     Audit(myelin::audit::VerifyFault),
+    #[error("{}: {source}", path.display())]
+    Written { path: PathBuf, source: serde_json::Error },
+    #[error("the call is about nothing: write a `tool`, `prompt`, `resource` or `method`")]
+    NoCall,
+    #[error("there is no server `{0}` in the configuration")]
+    NoServer(String),
+    #[error("the name does not say which server is meant")]
+    WhichServer,
+    #[error("{}", told(.0))]
+    Rule(myelin::policy::RuleFault),
     #[error("there is no tool `{name}`")]
     NoSuchTool { name: String, near: Option<String> },
     #[error("{url}: {}", told(.fault))]
@@ -92,9 +102,13 @@ impl Failure {
 
     pub(super) const fn code(&self) -> Code {
         match self {
-            Self::Problems(_) | Self::NoEndpoint { .. } | Self::Client { .. } => Code::Configuration,
+            Self::Problems(_) | Self::NoEndpoint { .. } | Self::Client { .. } | Self::Rule(_) => Code::Configuration,
             Self::Key(_)
             | Self::Audit(_)
+            | Self::Written { .. }
+            | Self::NoCall
+            | Self::NoServer(_)
+            | Self::WhichServer
             | Self::NotJson(_)
             | Self::NotAnObject
             | Self::NotAPair(_)
@@ -118,6 +132,7 @@ impl Failure {
             Self::NotJson(_) | Self::NotAnObject | Self::NotAPair(_) => {
                 r#"write key=value pairs, '{"key": "value"}', @file or - for stdin"#.to_owned()
             }
+            Self::WhichServer => r#"write "server" beside the tool"#.to_owned(),
             Self::Exists(_) => "remove it, or choose another name".to_owned(),
             Self::OpenToAll(_) => {
                 "listen on a loopback address such as 127.0.0.1:8808, or say in a file who may come in: `auth` (with `publicUrl` beside issuers), or `anonymous: allow`".to_owned()

@@ -6,6 +6,7 @@
 //! It knows nothing of lists, servers or wires: it is asked about somebody and something, and answers.
 
 mod asked;
+mod explain;
 mod language;
 mod memory;
 mod permit;
@@ -23,7 +24,8 @@ mod verdict;
 mod tests;
 
 pub use asked::{Asked, Subject, Thing};
-pub use language::{Condition, ConditionFault};
+pub use explain::{Circumstances, Explained, Explanation, Says};
+pub use language::{Condition, ConditionFault, Variable};
 pub use permit::Permitted;
 pub use policies::{Arguments, Policies, Request};
 pub use rule::{RuleFault, faults};

@@ -78,6 +78,8 @@ impl Policies {
             bounds: Bounds {
                 max_arguments_bytes: settings.max_arguments_bytes,
                 claims: if sees_claims { Claims::Seen } else { Claims::Unseen },
+                gaps: Mentions::default(),
+                at: None,
             },
             has_shadow: rules.iter().any(|rule| rule.mode == Mode::Shadow),
             memory: Memory::new(settings.max_remembered),

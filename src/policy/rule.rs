@@ -36,6 +36,8 @@ pub(super) struct Rule {
     /// Its name, or `#3`.
     pub(super) mark: Arc<str>,
     pub(super) targets: Targets,
+    /// As it was written.
+    pub(super) source: Box<str>,
     condition: Condition,
     /// When it last said that it fails, in seconds since 1970.
     said: AtomicU64,
@@ -72,7 +74,8 @@ impl Rule {
         let mark = settings.name.as_deref().map_or_else(|| format!("#{}", place + 1).into(), Arc::from);
         let mode = if mode == Mode::Shadow { Mode::Shadow } else { settings.mode };
         let scopes = settings.scopes.clone();
-        Ok(Self { effect: settings.effect, mode, scopes, mark, targets, condition, said: AtomicU64::new(0) })
+        let source = settings.condition.as_str().into();
+        Ok(Self { effect: settings.effect, mode, scopes, mark, targets, source, condition, said: AtomicU64::new(0) })
     }
 
     pub(super) const fn mentions(&self) -> Mentions {
@@ -96,7 +99,7 @@ impl Rule {
             (Ok(true), about) => (about, None),
             (Ok(false), _) => (Truth::No, None),
             // What failed for want of something may hold with it, and so may what is not about this after all.
-            (Err(_), _) if missed => (Truth::Open, None),
+            (Err(_), _) if missed || self.mentions().meets(scope.gaps()) => (Truth::Open, None),
             (Err(failure), Truth::Open) => (Truth::Open, Some(failure)),
             (Err(failure), _) => (Truth::Failed, Some(failure)),
         }
@@ -173,6 +176,24 @@ impl Targets {
             || method_of(&self.tools, Verb::CallTool)
             || method_of(&self.prompts, Verb::GetPrompt)
             || method_of(&self.resources, Verb::ReadResource)
+    }
+
+    /// The list, or else the part of the condition, that makes it about something else.
+    pub(super) fn misses(&self, asked: &Asked<'_>) -> Option<&'static str> {
+        let without = |set: &Option<GlobSet>, name: &str| set.as_ref().is_some_and(|set| !set.is_match(name));
+        let kind = match asked.subject {
+            Subject::Tool(_) => "tools",
+            Subject::Prompt(_) => "prompts",
+            Subject::Resource(_) => "resources",
+            Subject::Some(_) | Subject::Method(_) => "methods",
+        };
+        match self.cover(asked) {
+            Truth::Yes | Truth::Open => None,
+            _ if without(&self.methods, asked.subject.method()) => Some("methods"),
+            _ if without(&self.servers, asked.server) => Some("servers"),
+            _ if without(&self.endpoints, asked.endpoint) => Some("endpoints"),
+            _ => Some(kind),
+        }
     }
 
     /// Whether it is about this.

@@ -4,9 +4,12 @@
 //! false and `true || ?` is true, whatever `?` would be, so that a condition that comes to something without it would come to the same
 //! with it.
 
-use std::sync::{
-    OnceLock,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use cel::{
@@ -22,7 +25,7 @@ use crate::{clock, mcp::ListKind};
 
 use super::{
     asked::{Asked, Known, Subject},
-    language::Variable,
+    language::{Mentions, Variable},
     value,
 };
 
@@ -46,6 +49,10 @@ pub(super) struct Bounds {
     pub(super) max_arguments_bytes: usize,
     /// Whether some condition looks at claims.
     pub(super) claims: Claims,
+    /// What nobody knows any more, of a call that is long over.
+    pub(super) gaps: Mentions,
+    /// When the call was, since 1970; now when absent.
+    pub(super) at: Option<Duration>,
 }
 
 /// Whether some condition looks at claims.
@@ -72,6 +79,11 @@ impl<'a> Scope<'a> {
         }
     }
 
+    /// What nobody knows any more.
+    pub(super) const fn gaps(&self) -> Mentions {
+        self.bounds.gaps
+    }
+
     /// Whether something was looked for that is not known yet; asked once for each condition.
     pub(super) fn missed(&self) -> bool {
         self.missed.swap(false, Ordering::Relaxed)
@@ -81,14 +93,19 @@ impl<'a> Scope<'a> {
         self.principal.get_or_init(|| {
             let identity = self.asked.principal.identity();
             let claims = (self.bounds.claims == Claims::Seen).then_some(&identity.claims);
-            value::principal(identity, claims)
+            let known = value::principal(identity, claims);
+            if self.bounds.gaps.has(Variable::Claims) { value::without(known, "claims") } else { known }
         })
     }
 
     /// The tool, prompt or resource, where it is the one that is looked for.
     fn subject(&self, wanted: Variable) -> Option<&CelMap<'a>> {
         match (wanted, self.asked.subject) {
-            (Variable::Tool, Subject::Tool(thing)) => Some(self.subject.get_or_init(|| value::tool(&thing))),
+            (Variable::Tool, Subject::Tool(thing)) => Some(self.subject.get_or_init(|| {
+                let known = value::tool(&thing);
+                let is_gap = self.bounds.gaps.has(Variable::Annotations);
+                if is_gap { value::without(known, "annotations") } else { known }
+            })),
             (Variable::Prompt, Subject::Prompt(thing)) => Some(self.subject.get_or_init(|| value::prompt(&thing))),
             (Variable::Resource, Subject::Resource(uri)) => {
                 Some(self.subject.get_or_init(|| value::record([("uri", value::text(uri))])))
@@ -110,7 +127,7 @@ impl<'a> Scope<'a> {
     fn now(&self) -> Option<&CelTimestamp> {
         self.known.caller()?;
         let make = || {
-            let since = clock::unix_time();
+            let since = self.bounds.at.unwrap_or_else(clock::unix_time);
             let time = DateTime::from_timestamp(i64::try_from(since.as_secs()).ok()?, since.subsec_nanos())?;
             Some(CelTimestamp::from(time.fixed_offset()))
         };
@@ -120,7 +137,7 @@ impl<'a> Scope<'a> {
     fn find(&self, variable: Variable) -> Option<CowVal<'_, '_>> {
         match variable {
             Variable::Principal => Some(CowVal::Borrowed(self.principal())),
-            Variable::Claims => None,
+            Variable::Claims | Variable::Annotations => None,
             Variable::Method => Some(CowVal::Owned(value::text(self.asked.subject.method()))),
             Variable::Server => Some(CowVal::Owned(value::text(self.asked.server))),
             Variable::Endpoint => Some(CowVal::Owned(value::text(self.asked.endpoint))),

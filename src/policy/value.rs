@@ -23,6 +23,13 @@ pub(super) fn record<'a, const N: usize>(fields: [(&'a str, Boxed<'a>); N]) -> C
     fields.into_iter().map(|(name, value)| (CelMapKey::from(name), value)).collect::<HashMap<_, _>>().into()
 }
 
+/// The same without one field.
+pub(super) fn without<'a>(record: CelMap<'a>, field: &'a str) -> CelMap<'a> {
+    let mut fields = record.into_inner();
+    fields.remove(&CelMapKey::from(field));
+    fields.into()
+}
+
 /// A text.
 pub(super) fn text(text: &str) -> Boxed<'_> {
     Box::new(CelString::from(text))

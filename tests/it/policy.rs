@@ -2,7 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::kit::{Answer, Catalog, Client, Era, Gateway, Legacy, Modern, Upstream, Wire, config, names, tool};
+use crate::kit::{
+    Answer, Catalog, Client, Era, Gateway, Legacy, Modern, Upstream, Wire, config, names, soon, tool, until,
+};
+
+mod things;
 
 const RESEARCH: &str = "key-of-a-researcher-0123456789";
 const SALES: &str = "key-of-a-seller-0123456789abcd";
@@ -108,4 +112,147 @@ async fn a_template_is_seen_and_completed_where_its_text_could_be_read_and_each_
         assert_eq!(complete(other).await, complete("nobody").await);
     }
     assert_eq!(upstream.count("completion/complete"), 0);
+}
+
+#[tokio::test]
+async fn what_is_refused_for_its_arguments_alone_is_listed_and_said_to_be_refused() {
+    let rules = json!([{ "allow": "true" }, { "deny": "arguments.amount > 100", "tools": ["pay"] }]);
+    let (upstream, gateway) = under(tools(&["pay", "echo"]), rules).await;
+    let (modern, legacy) = (as_modern(&gateway, SALES), as_legacy(&gateway, SALES).await);
+    assert_eq!(names(&modern.send(1, "tools/list", "").await.response().await, "tools"), ["pay", "echo"]);
+    answered(&upstream, modern.begin_call(2, "pay", r#"{"amount":100}"#).await).await;
+    modern.call(3, "pay", r#"{"amount":101}"#).await.refused(200, 1003).await;
+    legacy.call(3, "pay", r#"{"amount":101}"#).await.refused(200, 1003).await;
+    // A rule that fails denies, and says so once, without what the caller sent.
+    modern.call(4, "pay", r#"{"amount":"hunter2"}"#).await.refused(200, 1003).await;
+    modern.call(5, "pay", "{}").await.refused(200, 1003).await;
+    answered(&upstream, modern.begin_call(6, "echo", r#"{"amount":"x"}"#).await).await;
+    gateway.metric("myelin_policy_failures_total", "2").await;
+    gateway.metric("myelin_policy_decisions_total{decision=\"denied\"}", "4").await;
+    let is_told = || gateway.log().lines().any(|line| line.contains(r##""decision":"denied","rule":"#2""##));
+    until("the access log says so", is_told).await;
+    let log = gateway.log();
+    assert_eq!(log.matches("a rule fails, and denies").count(), 1);
+    assert!(!log.contains("hunter2"));
+}
+
+#[tokio::test]
+async fn rules_in_shadow_deny_nothing_and_say_what_they_would() {
+    let rules = json!([
+        { "allow": "true" },
+        { "deny": "!(\"research\" in principal.groups)", "tools": ["echo"], "mode": "shadow", "name": "researchers only" },
+    ]);
+    let (upstream, gateway) = under(tools(&["echo"]), rules).await;
+    for token in [RESEARCH, SALES] {
+        answered(&upstream, as_modern(&gateway, token).begin_call(1, "echo", "{}").await).await;
+        answered(&upstream, as_legacy(&gateway, token).await.begin_call(1, "echo", "{}").await).await;
+    }
+    gateway.metric("myelin_policy_decisions_total{decision=\"shadow_denied\"}", "2").await;
+    gateway.metric("myelin_policy_decisions_total{decision=\"allowed\"}", "2").await;
+    let log = gateway.log();
+    let told = log.lines().find(|line| line.contains("would be denied")).unwrap();
+    for said in ["researchers only", "\"principal\":\"sam\"", "tools/call", "\"server\":\"up\"", "\"tool\":\"echo\""] {
+        assert!(told.contains(said), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_reload_swaps_all_rules_and_a_bad_rule_keeps_the_old_ones() {
+    let (upstream, gateway) = under(tools(&["a", "b"]), json!([{ "allow": "true", "tools": ["a"] }])).await;
+    let client = as_modern(&gateway, SALES);
+    let seen = || async { names(&client.send(1, "tools/list", "").await.response().await, "tools") };
+    assert_eq!(seen().await, ["a"]);
+    gateway.rewrite(ruled(&[("up", &upstream)], json!([{ "allow": "principal.group == 1", "tools": ["b"] }])));
+    let refused = async {
+        while !gateway.log().contains("has no field `group`") {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    soon("the file is refused", refused).await;
+    assert_eq!(seen().await, ["a"]);
+    gateway.rewrite(ruled(&[("up", &upstream)], json!([{ "allow": "true", "tools": ["b"] }])));
+    let taken = async {
+        while seen().await != ["b"] {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    soon("the rules hold", taken).await;
+}
+
+#[tokio::test]
+async fn of_a_server_from_which_a_caller_may_see_nothing_nothing_is_told() {
+    let (open, closed) = (
+        Upstream::offering(Era::Modern, Wire::Http, tools(&["x", "y"])).await,
+        Upstream::offering(Era::Modern, Wire::Http, tools(&["x", "z"])).await,
+    );
+    closed.takes("tools/list");
+    let rules = json!([
+        { "allow": "\"research\" in principal.groups" },
+        { "allow": "true", "servers": ["open"] },
+    ]);
+    let mut settings = ruled(&[("closed", &closed), ("open", &open)], rules);
+    settings["lists"] = json!({ "deadline": "300ms" });
+    let gateway = Gateway::start(settings).await;
+    let of = |token| {
+        let client = as_modern(&gateway, token);
+        async move { client.send(1, "tools/list", "").await.response().await }
+    };
+    // The silent server is missing for her who would see it, and is not there for him.
+    let rita = of(RESEARCH).await;
+    assert_eq!(rita["result"]["_meta"]["myelin/missing"], json!(["closed"]));
+    let sam = of(SALES).await;
+    assert!(!sam.to_string().contains("closed"), "{sam}");
+    let page = format!(
+        r#"{{"resultType":"complete","tools":[{},{}],"ttlMs":60000,"cacheScope":"public"}}"#,
+        tool("x"),
+        tool("z")
+    );
+    closed.take("tools/list").await.result(&page).await;
+    let come = async { while !names(&of(RESEARCH).await, "tools").contains(&"z".to_owned()) {} };
+    soon("her list is whole", come).await;
+    // Names are bare: of two equal ones each gets the first that they see.
+    assert_eq!(names(&of(RESEARCH).await, "tools"), ["x", "z", "y"]);
+    assert_eq!(names(&of(SALES).await, "tools"), ["x", "y"]);
+    answered(&closed, as_modern(&gateway, RESEARCH).begin_call(2, "x", "{}").await).await;
+    answered(&open, as_modern(&gateway, SALES).begin_call(2, "x", "{}").await).await;
+    let offered = as_modern(&gateway, SALES).send(3, "server/discover", "").await.text().await;
+    assert!(!offered.contains("closed"), "{offered}");
+}
+
+#[tokio::test]
+async fn pages_are_of_what_is_seen_and_say_nothing_of_the_rest() {
+    let all: Vec<String> =
+        (0..9).map(|number| format!("{}{number}", if number % 3 == 0 { "seen" } else { "hidden" })).collect();
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    let upstream = Upstream::offering(Era::Modern, Wire::Http, tools(&all)).await;
+    let rules = json!([{ "allow": "true", "tools": ["seen*"] }, { "allow": "\"research\" in principal.groups" }]);
+    let mut settings = ruled(&[("up", &upstream)], rules);
+    settings["lists"] = json!({ "pageSize": 2 });
+    let gateway = Gateway::start(settings).await;
+    let (rita, sam) = (as_modern(&gateway, RESEARCH), as_modern(&gateway, SALES));
+    let first = sam.send(1, "tools/list", "").await.response().await;
+    assert_eq!(names(&first, "tools"), ["seen0", "seen3"]);
+    let cursor = format!(r#""cursor":{}"#, first["result"]["nextCursor"]);
+    let second = sam.send(2, "tools/list", &cursor).await.response().await;
+    assert_eq!(names(&second, "tools"), ["seen6"]);
+    assert!(second["result"]["nextCursor"].is_null());
+    // A cursor of somebody else shows no more than one's own list.
+    let hers = rita.send(3, "tools/list", "").await.response().await;
+    assert_eq!(names(&hers, "tools"), ["seen0", "hidden1"]);
+    let cursor = format!(r#""cursor":{}"#, hers["result"]["nextCursor"]);
+    let shown = names(&sam.send(4, "tools/list", &cursor).await.response().await, "tools");
+    assert!(shown.iter().all(|name| name.starts_with("seen")), "{shown:?}");
+}
+
+#[tokio::test]
+async fn two_tokens_of_one_person_in_one_session_are_two_sets_of_rights() {
+    let upstream = Upstream::offering(Era::Modern, Wire::Http, tools(&["echo"])).await;
+    let mut settings = ruled(&[("up", &upstream)], json!([{ "allow": "\"research\" in principal.groups" }]));
+    settings["auth"]["apiKeys"][1]["id"] = "rita".into();
+    let gateway = Gateway::start(settings).await;
+    let session = as_legacy(&gateway, RESEARCH).await;
+    answered(&upstream, session.begin_call(1, "echo", "{}").await).await;
+    let narrower = session.clone().bearing(SALES);
+    narrower.call(2, "echo", "{}").await.refused(200, -32602).await;
+    answered(&upstream, session.begin_call(3, "echo", "{}").await).await;
 }

@@ -99,8 +99,10 @@ impl<'e> Checker<'e> {
         let plain = name.trim_start_matches('.');
         if let Some(variable) = Variable::of(plain) {
             self.mentions.add(variable);
-            if variable == Variable::Principal {
-                self.mentions.add(Variable::Claims);
+            match variable {
+                Variable::Principal => self.mentions.add(Variable::Claims),
+                Variable::Tool => self.mentions.add(Variable::Annotations),
+                _ => (),
             }
             return vocabulary::variable(variable);
         }
@@ -132,8 +134,10 @@ impl<'e> Checker<'e> {
     fn field(&mut self, owner: Kind, name: &str) -> Kind {
         let known = vocabulary::fields(owner);
         if let Some((_, kind)) = known.iter().find(|(field, _)| *field == name) {
-            if (owner, name) == (Kind::Record(Variable::Principal), "claims") {
-                self.mentions.add(Variable::Claims);
+            match (owner, name) {
+                (Kind::Record(Variable::Principal), "claims") => self.mentions.add(Variable::Claims),
+                (Kind::Record(Variable::Tool), "annotations") => self.mentions.add(Variable::Annotations),
+                _ => (),
             }
             return *kind;
         }

@@ -71,6 +71,14 @@ impl Failure {
             },
         }
     }
+
+    /// For the operator at work on a rule, values included.
+    pub(in crate::policy) fn detail(&self) -> String {
+        match self {
+            Self::Error(error) => error.to_string(),
+            _ => self.reason().to_owned(),
+        }
+    }
 }
 
 impl Condition {

@@ -15,6 +15,8 @@ pub enum Variable {
     Endpoint,
     /// The tool.
     Tool,
+    /// `tool.annotations`: apart, since no log has them.
+    Annotations,
     /// The prompt.
     Prompt,
     /// The resource.
@@ -51,6 +53,7 @@ impl Variable {
             Self::Server => "server",
             Self::Endpoint => "endpoint",
             Self::Tool => "tool",
+            Self::Annotations => "tool.annotations",
             Self::Prompt => "prompt",
             Self::Resource => "resource",
             Self::Arguments => "arguments",
@@ -77,6 +80,7 @@ impl Variable {
             Self::Arguments => 1 << 8,
             Self::Client => 1 << 9,
             Self::Now => 1 << 10,
+            Self::Annotations => 1 << 11,
         }
     }
 }
@@ -98,7 +102,7 @@ impl Mentions {
     }
 
     /// Adds one.
-    pub(super) const fn add(&mut self, variable: Variable) {
+    pub(in crate::policy) const fn add(&mut self, variable: Variable) {
         self.0 |= variable.bit();
     }
 

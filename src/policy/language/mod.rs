@@ -17,4 +17,5 @@ mod tests;
 pub use condition::Condition;
 pub(super) use condition::{Failure, environment};
 pub use fault::ConditionFault;
-pub(super) use mentions::{Mentions, Variable};
+pub(super) use mentions::Mentions;
+pub use mentions::Variable;

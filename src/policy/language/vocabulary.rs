@@ -10,6 +10,7 @@ pub(super) const fn variable(variable: Variable) -> Kind {
         Variable::Principal | Variable::Tool | Variable::Prompt | Variable::Resource | Variable::Client => {
             Kind::Record(variable)
         }
+        Variable::Annotations => Kind::Annotations,
         Variable::Claims | Variable::Arguments => Kind::Map,
         Variable::Method | Variable::Server | Variable::Endpoint => Kind::Text,
         Variable::Now => Kind::Time,

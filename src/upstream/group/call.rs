@@ -89,7 +89,8 @@ impl Group {
 
     /// A client's notification that nobody here knows: legacy peers of its own hear of it. A modern server hears nothing of clients
     /// between their requests, and what everybody shares nothing of one of them.
-    pub fn pass_on(&self, method: &str, params: Option<&Raw>) {
+    pub fn pass_on(&self, told: Permitted<(&str, Option<&Raw>)>) {
+        let (method, params) = told.into_inner();
         if self.key.owner == Owner::Everybody {
             return;
         }
