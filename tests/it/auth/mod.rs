@@ -6,6 +6,7 @@ mod foreign;
 mod introspection;
 mod issuer;
 mod kubernetes;
+mod step_up;
 mod streams;
 mod table;
 mod tokens;
