@@ -29,6 +29,10 @@ pub enum Purpose {
     Resume,
     /// A task's id.
     Task,
+    /// A user's connection to a server, as it is written down.
+    Connection,
+    /// That a form was made for this browser.
+    Form,
 }
 
 impl Purpose {
@@ -38,6 +42,8 @@ impl Purpose {
             Self::Cursor => b"myelin cursor 1",
             Self::Resume => b"myelin resume 1",
             Self::Task => b"myelin task 1",
+            Self::Connection => b"myelin connection 1",
+            Self::Form => b"myelin form 1",
         }
     }
 }

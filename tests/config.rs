@@ -402,6 +402,7 @@ fn each_default_in_the_schema_is_what_holds_without_the_key() {
 fn credential(kind: &str, more: Option<(&str, &Json)>) -> String {
     let mut keys = match kind {
         "assertion" => json!({}),
+        "oauth" => json!({ "issuer": "https://idp.example", "clientId": "a", "clientSecret": "b" }),
         _ => json!({ "tokenUrl": "https://idp.example/token", "clientId": "a", "clientSecret": "b" }),
     };
     if let Some((key, value)) = more {

@@ -19,7 +19,7 @@ use crate::{
     config::settings::Settings,
     redact::Redacted,
     upstream::{
-        credential::Wallet,
+        credential::{Reached, Wallet, oauth::Vault},
         settings::{EgressSettings, HttpSettings, HttpTransport},
         wire::http::{Client, Outgoing},
     },
@@ -43,7 +43,7 @@ pub(super) fn auth(settings: &Settings) -> Result<Auth, AuthFault> {
 
 /// What a process that is no gateway gets servers' credentials with: it signs nothing.
 pub fn wallet() -> Arc<Wallet> {
-    Wallet::new(web(EgressSettings::default()), "http://localhost")
+    Wallet::new(web(EgressSettings::default()), "http://localhost", Reached::Locally, Vault::default())
 }
 
 /// The way to authorities of all kinds.

@@ -7,7 +7,7 @@ use crate::{
     jsonrpc::Raw,
     mcp::{
         Call, Caller, Completion, Fault, Invoke, ListKind, Mirror, Mirrored, Outcome, Reference, Stage, TaskForm,
-        TaskSupport, Verb,
+        TaskSupport, UpstreamFault, Verb,
     },
     policy::{Arguments, Permitted, Subject},
     upstream::{Errand, Group, Tasking},
@@ -19,6 +19,9 @@ use super::{
     plain::plain_errand,
     view,
 };
+
+/// How often one call may ask its caller to agree.
+const CONSENTS: usize = 2;
 
 /// Where a call goes.
 struct Destination {
@@ -36,8 +39,20 @@ struct Found {
 }
 
 impl Endpoint {
-    /// Carries one of the three methods that may need input.
+    /// Carries one of the three methods that may need input. Where the caller must agree first that a server is called in their name, they
+    /// are asked, and the call goes on when they have: once for the server, and once more if it then wants more than was agreed to.
     pub(super) async fn invoke(&self, call: &Call, invoke: &Invoke, stage: Stage) -> Outcome {
+        for _ in 0..CONSENTS {
+            let outcome = self.attempt(call, invoke, stage.clone()).await;
+            let Outcome::Failed(Fault::Broken(server, UpstreamFault::Unconnected)) = &outcome else { return outcome };
+            if let Err(fault) = self.connect(call, server, &stage).await {
+                return Outcome::Failed(fault);
+            }
+        }
+        self.attempt(call, invoke, stage).await
+    }
+
+    async fn attempt(&self, call: &Call, invoke: &Invoke, stage: Stage) -> Outcome {
         let mut admission = None;
         for attempt in 0.. {
             let permitted = match self.destination(call, invoke).await {

@@ -2,7 +2,7 @@
 
 use std::{
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -134,9 +134,11 @@ impl Kept {
             tracing::info!("nothing to reload: there is no configuration file");
             return;
         };
+        // Before it is read: what changes from now on is a change, also of what turns out to be broken.
+        *watch = Some(Watch::of(config::sources(source), changes));
         let loaded = match config::load(source) {
             Ok(loaded) => loaded,
-            Err(problems) => return self.refuse(&problems, watch, source, changes),
+            Err(problems) => return self.refuse(&problems),
         };
         *watch = Some(Watch::of(loaded.sources, changes));
         if loaded.settings == *settings {
@@ -146,20 +148,15 @@ impl Kept {
         }
         if loaded.settings.upstreams.is_empty() && !settings.upstreams.is_empty() {
             // A file that is being written is empty for a moment.
-            return self.refuse(&"the file names no server any more", watch, source, changes);
+            return self.refuse(&"the file names no server any more");
         }
         if !loaded.settings.auth.may_guard(self.address.ip()) {
             // The listener stays where it is, wherever the file wants it.
-            return self.refuse(
-                &"nothing in the file says who may come in at the address that is served",
-                watch,
-                source,
-                changes,
-            );
+            return self.refuse(&"nothing in the file says who may come in at the address that is served");
         }
         let auth = match fetch::auth(&loaded.settings) {
             Ok(auth) => auth,
-            Err(error) => return self.refuse(&error, watch, source, changes),
+            Err(error) => return self.refuse(&error),
         };
         match self.gateway.reload(&loaded.settings) {
             Ok(removed) => {
@@ -181,22 +178,14 @@ impl Kept {
                 warn_fixed(settings, &loaded.settings);
                 *settings = loaded.settings;
             }
-            Err(error) => self.refuse(&error, watch, source, changes),
+            Err(error) => self.refuse(&error),
         }
     }
 
-    fn refuse(
-        &self,
-        error: &dyn std::fmt::Display,
-        watch: &mut Option<Watch>,
-        source: &Path,
-        changes: &mpsc::Sender<()>,
-    ) {
+    fn refuse(&self, error: &dyn std::fmt::Display) {
         tracing::error!("the new configuration is not usable; the old one stays\n{error}");
         METRICS.config_reloads.of(Success::Failed).inc();
         audit::note(self.audit.as_ref(), Event::Reload, [("result", "failed".into())]);
-        // The broken content is what is compared with from now on, or every round would read it again.
-        *watch = Some(Watch::new(source, changes));
     }
 }
 
@@ -231,11 +220,6 @@ struct Watch {
 }
 
 impl Watch {
-    /// Watches the file and, as far as it can be read, what it refers to.
-    fn new(source: &Path, changes: &mpsc::Sender<()>) -> Self {
-        Self::of(config::sources(source), changes)
-    }
-
     /// The directories are watched: a watch on a file ends when the file is replaced. Where nothing can be watched, looking from time
     /// to time has to do.
     fn of(sources: Sources, changes: &mpsc::Sender<()>) -> Self {

@@ -4,6 +4,7 @@
 //! [`run`] makes a process of it all.
 
 mod audit;
+mod connect;
 mod door;
 mod endpoint;
 mod extend;

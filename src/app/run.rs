@@ -26,7 +26,15 @@ use crate::{
     mcp::{Caller, Capabilities, LogInterest, Principal, Waist},
     seal::KeyRing,
     telemetry::{access, log},
-    upstream::{Upstream, credential::Wallet},
+    upstream::{
+        Upstream,
+        credential::{
+            Reached, Wallet,
+            oauth::{Vault, VaultFault},
+            settings::CredentialSettings,
+        },
+        settings::UpstreamSettings,
+    },
 };
 
 use super::{
@@ -83,6 +91,9 @@ pub enum RunError {
     /// The audit log cannot be opened.
     #[error(transparent)]
     Audit(AuditFault),
+    /// It cannot keep what it must.
+    #[error(transparent)]
+    State(VaultFault),
     /// The settings make no gateway.
     #[error(transparent)]
     Build(#[from] BuildError),
@@ -131,8 +142,7 @@ async fn serve(options: Options, audit: Option<Arc<Audit>>) -> Result<(), RunErr
     let hangup = source.as_ref().and_then(|_| signals.hangup.take());
     let ring = ring(&settings)?;
     let bound = Bound::bind(&settings.listener).map_err(RunError::Listen)?;
-    let wallet =
-        Wallet::new(fetch::web(settings.egress.clone()), &format!("{}://{}", scheme(&settings), bound.address()));
+    let wallet = wallet(&settings, &bound, &ring)?;
     let gateway = Arc::new(Gateway::new(&settings, ring.clone(), wallet.clone())?);
     let admin_bound = bind_admin(&settings)?;
     let ready = ready(&settings, &bound, admin_bound.as_ref());
@@ -144,7 +154,7 @@ async fn serve(options: Options, audit: Option<Arc<Audit>>) -> Result<(), RunErr
     let sessions = settings.sessions.clone();
     let gate = Arc::new(gate(&settings, &bound)?);
     let (http, inner) = (settings.http.clone(), limited(&door, &gateway));
-    let pages: Arc<dyn Pages> = Arc::new(Site::new(wallet));
+    let pages: Arc<dyn Pages> = Arc::new(Site::new(wallet, gateway.clone(), gate.clone(), ring.clone()));
     let exchange = Exchange::new(inner, http, sessions, gate.clone(), paths.clone(), ring.clone());
     let exchange = Arc::new(exchange.with_pages(pages).audited(audit.clone()));
 
@@ -198,6 +208,15 @@ fn ring(settings: &Settings) -> Result<Arc<KeyRing>, RunError> {
     Ok(Arc::new(ring.map_err(|_| no_randomness())?))
 }
 
+/// What servers' credentials are made with.
+fn wallet(settings: &Settings, bound: &Bound, ring: &Arc<KeyRing>) -> Result<Arc<Wallet>, RunError> {
+    let vault = Vault::open(ring.clone(), settings.state_dir.as_deref()).map_err(RunError::State)?;
+    let is_local = bound.address().ip().to_canonical().is_loopback();
+    let reached = if is_local { Reached::Locally } else { Reached::Remotely };
+    let address = format!("{}://{}", scheme(settings), bound.address());
+    Ok(Wallet::new(fetch::web(settings.egress.clone()), &address, reached, vault))
+}
+
 fn bind_admin(settings: &Settings) -> Result<Option<Bound>, RunError> {
     let listener = settings.admin.map(|address| ListenerSettings { address, tls: None });
     listener.map(|listener| Bound::bind(&listener)).transpose().map_err(RunError::Admin)
@@ -215,7 +234,13 @@ fn limited(door: &Arc<Door>, gateway: &Gateway) -> (Arc<dyn Waist>, Arc<Limits>)
 }
 
 fn gate(settings: &Settings, bound: &Bound) -> Result<Gate, RunError> {
-    let guard = Guard::new(&settings.http, bound.address());
+    // The pages that users agree on are forms of the gateway's own.
+    let mut http = settings.http.clone();
+    let has_pages = |upstream: &UpstreamSettings| matches!(upstream.credential, CredentialSettings::Oauth(_));
+    if settings.upstreams.iter().any(has_pages) {
+        http.allowed_origins.extend(settings.auth.public_url.clone());
+    }
+    let guard = Guard::new(&http, bound.address());
     let auth = fetch::auth(settings).map_err(|_| no_randomness())?;
     Ok(Gate::new(guard, auth, scheme(settings)))
 }

@@ -166,9 +166,10 @@ const fn run_code(error: &RunError) -> Code {
         RunError::Log(LogError::Taken) | RunError::System(_) | RunError::Audit(_) => Code::Software,
         // Perhaps the other program ends: this is worth another try, unlike a configuration that does not hold.
         RunError::Listen(BindError::Address(..)) | RunError::Admin(BindError::Address(..)) => Code::Unreachable,
-        RunError::Listen(BindError::Tls(_)) | RunError::Admin(BindError::Tls(_)) | RunError::Build(_) => {
-            Code::Configuration
-        }
+        RunError::Listen(BindError::Tls(_))
+        | RunError::Admin(BindError::Tls(_))
+        | RunError::Build(_)
+        | RunError::State(_) => Code::Configuration,
     }
 }
 

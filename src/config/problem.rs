@@ -161,8 +161,10 @@ pub enum ProblemKind {
     PlainHttp,
     #[error("nobody is known by this: `auth` says nothing about it")]
     NoSuchWay,
-    #[error("say one kind of credential: `passthrough`, `clientCredentials`, `tokenExchange` or `assertion`")]
+    #[error("say one kind of credential: `passthrough`, `clientCredentials`, `tokenExchange`, `assertion` or `oauth`")]
     OneCredential,
+    #[error("takes `basic` or `post`")]
+    NoPrivateKey,
     #[error("`issuer` finds where tokens are asked for; keep one of them")]
     TokenUrlAndIssuer,
     #[error("not a private key: PEM of a P-256, Ed25519 or RSA key")]
@@ -171,7 +173,7 @@ pub enum ProblemKind {
     TwoAuthorizations,
     #[error("each caller has a credential of its own: that needs `pool.isolation: principal`")]
     SharedCredential,
-    #[error("is made of the caller's token, but nothing in `auth` asks callers for one")]
+    #[error("depends on who calls, but nothing in `auth` asks callers for a token")]
     NobodyAsked,
     #[error("is there twice")]
     Twice,

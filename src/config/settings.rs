@@ -1,6 +1,6 @@
 //! The whole configuration, validated: one immutable snapshot, swapped whole on reload.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use crate::{
     audit::settings::AuditSettings,
@@ -47,6 +47,8 @@ pub struct Settings {
     pub endpoints: Vec<EndpointSettings>,
     /// Keys that seal session ids, cursors and tokens, newest first; one made at start when empty.
     pub sealing_keys: Vec<Redacted<String>>,
+    /// Where connections of users are kept; nowhere when absent.
+    pub state_dir: Option<PathBuf>,
     /// Keys that sign what the gateway says of its callers: the first signs, all are published; one made at start when empty.
     pub signing_keys: Vec<Redacted<String>>,
     /// How the log is written.

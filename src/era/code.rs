@@ -62,6 +62,9 @@ pub(super) fn unaudited() -> ErrorObject {
 /// Ours: the token ended while the call was made.
 pub(super) const TOKEN_ENDED: i64 = 1008;
 
+/// Ours: the caller must agree first that a server is called in their name.
+pub(super) const CONSENT: i64 = 1010;
+
 /// A `data` object.
 pub(super) fn data(members: &[(&str, Raw)]) -> Raw {
     super::meta::of_gateway(members)
@@ -115,6 +118,25 @@ pub(super) fn token_ended() -> ErrorObject {
     ErrorObject::new(TOKEN_ENDED, "The token ended during the call, which was given up; call again with a new token")
 }
 
+/// What a caller is told who must agree first.
+pub(super) fn consent_sentence(server: &str, url: &str) -> String {
+    format!("The server `{server}` is called in your name once you agree: open {url} in a browser, then call again")
+}
+
+/// The caller must agree first: where.
+pub(super) fn consent(server: &str, url: &str) -> ErrorObject {
+    let data = data(&[("server", Raw::string(server)), ("url", Raw::string(url))]);
+    ErrorObject::new(CONSENT, consent_sentence(server, url)).with_data(data)
+}
+
+/// The same in the form of 2025-11-25.
+pub(super) fn url_required(server: &str, url: &str) -> ErrorObject {
+    let id = url.rsplit('/').next().unwrap_or_default();
+    let sentence = consent_sentence(server, url);
+    let asked = serde_json::json!({ "elicitations": [{ "mode": "url", "elicitationId": id, "url": url, "message": sentence }] });
+    ErrorObject::new(URL_ELICITATION_REQUIRED, sentence.clone()).with_data(Raw::from_value(&asked))
+}
+
 /// A server broke down.
 pub(super) fn broken(server: &str, what: UpstreamFault) -> ErrorObject {
     let code = match what {
@@ -124,6 +146,7 @@ pub(super) fn broken(server: &str, what: UpstreamFault) -> ErrorObject {
         | UpstreamFault::Gone
         | UpstreamFault::Unauthorized
         | UpstreamFault::NoToken
+        | UpstreamFault::Unconnected
         | UpstreamFault::Overloaded
         | UpstreamFault::Incompatible => UNAVAILABLE,
     };

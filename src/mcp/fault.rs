@@ -31,6 +31,8 @@ pub enum Fault {
     TokenEnded,
     /// The caller: a question of the server was not answered, or could not be. The sentence says which.
     Unanswered(&'static str),
+    /// The caller: they must agree first that this server is called in their name. The server, and where they do so.
+    Consent(Arc<str>, Arc<str>),
     /// Nobody: too much at once. May be tried again after the given time.
     Limited(Limit, Duration),
     /// The upstream: its own error, as it came.
@@ -66,6 +68,9 @@ pub enum UpstreamFault {
     /// It refused the gateway's credential.
     #[error("refused the gateway's credential")]
     Unauthorized,
+    /// It is called in the name of each caller, who has not agreed to that yet.
+    #[error("is not connected to the caller's account")]
+    Unconnected,
     /// It is called with what the caller came with, and that was nothing of use.
     #[error("is called with the caller's own token, and the caller has none that could be used for it")]
     NoToken,
@@ -219,6 +224,7 @@ impl Fault {
             Self::Denied => "denied",
             Self::Scope(_) => "insufficient_scope",
             Self::TokenEnded => "token_ended",
+            Self::Consent(..) => "consent_needed",
             Self::Unanswered(_) => "unanswered",
             Self::Limited(..) => "limited",
             Self::Upstream(_) => "upstream_error",

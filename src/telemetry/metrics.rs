@@ -98,6 +98,8 @@ pub struct Metrics {
     pub config_reloads: PerLabel<Success>,
     /// Tokens for servers that authorization servers were asked for.
     pub server_tokens: PerLabel<Success>,
+    /// Connections of users to servers.
+    pub user_connections: Gauge,
     servers: Servers,
     registry: Registry,
 }
@@ -149,6 +151,7 @@ impl Metrics {
                 "result",
                 None,
             ),
+            user_connections: plain(r, "user_connections", "Connections of users to servers"),
             servers: Servers::register(r, UPSTREAM_BUCKETS_S),
             registry,
         }

@@ -21,7 +21,7 @@ use crate::{
 
 use super::{
     catalog::FetchLimits,
-    credential::{Courier, Credential, Wallet},
+    credential::{Courier, Credential, Wallet, oauth::Oauth},
     group::{Group, GroupKey, NoPlace, Owner, key},
     opening::{Opening, Site, Terms, Verdict, open},
     peer::Peer,
@@ -63,7 +63,8 @@ impl Upstream {
             }
             WireSettings::Stdio(_) => (None, None),
         };
-        let credential = Credential::new(settings.name.as_str().into(), &settings.credential, wallet, ca);
+        let credential =
+            Credential::new(settings.name.as_str().into(), &settings.credential, wallet, (client.as_ref(), ca));
         let metrics = METRICS.server(&settings.name);
         metrics.state(UpstreamState::Idle);
         Ok(Arc::new(Self {
@@ -150,6 +151,16 @@ impl Upstream {
     pub(super) fn courier(&self) -> Option<Arc<Courier>> {
         let client = self.client.clone()?;
         Some(Arc::new(Courier::new(client, self.credential.clone())))
+    }
+
+    /// What users are asked to agree to before it is called in their name, where they are.
+    pub fn oauth(&self) -> Option<&Arc<Oauth>> {
+        self.credential.oauth()
+    }
+
+    /// Whoever had a connection has another one, or none: what was read and opened with it ends.
+    pub async fn forget(&self, principal: &str) {
+        self.close_groups(|key, _| matches!(&key.owner, Owner::Principal(owner) if **owner == *principal)).await;
     }
 
     /// Whether each caller has a credential of its own on it.

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     config::{
-        keys::{AssertionKeys, FileKeys, OauthClientKeys, ServerAuthKeys, ServerKeys, SigningKeys},
+        keys::{AssertionKeys, FileKeys, OauthClientKeys, ServerAuthKeys, ServerKeys, SigningKeys, UserOauthKeys},
         place::{Found, Place},
         problem::ProblemKind,
         shape::Reader,
@@ -22,7 +22,8 @@ use crate::{
         credential::{
             canonical, is_signing_key,
             settings::{
-                AssertionSettings, ClientProof, ClientSettings, CredentialSettings, ExchangeSettings, TokenSource,
+                AssertionSettings, ClientProof, ClientSettings, CredentialSettings, ExchangeSettings, OauthSettings,
+                TokenSource,
             },
         },
         settings::{HttpSettings, Isolation, UpstreamSettings, WireSettings},
@@ -54,16 +55,19 @@ fn one(
     http: &HttpSettings,
     reader: &mut Reader<'_>,
 ) -> Option<CredentialSettings> {
-    let ServerAuthKeys { client_credentials, token_exchange, assertion } = keys;
-    match (client_credentials, token_exchange, assertion) {
-        (Some(found), None, None) => client(&found.value, &found.place, http, reader).map(CredentialSettings::Client),
-        (None, Some(Found { value, place }), None) => {
+    let ServerAuthKeys { client_credentials, token_exchange, assertion, oauth } = keys;
+    match (client_credentials, token_exchange, assertion, oauth) {
+        (Some(found), None, None, None) => {
+            client(&found.value, &found.place, http, reader).map(CredentialSettings::Client)
+        }
+        (None, Some(Found { value, place }), None, None) => {
             let client = client(&value.client, place, http, reader)?;
             let (subject_token_type, requested_token_type) = (value.subject_token_type(), value.requested_token_type());
             Some(CredentialSettings::Exchange(ExchangeSettings { client, subject_token_type, requested_token_type }))
         }
-        (None, None, Some(found)) => self::assertion(found, http, reader).map(CredentialSettings::Assertion),
-        (None, None, None) if reader.reported_below(place) => None,
+        (None, None, None, Some(found)) => user_oauth(found, http, reader).map(CredentialSettings::Oauth),
+        (None, None, Some(found), None) => self::assertion(found, http, reader).map(CredentialSettings::Assertion),
+        (None, None, None, None) if reader.reported_below(place) => None,
         _ => {
             reader.report(place, ProblemKind::OneCredential);
             None
@@ -102,6 +106,39 @@ fn client(
         scopes: values(keys.scopes.clone()),
         audience: keys.audience.as_ref().map(|found| found.value.clone()),
         resource,
+    })
+}
+
+fn user_oauth(
+    Found { value: keys, place }: &Found<UserOauthKeys>,
+    http: &HttpSettings,
+    reader: &mut Reader<'_>,
+) -> Option<OauthSettings> {
+    if let Some(issuer) = &keys.issuer {
+        check_fetched(issuer, reader);
+    }
+    if let (Some(secret), None) = (&keys.client_secret, &keys.client_id) {
+        reader.report(&secret.place, ProblemKind::Incomplete { needed: "clientId" });
+    }
+    // A name that was given at one authorization server must not be used at another (MCP 2026-07-28 basic/authorization).
+    if let (Some(id), None) = (&keys.client_id, &keys.issuer) {
+        reader.report(&id.place, ProblemKind::Incomplete { needed: "issuer" });
+    }
+    let proof = match (&keys.client_secret, keys.method()) {
+        (_, ProofWord::PrivateKeyJwt) => {
+            reader.report(place, ProblemKind::NoPrivateKey);
+            return None;
+        }
+        (None, _) => ClientProof::None,
+        (Some(secret), ProofWord::Basic) => ClientProof::Basic(secret.value.clone()),
+        (Some(secret), ProofWord::Post) => ClientProof::Post(secret.value.clone()),
+    };
+    Some(OauthSettings {
+        issuer: keys.issuer.as_ref().map(|found| found.value.clone()),
+        client: keys.client_id.as_ref().map(|found| (found.value.clone(), proof)),
+        scopes: values(keys.scopes.clone()),
+        resource: resource(keys.resource.as_ref(), &http.url, reader),
+        url: http.url.to_string(),
     })
 }
 
@@ -185,7 +222,10 @@ pub(super) fn check(upstreams: &[UpstreamSettings], keys: &FileKeys, reader: &mu
         if upstream.pool.isolation != Isolation::Principal {
             reader.report(&auth.place, ProblemKind::SharedCredential);
         }
-        if upstream.credential.wants_token() && !asks_somebody(keys) {
+        // On loopback the one user of the machine may be nobody in particular.
+        let is_open = matches!(upstream.credential, CredentialSettings::Oauth(_))
+            && !keys.listen().ip().to_canonical().is_loopback();
+        if (upstream.credential.wants_token() || is_open) && !asks_somebody(keys) {
             reader.report(&auth.place, ProblemKind::NobodyAsked);
         }
     }

@@ -1,6 +1,6 @@
 //! The whole file: every section but the servers and endpoints.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
@@ -51,6 +51,7 @@ pub(in crate::config) fn settings(keys: FileKeys, reader: &mut Reader<'_>) -> Se
         endpoints,
         upstreams,
         sealing_keys: sealing_keys(section(keys.sealing.clone()), reader),
+        state_dir: state_dir(&keys, reader),
         signing_keys: credential::signing(section(keys.signing.clone()), reader),
         log: log(&section(keys.log.clone()), reader),
         drain: keys.drain(),
@@ -180,6 +181,15 @@ fn lists(keys: &ListKeys) -> ListSettings {
         ttl: keys.ttl(),
         max_entries: keys.max_entries(),
     }
+}
+
+/// What is sealed under a key that is made at each start cannot be opened after the next one.
+fn state_dir(keys: &FileKeys, reader: &mut Reader<'_>) -> Option<PathBuf> {
+    let found = keys.state_dir.as_ref()?;
+    if section(keys.sealing.clone()).keys.is_none_or(|keys| keys.value.is_empty()) {
+        reader.report(&found.place, ProblemKind::Incomplete { needed: "sealing.keys" });
+    }
+    Some(found.value.clone())
 }
 
 fn sealing_keys(keys: SealingKeys, reader: &mut Reader<'_>) -> Vec<Redacted<String>> {

@@ -15,6 +15,8 @@ section! {
         token_exchange "tokenExchange": TokenExchangeKeys,
         /// A statement about who calls, signed by the gateway.
         assertion "assertion": AssertionKeys,
+        /// A token that the user agrees to in a browser, once.
+        oauth "oauth": UserOauthKeys,
     }
 }
 
@@ -50,6 +52,24 @@ section! {
         scopes "scopes": List<Text>,
         /// `audience`, for authorization servers that go by it.
         audience "audience": Text,
+        /// `resource` (RFC 8707); the server's own address when absent.
+        resource "resource": Text,
+    }
+}
+
+section! {
+    /// A token that the user agrees to in a browser. With nothing below it the server itself says by which authorization server it goes.
+    UserOauthKeys {
+        /// The authorization server; the server's own metadata names it when absent.
+        issuer "issuer": Text,
+        /// The gateway's name there; found or registered when absent.
+        client_id "clientId": Text,
+        /// Its secret, best a reference; without one it is a public client.
+        client_secret "clientSecret": Secret,
+        /// How the secret is shown: `basic` or `post`.
+        method "method": Choice<ProofWord> = ProofWord::Basic,
+        /// What is asked for; what the server says when absent.
+        scopes "scopes": List<Text>,
         /// `resource` (RFC 8707); the server's own address when absent.
         resource "resource": Text,
     }

@@ -61,6 +61,8 @@ section! {
         lists "lists": ListKeys,
         /// The keys that seal session ids, cursors and tokens.
         sealing "sealing": SealingKeys,
+        /// Where the connections of users to servers are kept, sealed under `sealing.keys`. Without it they are forgotten at each stop.
+        state_dir "stateDir": FilePath,
         /// The keys that sign what the gateway says of its callers.
         signing "signing": SigningKeys,
         /// How the log is written.

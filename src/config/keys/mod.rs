@@ -19,7 +19,7 @@ pub(super) use self::{
     admin::AdminKeys,
     audit::{ArgumentKeys, AuditKeys},
     auth::{ApiKeyKeys, AuthKeys, CertificateKeys, IntrospectionKeys, IssuerKeys, KubernetesKeys},
-    credential::{AssertionKeys, OauthClientKeys, ServerAuthKeys, SigningKeys},
+    credential::{AssertionKeys, OauthClientKeys, ServerAuthKeys, SigningKeys, UserOauthKeys},
     endpoint::EndpointKeys,
     file::{FileKeys, ListKeys, LogKeys, SealingKeys, TlsKeys},
     http::{HttpKeys, QuestionKeys, SessionKeys},

@@ -130,6 +130,18 @@ impl Gate {
         Ok(admitted.principal)
     }
 
+    /// Whose token that is at an endpoint of the gateway at `base`, for pages that ask who sits at a browser.
+    pub async fn whose(&self, token: &str, endpoint: &str, base: &str) -> Option<Principal> {
+        let auth = self.auth.load_full();
+        let resource = auth.resource(base, endpoint);
+        let presented = Presented { token: Some(token), certificate: None, endpoint, resource: &resource };
+        let checked = match auth.check(presented) {
+            Checked::Now(checked) => checked,
+            Checked::Later(checked) => checked.await,
+        };
+        checked.ok().map(|admitted| admitted.principal)
+    }
+
     /// The same principal with the token that it came with, where a server behind the endpoint is called with it. Nobody in particular
     /// has none, whatever a request carries.
     pub(super) fn bearing(principal: Principal, parts: &Parts) -> Principal {

@@ -40,6 +40,13 @@ pub fn fault(fault: &Fault, verb: Option<Verb>, revision: Revision, capabilities
         Fault::Denied => Told::Error(code::denied()),
         Fault::Scope(needed) => Told::Error(code::scope(needed)),
         Fault::TokenEnded => Told::Error(code::token_ended()),
+        Fault::Consent(server, url) => match verb {
+            Some(Verb::CallTool) => Told::ToolError(code::consent_sentence(server, url)),
+            _ if revision >= Revision::V2025_11_25 && capabilities.profile.url => {
+                Told::Error(code::url_required(server, url))
+            }
+            _ => Told::Error(code::consent(server, url)),
+        },
         Fault::Upstream(upstream) => relayed(upstream, verb, revision, capabilities),
         Fault::Limited(limit, after) => Told::Error(code::limited(limit, *after)),
         Fault::Broken(server, what) => Told::Error(code::broken(server, *what)),

@@ -47,6 +47,7 @@ pub fn fault(fault: &Fault) -> (u16, ErrorObject, Option<Duration>) {
         // RFC 6750 section 3.1; the challenge is the front's to add.
         Fault::Scope(needed) => (403, code::scope(needed), None),
         Fault::TokenEnded => (401, code::token_ended(), None),
+        Fault::Consent(server, url) => (200, code::consent(server, url), None),
         Fault::Unanswered(reason) => plain(200, code::INTERNAL_ERROR, (*reason).to_owned()),
         Fault::Upstream(error) => upstream(error),
         Fault::Limited(limit, after) => (limited_status(limit), code::limited(limit, *after), Some(*after)),

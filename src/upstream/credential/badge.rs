@@ -2,15 +2,19 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use crate::mcp::{Principal, UpstreamFault};
+use crate::{
+    mcp::{Principal, UpstreamFault},
+    upstream::wire::http::Client,
+};
 
 use super::{
     assertion::Assertions,
     exchange::Exchange,
     fault::CredentialFault,
     keeper::{Keeper, Token, bearer},
+    oauth::{Oauth, challenge::Challenge},
     settings::CredentialSettings,
     token_endpoint::{Reach, TokenEndpoint},
     wallet::Wallet,
@@ -28,6 +32,7 @@ enum Kind {
     Client(Box<TokenEndpoint>, Keeper),
     Exchange(Box<Exchange>),
     Assertion(Assertions),
+    Oauth(Arc<Oauth>),
     /// The settings make no credential: requests fail, and the log says why.
     Unusable(CredentialFault),
 }
@@ -44,9 +49,9 @@ impl Credential {
         server: Arc<str>,
         settings: &CredentialSettings,
         wallet: &Arc<Wallet>,
-        ca: Option<PathBuf>,
+        (client, ca): (Option<&Arc<Client>>, Option<PathBuf>),
     ) -> Self {
-        let reach = || Reach { wallet: wallet.clone(), ca };
+        let reach = || Reach { wallet: wallet.clone(), ca: ca.clone() };
         let kind = match settings {
             CredentialSettings::None => Ok(Kind::None),
             CredentialSettings::Passthrough => Ok(Kind::Passthrough),
@@ -55,6 +60,9 @@ impl Credential {
             CredentialSettings::Exchange(exchange) => {
                 Exchange::new(exchange.clone(), reach()).map(|exchange| Kind::Exchange(Box::new(exchange)))
             }
+            CredentialSettings::Oauth(oauth) => client.ok_or(CredentialFault::Metadata).map(|client| {
+                Kind::Oauth(Arc::new(Oauth::new(server.clone(), oauth.clone(), reach(), client.clone())))
+            }),
             CredentialSettings::Assertion(assertion) => {
                 Ok(Kind::Assertion(Assertions::new(assertion.clone(), wallet.clone())))
             }
@@ -91,11 +99,33 @@ impl Credential {
         badge: &Badge,
     ) -> Result<Option<Badge>, UpstreamFault> {
         match (&self.kind, &badge.token) {
-            (Kind::Client(..) | Kind::Exchange(_), Some(token)) => {
+            (Kind::Client(..) | Kind::Exchange(_) | Kind::Oauth(_), Some(token)) => {
                 tracing::info!(server = &*self.server, "the server refused its token; another one is got, once");
                 self.get(principal, Some(token)).await.map_err(|fault| self.report(&fault))
             }
             _ => Ok(None),
+        }
+    }
+
+    /// Why the server forbids what was sent in the name of `principal` (403).
+    pub(in crate::upstream) fn forbidden(&self, principal: Option<&Principal>, headers: &HeaderMap) -> UpstreamFault {
+        match (&self.kind, principal) {
+            (Kind::Oauth(oauth), Some(principal)) => {
+                let challenge = Challenge::read(headers);
+                match challenge.error.as_deref() {
+                    Some("insufficient_scope") => oauth.step_up(principal, challenge.scopes),
+                    _ => UpstreamFault::Unauthorized,
+                }
+            }
+            _ => UpstreamFault::Unauthorized,
+        }
+    }
+
+    /// What users are asked to agree to, where they are.
+    pub(in crate::upstream) const fn oauth(&self) -> Option<&Arc<Oauth>> {
+        match &self.kind {
+            Kind::Oauth(oauth) => Some(oauth),
+            _ => None,
         }
     }
 
@@ -116,6 +146,7 @@ impl Credential {
                 keeper.token(refused, get).await.and_then(Badge::of)
             }
             Kind::Exchange(exchange) => exchange.token(principal, refused).await.and_then(Badge::of),
+            Kind::Oauth(oauth) => oauth.token(principal, refused).await.and_then(Badge::of),
             Kind::Assertion(assertions) => {
                 let token = assertions.token(principal.ok_or(CredentialFault::NoToken)?).await?;
                 match &assertions.settings().header {
@@ -130,7 +161,12 @@ impl Credential {
     }
 
     fn report(&self, fault: &CredentialFault) -> UpstreamFault {
-        tracing::warn!(server = &*self.server, %fault, "there is no credential for the server");
+        match fault {
+            CredentialFault::Unconnected => {
+                tracing::debug!(server = &*self.server, "the caller has not agreed to be connected yet");
+            }
+            fault => tracing::warn!(server = &*self.server, %fault, "there is no credential for the server"),
+        }
         fault.told()
     }
 }

@@ -59,13 +59,15 @@ impl Courier {
             request.headers.insert(badge.name.clone(), badge.value.clone());
             self.client.send(request).await.map_err(|fault| unreachable(&fault))
         };
-        let incoming = send(&badge).await?;
-        if incoming.status != StatusCode::UNAUTHORIZED {
-            return Ok(incoming);
+        let mut incoming = send(&badge).await?;
+        if incoming.status == StatusCode::UNAUTHORIZED
+            && let Some(another) = self.credential.another(principal, &badge).await?
+        {
+            incoming = send(&another).await?;
         }
-        match self.credential.another(principal, &badge).await? {
-            Some(another) => send(&another).await,
-            None => Ok(incoming),
+        match incoming.status {
+            StatusCode::FORBIDDEN => Err(self.credential.forbidden(principal, &incoming.headers)),
+            _ => Ok(incoming),
         }
     }
 }

@@ -17,17 +17,29 @@ use super::fault::CredentialFault;
 pub(super) struct Metadata {
     pub(super) issuer: String,
     pub(super) token_endpoint: Option<String>,
+    pub(super) authorization_endpoint: Option<String>,
+    pub(super) registration_endpoint: Option<String>,
+    pub(super) revocation_endpoint: Option<String>,
+    #[serde(default)]
+    pub(super) scopes_supported: Vec<String>,
+    #[serde(default)]
+    pub(super) code_challenge_methods_supported: Vec<String>,
+    #[serde(default)]
+    pub(super) authorization_response_iss_parameter_supported: bool,
+    #[serde(default)]
+    pub(super) client_id_metadata_document_supported: bool,
 }
 
-/// The metadata of an issuer.
+/// The metadata of an issuer; `named_by` is the address whose message named it, where the operator did not.
 pub(super) async fn metadata(
     fetch: &dyn Fetch,
     issuer: &str,
     ca: Option<&PathBuf>,
+    named_by: Option<&str>,
 ) -> Result<Metadata, CredentialFault> {
     let mut fault = CredentialFault::Metadata;
     for url in metadata_urls(issuer) {
-        let request = FetchRequest { ca: ca.cloned(), ..FetchRequest::get(url) };
+        let request = FetchRequest { ca: ca.cloned(), named_by: named_by.map(str::to_owned), ..FetchRequest::get(url) };
         match fetch.send(request).await {
             Ok(answer) if answer.status == StatusCode::OK => match serde_json::from_slice::<Metadata>(&answer.body) {
                 // RFC 8414 section 3.3: metadata of somebody else is discarded.

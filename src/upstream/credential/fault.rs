@@ -7,6 +7,18 @@ use crate::{auth::FetchFault, mcp::UpstreamFault};
 /// Why there is no credential.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(in crate::upstream) enum CredentialFault {
+    /// The caller has not agreed yet, or not any more.
+    #[error("the caller's account is not connected")]
+    Unconnected,
+    /// The authorization server cannot be used for what users agree to.
+    #[error("the authorization server cannot be used: {0}")]
+    Unfit(&'static str),
+    /// There are as many connections as there may be.
+    #[error("there are too many connections")]
+    Full,
+    /// A connection cannot be written down.
+    #[error("a connection cannot be written to `stateDir`: {0}")]
+    Store(std::io::ErrorKind),
     /// The caller came without a token of an issuer.
     #[error("the caller has no token that could be used for it")]
     NoToken,
@@ -44,6 +56,7 @@ impl CredentialFault {
     pub(super) const fn told(&self) -> UpstreamFault {
         match self {
             Self::NoToken => UpstreamFault::NoToken,
+            Self::Unconnected => UpstreamFault::Unconnected,
             _ => UpstreamFault::Unauthorized,
         }
     }

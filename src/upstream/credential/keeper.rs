@@ -80,6 +80,11 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
+    /// One that has a token already.
+    pub(super) fn with(token: Token) -> Self {
+        Self { current: ArcSwapOption::from_pointee(token), getting: Mutex::default() }
+    }
+
     /// The token if it may be used.
     fn usable(&self, refused: Option<&Arc<Token>>) -> Option<Arc<Token>> {
         let token = self.current.load_full()?;

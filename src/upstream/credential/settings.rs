@@ -20,6 +20,8 @@ pub enum CredentialSettings {
     Exchange(ExchangeSettings),
     /// With a statement of the gateway's about who calls.
     Assertion(AssertionSettings),
+    /// With a token that the caller's own consent gave the gateway.
+    Oauth(OauthSettings),
 }
 
 impl CredentialSettings {
@@ -27,7 +29,7 @@ impl CredentialSettings {
     pub const fn is_personal(&self) -> bool {
         match self {
             Self::None | Self::Client(_) => false,
-            Self::Passthrough | Self::Exchange(_) | Self::Assertion(_) => true,
+            Self::Passthrough | Self::Exchange(_) | Self::Assertion(_) | Self::Oauth(_) => true,
         }
     }
 
@@ -61,6 +63,8 @@ pub enum TokenSource {
     Endpoint(String),
     /// From where this issuer's metadata says.
     Issuer(String),
+    /// From this address, which a message from the second one named.
+    Learned(String, String),
 }
 
 /// How a client proves who it is (RFC 6749 section 2.3.1, RFC 7523 section 2.2).
@@ -85,6 +89,21 @@ pub struct ExchangeSettings {
     pub subject_token_type: String,
     /// What is asked for.
     pub requested_token_type: String,
+}
+
+/// Each caller's own consent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OauthSettings {
+    /// The authorization server; the server's own metadata names it when absent.
+    pub issuer: Option<String>,
+    /// The gateway's name and proof there; found or registered when absent.
+    pub client: Option<(String, ClientProof)>,
+    /// What tokens are asked for; what the server says when empty.
+    pub scopes: Vec<String>,
+    /// `resource` (RFC 8707): the canonical address of the server unless something else was given.
+    pub resource: String,
+    /// The server's address.
+    pub url: String,
 }
 
 /// What the gateway says of a caller.

@@ -65,6 +65,7 @@ pub(super) struct Grant {
     access_token: String,
     token_type: Option<String>,
     expires_in: Option<f64>,
+    refresh_token: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -87,9 +88,12 @@ impl TokenEndpoint {
         let find = || async {
             match &self.settings.from {
                 TokenSource::Endpoint(url) => Ok(Found { url: url.clone(), audience: url.clone(), named_by: None }),
+                TokenSource::Learned(url, by) => {
+                    Ok(Found { url: url.clone(), audience: url.clone(), named_by: Some(by.clone()) })
+                }
                 TokenSource::Issuer(issuer) => {
                     let metadata =
-                        discovery::metadata(&*self.reach.wallet.fetch(), issuer, self.reach.ca.as_ref()).await?;
+                        discovery::metadata(&*self.reach.wallet.fetch(), issuer, self.reach.ca.as_ref(), None).await?;
                     let url = metadata.token_endpoint.ok_or(CredentialFault::Answer("token_endpoint"))?;
                     Ok(Found { url, audience: metadata.issuer, named_by: Some(issuer.clone()) })
                 }
@@ -153,17 +157,30 @@ impl TokenEndpoint {
 }
 
 impl Grant {
-    /// The token; only bearer tokens can be presented, and `N_A` says that it is none of the known kinds (RFC 8693 section 2.2.1).
-    pub(super) fn token(self, at_the_most: Option<Duration>) -> Result<Token, CredentialFault> {
-        let value = Redacted::new(self.access_token);
+    /// How long the token lives, if that was said.
+    pub(super) fn life(&self) -> Option<Duration> {
+        self.expires_in.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+    }
+
+    /// What to get the next one with.
+    pub(super) fn refresh_token(&self) -> Option<Redacted<String>> {
+        self.refresh_token.as_deref().map(Redacted::from)
+    }
+
+    /// The bare token, if it is one that can be presented.
+    pub(super) fn bearer(&self) -> Result<Redacted<String>, CredentialFault> {
         let is_bearer =
-            self.token_type.is_none_or(|kind| ["bearer", "n_a"].contains(&kind.to_ascii_lowercase().as_str()));
-        if !is_bearer || value.expose().is_empty() {
+            self.token_type.as_ref().is_none_or(|kind| ["bearer", "n_a"].contains(&kind.to_ascii_lowercase().as_str()));
+        if !is_bearer || self.access_token.is_empty() {
             return Err(CredentialFault::Answer("bearer token"));
         }
-        let life =
-            self.expires_in.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).unwrap_or(UNKNOWN_LIFE);
-        Ok(Token::new(value, at_the_most.map_or(life, |most| life.min(most))))
+        Ok(Redacted::from(self.access_token.as_str()))
+    }
+
+    /// The token; only bearer tokens can be presented, and `N_A` says that it is none of the known kinds (RFC 8693 section 2.2.1).
+    pub(super) fn token(self, at_the_most: Option<Duration>) -> Result<Token, CredentialFault> {
+        let life = self.life().unwrap_or(UNKNOWN_LIFE);
+        Ok(Token::new(self.bearer()?, at_the_most.map_or(life, |most| life.min(most))))
     }
 }
 

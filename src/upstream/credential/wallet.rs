@@ -10,13 +10,36 @@ use serde_json::{Value, json};
 
 use crate::{auth::Fetch, redact::Redacted};
 
-use super::{fault::CredentialFault, signer::Signer};
+use super::{
+    fault::CredentialFault,
+    oauth::{
+        client::{DOCUMENT, NAME, Registrations},
+        consent::Consents,
+        invitation::Invitation,
+        vault::Vault,
+    },
+    signer::Signer,
+};
 
 /// What credentials are made with.
 pub struct Wallet {
     fetch: ArcSwap<Arc<dyn Fetch>>,
     address: ArcSwap<String>,
+    /// Whether only this machine's user reaches the gateway.
+    reached: Reached,
+    vault: Vault,
+    consents: Consents,
+    registrations: Registrations,
     signers: ArcSwap<Vec<Signer>>,
+}
+
+/// From where a gateway is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reached {
+    /// From this machine only.
+    Locally,
+    /// From others as well.
+    Remotely,
 }
 
 /// The signing keys are not usable.
@@ -26,11 +49,15 @@ pub struct WalletFault(#[source] CredentialFault);
 
 impl Wallet {
     /// A wallet of a gateway that clients reach at `address`, without signing keys.
-    pub fn new(fetch: Arc<dyn Fetch>, address: &str) -> Arc<Self> {
+    pub fn new(fetch: Arc<dyn Fetch>, address: &str, reached: Reached, vault: Vault) -> Arc<Self> {
         Arc::new(Self {
             fetch: ArcSwap::from_pointee(fetch),
             address: ArcSwap::from_pointee(address.to_owned()),
             signers: ArcSwap::default(),
+            reached,
+            vault,
+            consents: Consents::default(),
+            registrations: Registrations::default(),
         })
     }
 
@@ -70,8 +97,48 @@ impl Wallet {
         Ok(())
     }
 
+    /// The connections of users.
+    pub const fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    pub(super) const fn consents(&self) -> &Consents {
+        &self.consents
+    }
+
+    pub(super) const fn registrations(&self) -> &Registrations {
+        &self.registrations
+    }
+
+    /// Whether only this machine's user reaches the gateway.
+    pub(super) fn is_local(&self) -> bool {
+        self.reached == Reached::Locally
+    }
+
+    /// The invitation of that name, if it stands.
+    pub fn invitation(&self, id: &str) -> Option<Arc<Invitation>> {
+        self.consents.find(id)
+    }
+
+    /// What the gateway says of itself as a client, for authorization servers that look there; `servers` are those that users connect to.
+    ///
+    /// Source: OAuth Client ID Metadata Document (draft-ietf-oauth-client-id-metadata-document), section 4.
+    pub fn client_document<'a>(&self, servers: impl Iterator<Item = &'a str>) -> Bytes {
+        let address = self.address();
+        let redirects: Vec<String> = servers.map(|server| format!("{address}/connect/callback/{server}")).collect();
+        let document = json!({
+            "client_id": format!("{address}{DOCUMENT}"),
+            "client_name": NAME,
+            "redirect_uris": redirects,
+            "grant_types": ["authorization_code", "refresh_token"],
+            "response_types": ["code"],
+            "token_endpoint_auth_method": "none",
+        });
+        Bytes::from(document.to_string())
+    }
+
     /// What the gateway calls itself.
-    pub(super) fn address(&self) -> Arc<String> {
+    pub fn address(&self) -> Arc<String> {
         self.address.load_full()
     }
 

@@ -166,6 +166,8 @@ impl Group {
                 self.adopt(peer);
                 Ok(())
             }
+            // It depends on the caller, and may be otherwise with the next call.
+            Err(fault @ (UpstreamFault::Unconnected | UpstreamFault::NoToken)) => Err(StartFault::Upstream(fault)),
             Err(fault) => {
                 failures.count += 1;
                 let wait = BACKOFF.0.saturating_mul(1 << (failures.count - 1).min(10)).min(BACKOFF.1);

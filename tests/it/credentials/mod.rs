@@ -3,6 +3,7 @@
 mod assertion;
 mod client;
 mod exchange;
+mod oauth;
 mod passthrough;
 mod secrets;
 

@@ -18,7 +18,7 @@ use std::{future::Future, time::Duration};
 use serde_json::Value;
 use tokio::time::{sleep, timeout};
 
-pub(crate) use authority::{Asked, Authority};
+pub(crate) use authority::{Asked, Authority, fields};
 pub(crate) use autopilot::{Catalog, tool};
 pub(crate) use client::{Answer, Client, request};
 pub(crate) use gateway::{Gateway, config};

@@ -1,0 +1,24 @@
+//! What the pages are made of.
+
+use std::sync::Arc;
+
+use crate::{app::gateway::Gateway, downstream::exchange::Gate, seal::KeyRing, upstream::credential::Wallet};
+
+/// The pages.
+pub(in crate::app) struct Site {
+    pub(super) wallet: Arc<Wallet>,
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) gate: Arc<Gate>,
+    pub(super) ring: Arc<KeyRing>,
+}
+
+impl Site {
+    pub(in crate::app) const fn new(
+        wallet: Arc<Wallet>,
+        gateway: Arc<Gateway>,
+        gate: Arc<Gate>,
+        ring: Arc<KeyRing>,
+    ) -> Self {
+        Self { wallet, gateway, gate, ring }
+    }
+}

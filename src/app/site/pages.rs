@@ -1,0 +1,79 @@
+//! Which page is where.
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Response, StatusCode, header};
+
+use crate::{
+    downstream::exchange::{Answered, Asked, Pages},
+    upstream::credential::CLIENT_DOCUMENT,
+};
+
+use super::{
+    consent::{CALLBACK, INVITED},
+    core::Site,
+};
+
+/// Where the public keys are (RFC 7517 section 5 leaves it open).
+const KEYS: &str = "/.well-known/jwks.json";
+/// Where those look who know the issuer only.
+const METADATA: &str = "/.well-known/openid-configuration";
+
+/// What is at a path.
+enum At<'a> {
+    Document(Bytes),
+    Invited(&'a str),
+    Back(&'a str),
+}
+
+impl Site {
+    fn at<'a>(&self, path: &'a str) -> Option<At<'a>> {
+        match path {
+            KEYS => self.wallet.keys().map(At::Document),
+            METADATA => self.wallet.metadata(KEYS).map(At::Document),
+            CLIENT_DOCUMENT => {
+                let upstreams = self.gateway.upstreams();
+                let mut servers = upstreams.iter().filter(|upstream| upstream.oauth().is_some()).peekable();
+                servers.peek()?;
+                let names = servers.map(|upstream| &**upstream.name());
+                Some(At::Document(self.wallet.client_document(names)))
+            }
+            path => path
+                .strip_prefix(INVITED)
+                .map(At::Invited)
+                .or_else(|| path.strip_prefix(CALLBACK).map(At::Back))
+                .filter(|_| self.gateway.upstreams().iter().any(|upstream| upstream.oauth().is_some())),
+        }
+    }
+}
+
+impl Pages for Site {
+    fn serves(&self, path: &str) -> bool {
+        self.at(path).is_some()
+    }
+
+    fn answer(&self, asked: Asked) -> Answered<'_> {
+        Box::pin(async move {
+            match self.at(asked.uri.path()) {
+                Some(At::Document(document)) if asked.method == Method::GET => json(document),
+                Some(At::Document(_)) => plain(StatusCode::METHOD_NOT_ALLOWED),
+                Some(At::Invited(id)) => self.invited(&asked, id).await,
+                Some(At::Back(server)) => self.back(&asked, server).await,
+                None => plain(StatusCode::NOT_FOUND),
+            }
+        })
+    }
+}
+
+fn json(document: Bytes) -> Response<Bytes> {
+    let mut response = Response::new(document);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("max-age=300"));
+    response
+}
+
+fn plain(status: StatusCode) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = status;
+    response
+}
