@@ -12,7 +12,10 @@ use axum::{
 };
 use tower::ServiceExt;
 
-use super::readiness::{Phase, Status};
+use super::{
+    api::{self, Api},
+    readiness::{Phase, Status},
+};
 use crate::{
     downstream::{
         drain::Drain,
@@ -32,10 +35,10 @@ const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=
 ///
 /// # Cancel safety
 /// Dropping it closes the socket and cuts every connection off.
-pub async fn serve(bound: Bound, status: Arc<dyn Status>, drain: Drain) -> Served {
+pub async fn serve(bound: Bound, status: Arc<dyn Status>, api: Api, drain: Drain) -> Served {
     let http = limits();
     let guard = Arc::new(Guard::new(&http, bound.address()));
-    let router = router(status);
+    let router = router(status).merge(api::routes(api));
     let service = move |request: Request<hyper::body::Incoming>, _peer| answer(guard.clone(), router.clone(), request);
     crate::downstream::listener::serve(bound, Arc::new(http), service, drain).await
 }

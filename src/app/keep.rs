@@ -199,7 +199,7 @@ async fn idle(upstream: &crate::upstream::Upstream) {
 fn warn_fixed(old: &Settings, new: &Settings) {
     let fixed = [
         ("listen", old.listener != new.listener),
-        ("admin", old.admin != new.admin),
+        ("admin", (old.admin, &old.admin_token) != (new.admin, &new.admin_token)),
         ("http", old.http != new.http),
         ("sessions", old.sessions != new.sessions),
         ("questions", old.questions != new.questions),

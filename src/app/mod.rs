@@ -16,6 +16,7 @@ mod list;
 mod listen;
 mod locate;
 mod news;
+mod operate;
 mod plain;
 mod run;
 mod seen;

@@ -24,6 +24,7 @@ use crate::{
     },
     limit::Limits,
     mcp::{Caller, Capabilities, LogInterest, Principal, Waist},
+    redact::Redacted,
     seal::KeyRing,
     telemetry::{access, log},
     upstream::{
@@ -43,6 +44,7 @@ use super::{
     fetch,
     gateway::{BuildError, Gateway},
     keep::{self, Kept, Source},
+    operate::Operations,
     site::Site,
     status::Health,
 };
@@ -154,14 +156,15 @@ async fn serve(options: Options, audit: Option<Arc<Audit>>) -> Result<(), RunErr
     let sessions = settings.sessions.clone();
     let gate = Arc::new(gate(&settings, &bound)?);
     let (http, inner) = (settings.http.clone(), limited(&door, &gateway));
-    let pages: Arc<dyn Pages> = Arc::new(Site::new(wallet, gateway.clone(), gate.clone(), ring.clone()));
+    let pages: Arc<dyn Pages> = Arc::new(Site::new(wallet.clone(), gateway.clone(), gate.clone(), ring.clone()));
     let exchange = Exchange::new(inner, http, sessions, gate.clone(), paths.clone(), ring.clone());
     let exchange = Arc::new(exchange.with_pages(pages).audited(audit.clone()));
 
     let health = Arc::new(Health::new(gateway.clone(), audit.clone()));
     let (admin_drainer, admin_drain) = drain();
     let mut tasks = JoinSet::new();
-    tasks.spawn(serve_admin(admin_bound, health.clone(), admin_drain));
+    let operations = Operations::new(gateway.clone(), wallet.clone());
+    tasks.spawn(serve_admin(admin_bound, health.clone(), (operations, settings.admin_token.clone()), admin_drain));
     let kept = Kept {
         gateway: gateway.clone(),
         door,
@@ -222,9 +225,17 @@ fn bind_admin(settings: &Settings) -> Result<Option<Bound>, RunError> {
     listener.map(|listener| Bound::bind(&listener)).transpose().map_err(RunError::Admin)
 }
 
-async fn serve_admin(bound: Option<Bound>, health: Arc<Health>, drain: Drain) {
+async fn serve_admin(
+    bound: Option<Bound>,
+    health: Arc<Health>,
+    (operations, token): (Operations, Option<Redacted<String>>),
+    drain: Drain,
+) {
     if let Some(bound) = bound {
-        let _ = admin::serve(bound, health, drain).await;
+        let is_local = bound.address().ip().to_canonical().is_loopback();
+        let reached = if is_local { admin::Reached::Locally } else { admin::Reached::Remotely };
+        let api = admin::Api { operator: Arc::new(operations), token, reached };
+        let _ = admin::serve(bound, health, api, drain).await;
     }
 }
 

@@ -5,8 +5,8 @@ use std::{ffi::OsString, process::ExitCode};
 use clap::{CommandFactory, Parser, Subcommand};
 
 use super::{
-    audit, call, check, completions, exit::Code, failure::Failure, health, import, key, policy, run as serve, schema,
-    tools,
+    audit, call, check, completions, connections, exit::Code, failure::Failure, health, import, key, policy,
+    run as serve, schema, tools,
 };
 
 const ABOUT: &str = "An MCP gateway: one front door between AI agents and their tool servers";
@@ -36,6 +36,7 @@ enum Command {
     Call(call::CallTool),
     Health(health::Health),
     Audit(audit::Audit),
+    Connections(connections::Connections),
     Key(key::Key),
     Policy(policy::Policy),
     Schema(schema::PrintSchema),
@@ -66,6 +67,7 @@ impl Command {
             Self::Call(call) => call.run(),
             Self::Health(health) => health.run(),
             Self::Audit(audit) => audit.run(),
+            Self::Connections(connections) => connections.run(),
             Self::Key(key) => key.run(),
             Self::Policy(policy) => policy.run(),
             Self::Schema(schema) => schema.run(),

@@ -65,6 +65,8 @@ pub(super) enum Failure {
     NoGateway(Box<Uri>),
     #[error("no gateway answers at {admin}: {source}")]
     NoHealth { admin: SocketAddr, source: io::Error },
+    #[error("the gateway at {0} refused: {1}")]
+    OperatorRefused(SocketAddr, String),
     #[error("the gateway at {0} takes no calls")]
     NotServing(SocketAddr),
     #[error("{server} {fault}")]
@@ -120,7 +122,11 @@ impl Failure {
             | Self::Address { .. }
             | Self::Log(LogError::Filter(_)) => Code::Usage,
             Self::NoGateway(_) | Self::NoHealth { .. } | Self::NotServing(_) | Self::Broken { .. } => Code::Unreachable,
-            Self::Refused(_) | Self::Failed(_) | Self::Unanswerable | Self::EndlessQuestions => Code::ToolFailed,
+            Self::OperatorRefused(..)
+            | Self::Refused(_)
+            | Self::Failed(_)
+            | Self::Unanswerable
+            | Self::EndlessQuestions => Code::ToolFailed,
             Self::Run(error) => run_code(error),
             Self::Log(LogError::Taken) | Self::System(_) | Self::Unwritable { .. } => Code::Software,
         }

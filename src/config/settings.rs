@@ -33,6 +33,8 @@ pub struct Settings {
     pub policy: PolicySettings,
     /// Where health and metrics are served; nowhere when absent.
     pub admin: Option<SocketAddr>,
+    /// What an operator's requests must present there.
+    pub admin_token: Option<Redacted<String>>,
     /// Rules of the HTTP side.
     pub http: HttpSettings,
     /// Limits of legacy sessions.

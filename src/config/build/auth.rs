@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Shorter tokens can be guessed; the gateway's own have more than twice as many characters.
-const LEAST_TOKEN: usize = 16;
+pub(super) const LEAST_TOKEN: usize = 16;
 
 /// Whether the file says by what somebody is known. What is wrong with it is reported elsewhere.
 pub(super) fn asks_somebody(keys: &FileKeys) -> bool {

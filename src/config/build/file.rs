@@ -13,7 +13,7 @@ use crate::{
     config::{
         ProcessEnvironment,
         keys::{FileKeys, HttpKeys, ListKeys, LogKeys, QuestionKeys, SealingKeys, SessionKeys, TlsKeys},
-        place::Place,
+        place::{Place, Position},
         problem::{ProblemKind, Remark},
         settings::{ListSettings, LogFormat, LogSettings, Settings},
         shape::Reader,
@@ -44,6 +44,7 @@ pub(in crate::config) fn settings(keys: FileKeys, reader: &mut Reader<'_>) -> Se
         egress: EgressSettings { allow: values(section(keys.egress.clone()).allow) },
         policy: policy::settings(&keys, &names, &endpoints, reader),
         admin: admin(&keys, &listener, reader),
+        admin_token: admin_token(&keys, reader),
         http: http(section(keys.http.clone()), reader),
         sessions: sessions(&section(keys.sessions.clone())),
         questions: questions(&section(keys.questions.clone())),
@@ -110,8 +111,16 @@ fn client_settings(keys: &TlsKeys, reader: &mut Reader<'_>) -> Option<ClientTlsS
     None
 }
 
+fn admin_token(keys: &FileKeys, reader: &mut Reader<'_>) -> Option<Redacted<String>> {
+    let token = keys.admin()?.token?;
+    if let (true, Some(admin)) = (token.expose().chars().count() < auth::LEAST_TOKEN, &keys.admin) {
+        reader.report(&admin.place.key("token", Position::START), ProblemKind::WeakToken { least: auth::LEAST_TOKEN });
+    }
+    Some(token)
+}
+
 fn admin(keys: &FileKeys, listener: &ListenerSettings, reader: &mut Reader<'_>) -> Option<SocketAddr> {
-    let address = keys.admin()?;
+    let address = keys.admin()?.address;
     if address == listener.address && address.port() != 0 {
         let place = keys.admin.as_ref().map(|found| &found.place).or(keys.listen.as_ref().map(|found| &found.place));
         reader.report(place.unwrap_or(&Place::file()), ProblemKind::SameAddress);

@@ -16,8 +16,8 @@ use crate::{
         defaults,
         shape::section,
         shapes::{
-            Address, AddressOrOff, Allow, Choice, Count, FilePath, List, LogWord, Mapping, SchemaAddress, Secret, Text,
-            Time,
+            Address, AddressOrOff, Admin, Allow, Choice, Count, FilePath, List, LogWord, Mapping, SchemaAddress,
+            Secret, Text, Time,
         },
     },
     downstream::settings::ClientAuth,
@@ -34,7 +34,7 @@ section! {
         /// The certificate to serve HTTPS with.
         tls "tls": TlsKeys,
         /// Where health and metrics are served, or `off`.
-        admin "admin": AddressOrOff = Some(defaults::ADMIN),
+        admin "admin": AddressOrOff = Some(Admin::at(defaults::ADMIN)),
         /// Who may come in. Without it nobody is asked for a token.
         auth "auth": AuthKeys,
         /// `allow` lets clients in without authentication even from other machines, and beside `auth` those without a token.

@@ -15,7 +15,7 @@ pub(super) use collection::{List, Mapping, OneOrMany};
 pub(super) use matching::{Matched, Matching};
 pub(super) use pace::{PaceWord, QuotaWord};
 pub(super) use quantity::{Bytes, CallTime, Count, Date, Time, written_duration};
-pub(super) use switched::{AddressOrOff, ServerAuth};
+pub(super) use switched::{AddressOrOff, Admin, ServerAuth};
 pub(super) use text::{Allow, FilePath, Flag, Glob, Ignored, SchemaAddress, Secret, Text};
 pub(super) use way::WayWord;
 pub(super) use words::{Choice, LogWord, ProofWord, WireWord};

@@ -5,21 +5,38 @@ use std::net::SocketAddr;
 use serde_json::{Value as Json, json};
 
 use super::address::Address;
-use crate::config::{
-    keys::{AdminKeys, ServerAuthKeys},
-    place::Place,
-    shape::{Reader, Shape},
-    tree::Node,
+use crate::{
+    config::{
+        keys::{AdminKeys, ServerAuthKeys},
+        place::Place,
+        shape::{Reader, Shape},
+        tree::Node,
+    },
+    redact::Redacted,
 };
+
+/// The operator's listener.
+#[derive(Clone)]
+pub(in crate::config) struct Admin {
+    pub(in crate::config) address: SocketAddr,
+    pub(in crate::config) token: Option<Redacted<String>>,
+}
+
+impl Admin {
+    /// At this address, and without a token.
+    pub(in crate::config) const fn at(address: SocketAddr) -> Self {
+        Self { address, token: None }
+    }
+}
 
 /// `{listen: ADDRESS}`, or `off`.
 pub(in crate::config) enum AddressOrOff {}
 
 impl Shape for AddressOrOff {
-    type Value = Option<SocketAddr>;
+    type Value = Option<Admin>;
 
     /// `false` is what a YAML 1.1 reader, Helm's for one, makes of `off`.
-    fn read(node: &Node, place: &Place, reader: &mut Reader<'_>) -> Option<Option<SocketAddr>> {
+    fn read(node: &Node, place: &Place, reader: &mut Reader<'_>) -> Option<Option<Admin>> {
         if matches!(node.scalar(), Some("off" | "false")) {
             return Some(None);
         }
@@ -28,15 +45,17 @@ impl Shape for AddressOrOff {
             return None;
         }
         let section = AdminKeys::read(node, place, reader)?;
-        Some(Some(section.listen()))
+        let token = section.token.clone().map(|found| found.value);
+        Some(Some(Admin { address: section.listen(), token }))
     }
 
     fn schema() -> Json {
         json!({ "anyOf": [{ "enum": ["off", false] }, AdminKeys::schema()] })
     }
 
-    fn show(value: &Option<SocketAddr>) -> Json {
-        value.map_or_else(|| "off".into(), |address| json!({ "listen": Address::show(&address) }))
+    fn show(value: &Option<Admin>) -> Json {
+        let shown = |admin: &Admin| json!({ "listen": Address::show(&admin.address) });
+        value.as_ref().map_or_else(|| "off".into(), shown)
     }
 }
 

@@ -118,6 +118,11 @@ impl Vault {
         Some(taken)
     }
 
+    /// Takes a connection out without a word to anybody; whether there was one.
+    pub fn discard(&self, principal: &str, server: &str) -> bool {
+        self.take(principal, server).is_some()
+    }
+
     /// All of them, for an operator.
     pub fn list(&self) -> Vec<Listed> {
         let mut listed: Vec<Listed> = self.lock().values().map(|held| held.record.load().listed()).collect();

@@ -140,3 +140,35 @@ async fn connections_survive_a_restart_sealed_and_are_nobody_else_s() {
     assert_eq!(authority.asked("/token").len(), 1);
     no_canary(&gateway);
 }
+
+#[tokio::test]
+async fn an_operator_sees_who_is_connected_and_ends_it() {
+    let authority = agreeing(3600).await;
+    authority.says("revocation_endpoint", json!(format!("{}/revoke", authority.url)));
+    let (upstream, gateway) = over(&authority).await;
+    connect(&gateway, &upstream, ALICE, "c").await;
+    let myelin = async |arguments: &[&str]| {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_myelin"));
+        command.arg("connections").args(["--admin", &gateway.admin]).args(arguments);
+        let ran = crate::kit::soon("the command ends", command.output()).await.unwrap();
+        (ran.status.code(), String::from_utf8(ran.stdout).unwrap() + &String::from_utf8(ran.stderr).unwrap())
+    };
+    let (code, listed) = myelin(&["--json"]).await;
+    let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    let connection = &listed["connections"][0];
+    assert_eq!(
+        (code, connection["principal"].as_str(), connection["server"].as_str()),
+        (Some(0), Some("alice"), Some("up"))
+    );
+    assert_eq!((&connection["issuer"], &connection["scopes"]), (&json!(authority.url), &json!(["use"])));
+    assert!(!listed.to_string().contains("canary"), "{listed}");
+    let (code, table) = myelin(&[]).await;
+    assert!(code == Some(0) && table.contains("alice") && table.contains("renewed"), "{table}");
+    assert_eq!(myelin(&["revoke", "bob", "up"]).await.0, Some(1));
+    assert_eq!(myelin(&["revoke", "alice", "up"]).await.0, Some(0));
+    let told = authority.asked("/revoke").remove(0);
+    assert_eq!((told.field("token"), told.field("token_type_hint")), (Some("canary-refresh-1"), Some("refresh_token")));
+    Modern::of(&gateway).bearing(ALICE).call(9, "echo", "{}").await.refused(200, 1010).await;
+    assert!(myelin(&[]).await.1.contains("nobody is connected"));
+    no_canary(&gateway);
+}
