@@ -326,6 +326,9 @@ fn file_with(path: &[String], value: &Json) -> String {
     if path.len() > 1 && path[0] == "audit" && path[1] != "file" {
         document["audit"]["file"] = json!("audit.jsonl");
     }
+    if path.len() > 1 && path[0] == "redis" && path[1] != "url" {
+        document["redis"]["url"] = json!("redis://127.0.0.1");
+    }
     document.to_string()
 }
 
@@ -387,6 +390,7 @@ fn each_default_in_the_schema_is_what_holds_without_the_key() {
             ["tls", ..] => file_with(&["tls", "cert"].map(str::to_owned), &json!("c.pem")),
             ["auth", "kubernetes", ..] => json!({ "auth": { "kubernetes": { "audience": "myelin" } } }).to_string(),
             ["audit", ..] => file_with(&["audit", "file"].map(str::to_owned), &json!("audit.jsonl")),
+            ["redis", ..] => file_with(&["redis", "url"].map(str::to_owned), &json!("redis://127.0.0.1")),
             ["endpoints", ..] => file_with(&["endpoints", "/path"].map(str::to_owned), &json!({})),
             _ => "{}".to_owned(),
         };
@@ -511,6 +515,9 @@ fn summary(settings: &Settings) -> String {
     }
     for rule in &settings.limits.rules {
         text += &format!("{rule:?} keys {}\n", settings.limits.max_keys);
+    }
+    if let Some(redis) = &settings.redis {
+        text += &format!("{redis:?}\n");
     }
     for endpoint in &settings.endpoints {
         text += &format!("{} {:?} {:?}\n", endpoint.path, endpoint.servers, endpoint.names);

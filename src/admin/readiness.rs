@@ -49,4 +49,6 @@ pub enum Part {
     Server(String),
     /// The audit log, by its file.
     Audit(PathBuf),
+    /// What limits are counted in.
+    Limits(&'static str),
 }

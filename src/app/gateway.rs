@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use crate::{
     config::settings::Settings,
     jsonrpc::Raw,
-    limit::Limits,
+    limit::{Limits, store::Store},
     mcp::{Call, Fault, Op, Outcome, Reply, Waist},
     policy::{Policies, RuleFault, ToolFilter},
     route::settings::Names,
@@ -71,8 +71,13 @@ impl Gateway {
     ///
     /// # Errors
     /// [`BuildError`].
-    pub fn new(settings: &Settings, ring: Arc<KeyRing>, wallet: Arc<Wallet>) -> Result<Self, BuildError> {
-        let limits = Arc::new(Limits::new(&settings.limits, None).map_err(BuildError::Limit)?);
+    pub fn new(
+        settings: &Settings,
+        ring: Arc<KeyRing>,
+        wallet: Arc<Wallet>,
+        store: Option<Arc<dyn Store>>,
+    ) -> Result<Self, BuildError> {
+        let limits = Arc::new(Limits::new(&settings.limits, store).map_err(BuildError::Limit)?);
         let memory = Memory { ring, book: Arc::default(), limits, wallet };
         fill(&memory.wallet, settings)?;
         let snapshot = Snapshot::build(settings, &memory, &Snapshot::default())?;

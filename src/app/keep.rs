@@ -204,6 +204,7 @@ fn warn_fixed(old: &Settings, new: &Settings) {
         ("sessions", old.sessions != new.sessions),
         ("questions", old.questions != new.questions),
         ("sealing", old.sealing_keys != new.sealing_keys),
+        ("redis", old.redis != new.redis),
         ("log", old.log != new.log),
         ("audit", old.audit != new.audit),
         ("threads", old.threads != new.threads),

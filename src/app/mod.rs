@@ -20,6 +20,7 @@ mod operate;
 mod plain;
 mod run;
 mod seen;
+mod shared;
 mod site;
 mod status;
 mod tasks;

@@ -6,7 +6,7 @@ use tokio::{
     runtime,
     signal::unix::{Signal, SignalKind},
     sync::Semaphore,
-    task::JoinSet,
+    task::{JoinHandle, JoinSet},
     time::timeout,
 };
 
@@ -22,7 +22,7 @@ use crate::{
         listener::{self, BindError, Bound},
         settings::ListenerSettings,
     },
-    limit::Limits,
+    limit::{Limits, redis::RedisFault},
     mcp::{Caller, Capabilities, LogInterest, Principal, Waist},
     redact::Redacted,
     seal::KeyRing,
@@ -45,6 +45,7 @@ use super::{
     gateway::{BuildError, Gateway},
     keep::{self, Kept, Source},
     operate::Operations,
+    shared,
     site::Site,
     status::Health,
 };
@@ -99,6 +100,9 @@ pub enum RunError {
     /// The settings make no gateway.
     #[error(transparent)]
     Build(#[from] BuildError),
+    /// What limits are counted in cannot be used.
+    #[error("redis cannot be used")]
+    Redis(#[from] RedisFault),
 }
 
 /// Runs a gateway until it is told to stop, and has.
@@ -145,7 +149,8 @@ async fn serve(options: Options, audit: Option<Arc<Audit>>) -> Result<(), RunErr
     let ring = ring(&settings)?;
     let bound = Bound::bind(&settings.listener).map_err(RunError::Listen)?;
     let wallet = wallet(&settings, &bound, &ring)?;
-    let gateway = Arc::new(Gateway::new(&settings, ring.clone(), wallet.clone())?);
+    let store = shared::store(&settings).await?;
+    let gateway = Arc::new(Gateway::new(&settings, ring.clone(), wallet.clone(), shared::counts(store.as_ref()))?);
     let admin_bound = bind_admin(&settings)?;
     let ready = ready(&settings, &bound, admin_bound.as_ref());
 
@@ -160,7 +165,7 @@ async fn serve(options: Options, audit: Option<Arc<Audit>>) -> Result<(), RunErr
     let exchange = Exchange::new(inner, http, sessions, gate.clone(), paths.clone(), ring.clone());
     let exchange = Arc::new(exchange.with_pages(pages).audited(audit.clone()));
 
-    let health = Arc::new(Health::new(gateway.clone(), audit.clone()));
+    let health = Arc::new(Health::new(gateway.clone(), audit.clone(), store.clone()));
     let (admin_drainer, admin_drain) = drain();
     let mut tasks = JoinSet::new();
     let operations = Operations::new(gateway.clone(), wallet.clone());
@@ -179,6 +184,7 @@ async fn serve(options: Options, audit: Option<Arc<Audit>>) -> Result<(), RunErr
     };
     tasks.spawn(keep::keep(kept, settings.clone()));
     tasks.spawn(reach_all(gateway.upstreams()));
+    tasks.spawn(shared::keep(store.clone()));
 
     let (drainer, client_drain) = drain();
     let service = exchange.clone();
@@ -197,13 +203,19 @@ async fn serve(options: Options, audit: Option<Arc<Audit>>) -> Result<(), RunErr
     gateway.drain();
     exchange.drain();
     drainer.start(settings.drain);
+    finish(serving, &gateway).await;
+    stop_admin(&admin_drainer, tasks).await;
+    shared::leave(store).await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Waits for the calls in flight, then ends the servers.
+async fn finish(serving: JoinHandle<listener::Served>, gateway: &Gateway) {
     if let Ok(served) = serving.await {
         report(served);
     }
     close_all(gateway.upstreams()).await;
-    stop_admin(&admin_drainer, tasks).await;
-    tracing::info!("stopped");
-    Ok(())
 }
 
 fn ring(settings: &Settings) -> Result<Arc<KeyRing>, RunError> {

@@ -8,6 +8,7 @@ use std::sync::{
 use crate::{
     admin::{Part, Phase, Problem, Readiness, Status},
     audit::Audit,
+    limit::{redis::RedisStore, store::Store},
 };
 
 use super::gateway::Gateway;
@@ -16,6 +17,7 @@ use super::gateway::Gateway;
 pub(super) struct Health {
     gateway: Arc<Gateway>,
     audit: Option<Arc<Audit>>,
+    store: Option<Arc<RedisStore>>,
     phase: AtomicU8,
 }
 
@@ -24,8 +26,8 @@ const SERVING: u8 = 1;
 const DRAINING: u8 = 2;
 
 impl Health {
-    pub(super) const fn new(gateway: Arc<Gateway>, audit: Option<Arc<Audit>>) -> Self {
-        Self { gateway, audit, phase: AtomicU8::new(STARTING) }
+    pub(super) const fn new(gateway: Arc<Gateway>, audit: Option<Arc<Audit>>, store: Option<Arc<RedisStore>>) -> Self {
+        Self { gateway, audit, store, phase: AtomicU8::new(STARTING) }
     }
 
     pub(super) fn serves(&self) {
@@ -54,6 +56,10 @@ impl Status for Health {
             problem: if audit.refuses() { "cannot be written: calls are refused" } else { "cannot be written" }
                 .to_owned(),
         });
-        Readiness { phase, problems: audit.into_iter().chain(problems).collect() }
+        let store = self.store.as_ref().filter(|store| !store.is_there()).map(|store| Problem {
+            part: Part::Limits("redis"),
+            problem: format!("is away: limits go by this gateway's share, 1 of {}", store.replicas()),
+        });
+        Readiness { phase, problems: audit.into_iter().chain(store).chain(problems).collect() }
     }
 }

@@ -175,7 +175,8 @@ const fn run_code(error: &RunError) -> Code {
         RunError::Listen(BindError::Tls(_))
         | RunError::Admin(BindError::Tls(_))
         | RunError::Build(_)
-        | RunError::State(_) => Code::Configuration,
+        | RunError::State(_)
+        | RunError::Redis(_) => Code::Configuration,
     }
 }
 

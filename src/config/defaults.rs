@@ -114,6 +114,10 @@ pub(super) const AUDIT_SYNC: Duration = Duration::from_secs(1);
 
 /// Each takes some 200 bytes; more principals than this are rarely at work within an hour.
 pub(super) const MAX_LIMIT_KEYS: usize = 10_000;
+/// Keys of other programs in the same Redis are told apart by it.
+pub(super) const REDIS_PREFIX: &str = "myelin";
+/// Fifty times what Redis takes in the same data centre, and a tenth of what people notice.
+pub(super) const REDIS_TIMEOUT: Duration = Duration::from_millis(50);
 /// What a few principals' agents send at once.
 pub(super) const LIMIT_QUEUE: usize = 64;
 /// Long enough for a burst to pass, short enough that nobody gives up before.

@@ -175,6 +175,8 @@ pub enum ProblemKind {
     SharedCredential,
     #[error("depends on who calls, but nothing in `auth` asks callers for a token")]
     NobodyAsked,
+    #[error("{0}")]
+    Redis(#[from] crate::limit::redis::BadAddress),
     #[error("is there twice")]
     Twice,
     #[error("several things are counted apart: say which of them is meant, such as `{{ tool: \"web_*\" }}`")]

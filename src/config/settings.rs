@@ -7,7 +7,7 @@ use crate::{
     auth::settings::AuthSettings,
     dialogue::ParkSettings,
     downstream::settings::{HttpSettings, ListenerSettings, SessionSettings},
-    limit::settings::LimitSettings,
+    limit::settings::{LimitSettings, RedisSettings},
     policy::settings::PolicySettings,
     redact::Redacted,
     route::settings::EndpointSettings,
@@ -25,6 +25,8 @@ pub struct Settings {
     pub auth: AuthSettings,
     /// How often, and how much at once.
     pub limits: LimitSettings,
+    /// Where gateways count together.
+    pub redis: Option<RedisSettings>,
     /// The audit log.
     pub audit: Option<AuditSettings>,
     /// Where addresses may lead that a server or issuer names.

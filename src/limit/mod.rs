@@ -12,6 +12,7 @@ mod ask;
 mod bucket;
 mod calendar;
 mod line;
+pub mod redis;
 mod rule;
 mod rules;
 pub mod settings;

@@ -8,6 +8,7 @@ use std::{
 use crate::{
     mcp::{Calendar, Per},
     network::Network,
+    redact::Redacted,
 };
 
 /// All limits.
@@ -17,6 +18,19 @@ pub struct LimitSettings {
     pub rules: Vec<RuleSettings>,
     /// Names that each of them tells apart, at the most.
     pub max_keys: usize,
+}
+
+/// A Redis that several gateways share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RedisSettings {
+    /// Its address, with its password.
+    pub url: Redacted<String>,
+    /// What the names of its keys begin with: the gateways that have the same share counts.
+    pub prefix: String,
+    /// How long a call waits for it at the most.
+    pub timeout: Duration,
+    /// How many gateways divide limits among them while it is away; as many as were there last, when absent.
+    pub replicas: Option<NonZeroU32>,
 }
 
 /// One limit. Each name, or tuple of names, has its own count.

@@ -66,6 +66,8 @@ pub struct Metrics {
     pub limit_wait: Histogram,
     /// Whether the store of limits is there: 1, or 0 while each gateway goes by its own share, and where there is none.
     pub limit_store: Gauge,
+    /// Gateways that share limits, as far as their store tells; the last count while it is away.
+    pub limit_gateways: Gauge,
     /// Calls that were counted here because the store of limits was away.
     pub limit_own_share: Counter,
     /// What was refused because of a limit.
@@ -123,6 +125,7 @@ impl Metrics {
             limit_waiting: plain(r, "limit_waiting", "Calls that wait for a limit of the configuration"),
             limit_wait: seconds(r, "limit_wait", "How long calls waited for a limit, let in or not", WAIT_BUCKETS_S),
             limit_store: plain(r, "limit_store_up", "1 while the store of limits is there"),
+            limit_gateways: plain(r, "limit_gateways", "Gateways that share limits, as far as their store tells"),
             limit_own_share: plain(r, "limit_own_share", "Calls counted here since the store of limits was away"),
             refused: PerLabel::register(r, "refused_by_limit", "What was refused because of a limit", "limit", None),
             policy_decisions: PerLabel::register(

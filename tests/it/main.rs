@@ -31,6 +31,7 @@ mod matrix;
 mod policy;
 mod process;
 mod questions;
+mod replicas;
 mod sdk;
 mod session;
 mod subscriptions;

@@ -40,6 +40,7 @@ pub(in crate::config) fn settings(keys: FileKeys, reader: &mut Reader<'_>) -> Se
     Settings {
         auth: auth::settings(&keys, &listener, reader),
         limits: limit::settings(&keys, reader),
+        redis: limit::redis(keys.redis.as_ref(), reader),
         audit: audit::settings(&keys, reader),
         egress: EgressSettings { allow: values(section(keys.egress.clone()).allow) },
         policy: policy::settings(&keys, &names, &endpoints, reader),

@@ -5,13 +5,16 @@ use std::num::NonZeroU32;
 use super::found::section;
 use crate::{
     config::{
-        keys::{FileKeys, LimitKeys, MatchKeys},
+        keys::{FileKeys, LimitKeys, MatchKeys, RedisKeys},
         place::{Found, Place},
         problem::ProblemKind,
         shape::Reader,
         shapes::Matched,
     },
-    limit::settings::{LimitSettings, Match, Pattern, QueueSettings, Rate, RuleSettings},
+    limit::{
+        redis,
+        settings::{LimitSettings, Match, Pattern, QueueSettings, Rate, RedisSettings, RuleSettings},
+    },
     mcp::Per,
 };
 
@@ -21,6 +24,26 @@ pub(super) fn settings(keys: &FileKeys, reader: &mut Reader<'_>) -> LimitSetting
         rules: rules.iter().filter_map(|found| rule(found, reader)).collect(),
         max_keys: section(keys.limit_table.clone()).max_keys(),
     }
+}
+
+/// Where limits are counted together.
+pub(super) fn redis(keys: Option<&Found<RedisKeys>>, reader: &mut Reader<'_>) -> Option<RedisSettings> {
+    let Found { value: keys, place } = keys?;
+    let Some(url) = &keys.url else {
+        if !reader.reported(place, "url") {
+            reader.report(place, ProblemKind::Incomplete { needed: "url" });
+        }
+        return None;
+    };
+    if let Err(bad) = redis::check(url.value.expose()) {
+        reader.report(&url.place, bad.into());
+    }
+    Some(RedisSettings {
+        url: url.value.clone(),
+        prefix: keys.prefix(),
+        timeout: keys.timeout(),
+        replicas: keys.replicas.as_ref().and_then(|count| number(count.value)),
+    })
 }
 
 fn rule(found: &Found<LimitKeys>, reader: &mut Reader<'_>) -> Option<RuleSettings> {

@@ -9,6 +9,7 @@ use super::{
     http::{HttpKeys, QuestionKeys, SessionKeys},
     limit::{LimitKeys, LimitTableKeys},
     policy::{PolicyKeys, RuleKeys},
+    redis::RedisKeys,
     server::{ServerKeys, ServerOptions},
 };
 use crate::{
@@ -43,6 +44,8 @@ section! {
         limits "limits": List<LimitKeys>,
         /// How much `limits` remember.
         limit_table "limitTable": LimitTableKeys,
+        /// Where gateways count `limits` together; without it each counts for itself.
+        redis "redis": RedisKeys,
         /// Where the addresses may lead that servers and issuers name.
         egress "egress": EgressKeys,
         /// The audit log: one line for each call, chained by hashes. Nowhere when absent.

@@ -13,6 +13,7 @@ mod http;
 mod limit;
 mod matching;
 mod policy;
+mod redis;
 mod server;
 
 pub(super) use self::{
@@ -26,5 +27,6 @@ pub(super) use self::{
     limit::LimitKeys,
     matching::MatchKeys,
     policy::RuleKeys,
+    redis::RedisKeys,
     server::{PoolKeys, ServerKeys, ServerOptions, ToolKeys},
 };

@@ -11,6 +11,7 @@ pub(crate) mod http;
 mod legacy;
 mod marks;
 mod modern;
+mod redis;
 mod upstream;
 
 use std::{future::Future, time::Duration};
@@ -24,6 +25,7 @@ pub(crate) use client::{Answer, Client, request};
 pub(crate) use gateway::{Gateway, config};
 pub(crate) use legacy::Legacy;
 pub(crate) use modern::Modern;
+pub(crate) use redis::Redis;
 pub(crate) use upstream::{Arrived, Era, Upstream, Wire};
 
 /// Longer than anything here takes on a busy machine.

@@ -1,0 +1,253 @@
+//! The store: asked with each call, kept in the background.
+
+use std::{
+    num::NonZeroU32,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use ::redis::{
+    Client, FromRedisValue, RedisError, ScriptInvocation,
+    aio::{ConnectionManager, ConnectionManagerConfig},
+};
+use arc_swap::ArcSwapOption;
+use smallvec::SmallVec;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use super::{
+    address,
+    lease::{Leases, Place},
+    script::{self, LEASE},
+};
+use crate::{
+    clock,
+    limit::{
+        settings::RedisSettings,
+        store::{Away, Demand, Lease, Measure, Store, Verdict},
+    },
+    seal,
+    telemetry::metrics::METRICS,
+};
+
+/// How often the keeper says that this gateway is there, and how soon it finds out that Redis is back.
+const HEARTBEAT: Duration = Duration::from_millis(500);
+/// The keeper has at least this much patience, and never less than a call has: nobody waits for it.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// How often leases are renewed: two may be missed.
+const RENEWAL: Duration = Duration::from_secs(LEASE.as_secs() / 3);
+/// Leases in one script: Redis does nothing else meanwhile, for less than a millisecond.
+const BATCH: usize = 256;
+/// A connection on which so many heartbeats were lost is given up: its other end may be gone without a word.
+const LOST_BEATS: u32 = 4;
+
+/// Redis.
+pub struct RedisStore {
+    client: Client,
+    connection: ArcSwapOption<ConnectionManager>,
+    settings: RedisSettings,
+    /// What this gateway is called in Redis.
+    name: String,
+    is_there: AtomicBool,
+    gateways: AtomicU32,
+    leases: Arc<Leases>,
+}
+
+/// Why there is no store.
+#[derive(Debug, thiserror::Error)]
+pub enum RedisFault {
+    /// The address is none.
+    #[error("the address of Redis cannot be used")]
+    Address(#[source] RedisError),
+    /// The machine has no randomness.
+    #[error("the operating system refuses what the gateway needs")]
+    Randomness,
+}
+
+impl RedisStore {
+    /// A store. It is away until [`RedisStore::reach`] or [`RedisStore::keep`] has reached it.
+    ///
+    /// # Errors
+    /// [`RedisFault`].
+    pub fn new(settings: RedisSettings) -> Result<Self, RedisFault> {
+        let client = address::open(settings.url.expose()).map_err(RedisFault::Address)?;
+        let name = seal::random_id().map_err(|_| RedisFault::Randomness)?;
+        Ok(Self {
+            client,
+            connection: ArcSwapOption::empty(),
+            name,
+            is_there: AtomicBool::new(false),
+            gateways: AtomicU32::new(settings.replicas.map_or(1, NonZeroU32::get)),
+            leases: Arc::default(),
+            settings,
+        })
+    }
+
+    /// Reaches Redis once: to be waited for before the first call is taken, so that it counts with the others.
+    pub async fn reach(&self) {
+        self.beat().await;
+        if !self.is_there() {
+            tracing::warn!(share = %self.replicas(), "redis cannot be reached; limits go by this gateway's share until it is");
+        }
+    }
+
+    /// Keeps in touch, for as long as it is polled.
+    ///
+    /// # Cancel safety
+    /// Dropped, places that are held run out.
+    pub async fn keep(self: Arc<Self>) {
+        let mut beats = interval(HEARTBEAT);
+        beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut lost, mut renewed) = (0, clock::now());
+        loop {
+            tokio::select! {
+                _ = beats.tick() => {
+                    let is_back = !self.is_there();
+                    lost = if self.beat().await { 0 } else { lost + 1 };
+                    if lost >= LOST_BEATS {
+                        self.connection.store(None);
+                        lost = 0;
+                    }
+                    if self.is_there() && (is_back || clock::now().saturating_duration_since(renewed) >= RENEWAL) {
+                        renewed = self.renew().await.unwrap_or(renewed);
+                    }
+                }
+                () = self.leases.changed() => self.release().await,
+            }
+        }
+    }
+
+    fn patience(&self) -> Duration {
+        self.settings.timeout.max(PATIENCE)
+    }
+
+    /// Says that this gateway is gone; others find out by themselves after a while.
+    pub async fn leave(&self) {
+        if self.is_there() {
+            // Nobody is left whom a failure would concern.
+            let _ = self.run::<u32>(script::leave(&self.settings.prefix, &self.name), self.settings.timeout).await;
+        }
+    }
+
+    async fn beat(&self) -> bool {
+        match self.run::<u32>(script::beat(&self.settings.prefix, &self.name), self.patience()).await {
+            Ok(gateways) => {
+                METRICS.limit_gateways.set(gateways.into());
+                if self.settings.replicas.is_none() {
+                    self.gateways.store(gateways.max(1), Ordering::Release);
+                }
+                if !self.is_there.swap(true, Ordering::AcqRel) {
+                    METRICS.limit_store.set(1);
+                    tracing::info!(gateways, "redis is there; limits are counted together");
+                }
+                true
+            }
+            Err(fault) => {
+                self.is_away(&fault);
+                false
+            }
+        }
+    }
+
+    fn is_away(&self, fault: &Fault) {
+        if self.is_there.swap(false, Ordering::AcqRel) {
+            METRICS.limit_store.set(0);
+            tracing::warn!(%fault, share = %self.replicas(), "redis is away; limits go by this gateway's share");
+        }
+    }
+
+    /// Answers with when it was done.
+    async fn renew(&self) -> Option<Instant> {
+        let started = clock::now();
+        for places in self.leases.held().chunks(BATCH) {
+            self.run::<u32>(script::renew(places), self.patience()).await.ok()?;
+        }
+        Some(started)
+    }
+
+    async fn release(&self) {
+        let returned = self.leases.returned();
+        if !self.is_there() {
+            return;
+        }
+        for places in returned.chunks(BATCH) {
+            if let Err(fault) = self.run::<u32>(script::release(places), self.patience()).await {
+                return self.is_away(&fault);
+            }
+        }
+    }
+
+    async fn run<T: FromRedisValue>(&self, script: ScriptInvocation<'static>, patience: Duration) -> Result<T, Fault> {
+        let mut connection = self.connection()?;
+        let ran = timeout(patience, script.invoke_async(&mut connection)).await;
+        ran.map_err(|_| Fault::TooSlow)?.map_err(Fault::Redis)
+    }
+
+    /// The connection, made when it is needed; it reconnects by itself.
+    fn connection(&self) -> Result<ConnectionManager, Fault> {
+        if let Some(connection) = &*self.connection.load() {
+            return Ok(ConnectionManager::clone(connection));
+        }
+        let config = ConnectionManagerConfig::new()
+            .set_number_of_retries(1)
+            .set_min_delay(Duration::from_millis(10))
+            .set_max_delay(HEARTBEAT)
+            .set_connection_timeout(Some(self.patience()))
+            .set_response_timeout(Some(self.patience()));
+        let fresh = ConnectionManager::new_lazy_with_config(self.client.clone(), config).map_err(Fault::Redis)?;
+        self.connection.store(Some(Arc::new(fresh.clone())));
+        Ok(fresh)
+    }
+
+    async fn take(&self, demands: &[Demand]) -> Result<Verdict, Away> {
+        let number = self.leases.next();
+        let member = format!("{}.{number}", self.name);
+        let is_place = |demand: &&Demand| matches!(demand.measure, Measure::Places(_));
+        let places: SmallVec<[Place; 1]> = demands
+            .iter()
+            .filter(is_place)
+            .map(|demand| (script::key(&self.settings.prefix, demand), member.clone()))
+            .collect();
+        let held = (!places.is_empty()).then(|| self.leases.hold(number, places));
+        let call = script::take(&self.settings.prefix, &member, demands);
+        match self.run::<(usize, u64)>(call, self.settings.timeout).await {
+            Ok((0, _)) => Ok(Verdict::Taken(held.map(Lease::new))),
+            Ok((place, after)) => {
+                if let Some(held) = held {
+                    held.forget();
+                }
+                Ok(Verdict::Refused(place - 1, Duration::from_micros(after)))
+            }
+            Err(fault) => {
+                self.is_away(&fault);
+                Err(Away)
+            }
+        }
+    }
+}
+
+impl Store for RedisStore {
+    fn is_there(&self) -> bool {
+        self.is_there.load(Ordering::Acquire)
+    }
+
+    fn replicas(&self) -> NonZeroU32 {
+        NonZeroU32::new(self.gateways.load(Ordering::Acquire)).unwrap_or(NonZeroU32::MIN)
+    }
+
+    fn take<'a>(&'a self, demands: &'a [Demand]) -> Pin<Box<dyn Future<Output = Result<Verdict, Away>> + Send + 'a>> {
+        Box::pin(self.take(demands))
+    }
+}
+
+/// Why Redis did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+enum Fault {
+    #[error("it did not answer in time")]
+    TooSlow,
+    #[error(transparent)]
+    Redis(RedisError),
+}
