@@ -38,6 +38,8 @@ pub(super) struct Ask<T: Time> {
     /// Where it is at the head of a queue.
     turn: Option<Turn>,
     store: Option<Arc<dyn Store>>,
+    /// Whether the store was away when it was to be asked.
+    goes_by_share: bool,
     clock: T,
 }
 
@@ -61,7 +63,7 @@ struct Missed {
 impl<T: Time> Ask<T> {
     pub(super) fn new(store: Option<Arc<dyn Store>>, clock: T) -> Self {
         let (found, spent) = (SmallVec::new(), Spent(SmallVec::new()));
-        Self { found, done: 0, admission: Admission::default(), spent, turn: None, store, clock }
+        Self { found, done: 0, admission: Admission::default(), spent, turn: None, store, goes_by_share: false, clock }
     }
 
     /// Counts the call in this, too.
@@ -102,9 +104,15 @@ impl<T: Time> Ask<T> {
         rule.map_or(Fault::Internal, |rule| rule.refusal(missed.aspect, missed.after, self.clock.unix()))
     }
 
-    /// The queue in which the missing can be waited for. Nobody waits for tomorrow.
+    /// The queue in which the missing can be waited for. Nobody waits for tomorrow, nor in vain.
     fn queue(&self, missed: &Missed) -> Option<QueueSettings> {
-        self.found.get(missed.at)?.rule.settings.queue.filter(|_| missed.aspect != Aspect::Quota)
+        let queue = self.found.get(missed.at)?.rule.settings.queue?;
+        let may_come = match missed.aspect {
+            Aspect::Places => true,
+            Aspect::Quota => false,
+            Aspect::Rate => missed.after <= queue.wait,
+        };
+        may_come.then_some(queue)
     }
 
     /// Waits for what is missing, in one queue after the other where need be.
@@ -171,7 +179,9 @@ impl<T: Time> Ask<T> {
                 Err(_away) => (),
             }
         }
-        METRICS.limit_own_share.inc();
+        if !std::mem::replace(&mut self.goes_by_share, true) {
+            METRICS.limit_own_share.inc();
+        }
         self.take()
     }
 

@@ -203,6 +203,7 @@ async fn a_gateway_starts_without_redis_and_counts_with_the_others_when_it_comes
     settings["limits"] = json!([{ "per": "principal", "rate": "1/h", "burst": 4 }]);
     settings["redis"] = json!({ "url": redis.url(), "replicas": 2 });
     let gateway = Gateway::start(settings).await;
+    until("the log says why", || gateway.log().contains("redis cannot be reached")).await;
     let client = Modern::of(&gateway);
     for id in 0..2 {
         assert_eq!(client.send(id, "tools/list", "").await.status, 200);

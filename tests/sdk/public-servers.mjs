@@ -3,9 +3,9 @@
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { NODE, PEERS, PYTHON, TESTS, npmEntry, reference, startReference, startServer } from '../peers/processes.mjs';
-import { expect, textOf } from './expect.mjs';
+import { join, resolve } from 'node:path';
+import { NODE, PEERS, PYTHON, TESTS, gatewayBinary, npmEntry, reference, startReference, startServer } from '../peers/processes.mjs';
+import { expect, refusal, textOf, until } from './expect.mjs';
 import { QUESTION_CHECKS, REFERENCE_CHECKS } from './reference-checks.mjs';
 
 const EVERYTHING = npmEntry('@modelcontextprotocol/server-everything', 'dist/index.js');
@@ -83,13 +83,31 @@ const timeChecks = {
   converts: call('convert_time', { source_timezone: 'Etc/UTC', time: '12:00', target_timezone: 'Asia/Tokyo' }, /21:00/),
 };
 
+const search = (session) => session.callTool('web_search', { query: 'queues' });
+
+/** Calls until one is let in; whoever is refused keeps the session. */
+const letIn = (session) => until(() => search(session).then(() => true, () => false), 'is never let in again');
+
+const limitedChecks = {
+  'hears of a limit and goes on': (use) => use({}, async (session) => {
+    await letIn(session);
+    const error = await refusal(search(session));
+    // SDK 1.x has the status in `code` and the error's text in its message; the others have the error itself.
+    expect([429, 1004].includes(error.code), `was told ${error}`);
+    expect(/Limit reached: 2 in 1 s per tool/.test(error.message), `was told ${error.message}`);
+    await letIn(session);
+  }),
+};
+
 const everythingOverHttp = () => startServer(NODE, ['-r', join(TESTS, 'peers/bind-local.cjs'), EVERYTHING, 'streamableHttp'], { PORT: '0' });
 
 const PYTHON_SERVER = join(TESTS, 'peers/python_server.py');
 const pythonOverHttp = () => startServer(PYTHON, [PYTHON_SERVER, '--http']);
 const pythonOverStdio = { command: PYTHON, args: [PYTHON_SERVER, '--stdio'] };
 
-const server = (name, start, checks) => ({ name, start, checks: typeof checks === 'function' ? checks : () => checks });
+const server = (name, start, checks, settings = {}) => (
+  { name, start, checks: typeof checks === 'function' ? checks : () => checks, settings }
+);
 
 export const SERVERS = [
   server('modern-http', http(() => startReference('modern')), REFERENCE_CHECKS),
@@ -105,5 +123,8 @@ export const SERVERS = [
   server('everything-stdio', local({ command: NODE, args: [EVERYTHING, 'stdio'] }), everythingChecks),
   server('filesystem-stdio', startFilesystem, filesystemChecks),
   server('memory-stdio', startMemory, memoryChecks),
+  server('limited', local({ command: resolve(gatewayBinary()), args: ['demo', 'search'] }), limitedChecks, {
+    limits: [{ per: 'tool', rate: '2/s', burst: 1 }],
+  }),
   server('time-stdio', local({ command: join(PEERS, 'venv/bin/mcp-server-time') }), timeChecks),
 ];

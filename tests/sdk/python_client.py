@@ -172,6 +172,29 @@ def one_call(name, arguments, wanted):
     return check
 
 
+async def let_in(connected):
+    # Two a second: somebody else may have had the last one.
+    for _ in range(20):
+        try:
+            return await connected.call_tool("web_search", {"query": "queues"})
+        except MCPError:
+            await anyio.sleep(0.2)
+    raise AssertionError("is never let in again")
+
+
+async def hears_of_a_limit():
+    async with client() as connected:
+        await let_in(connected)
+        try:
+            await connected.call_tool("web_search", {"query": "queues"})
+        except MCPError as error:
+            assert error.error.code == 1004, error
+            assert error.error.data["policy"] == "tool-1", error.error.data
+        else:
+            raise AssertionError("was not refused")
+        await let_in(connected)
+
+
 REFERENCE = {
     "lists": lists,
     "carries arguments": carries_arguments,
@@ -191,6 +214,7 @@ CHECKS = {
         ("python-modern-http", "python-legacy-http", "python-modern-stdio", "python-legacy-stdio"), {"asks": asks}
     ),
     **dict.fromkeys(("everything-http", "everything-stdio"), EVERYTHING),
+    "limited": {"hears of a limit and goes on": hears_of_a_limit},
     "memory-stdio": {"remembers": one_call("read_graph", {}, "entities")},
     "time-stdio": {"tells the time": one_call("get_current_time", {"timezone": "Etc/UTC"}, "UTC")},
 }

@@ -93,7 +93,7 @@ async function driveAll({ url, program }, { name, checks }, started) {
 async function serve(server) {
   const started = await server.start();
   try {
-    const gateway = await startGateway({ up: started.entry }, { log: { format: 'json', level: 'info,myelin=debug' } });
+    const gateway = await startGateway({ up: started.entry }, { ...server.settings, log: { format: 'json', level: 'info,myelin=debug' } });
     try {
       await driveAll(gateway, server, started);
     } finally {

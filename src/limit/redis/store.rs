@@ -88,9 +88,8 @@ impl RedisStore {
 
     /// Reaches Redis once: to be waited for before the first call is taken, so that it counts with the others.
     pub async fn reach(&self) {
-        self.beat().await;
-        if !self.is_there() {
-            tracing::warn!(share = %self.replicas(), "redis cannot be reached; limits go by this gateway's share until it is");
+        if let Err(fault) = self.beat().await {
+            tracing::warn!(%fault, share = %self.replicas(), "redis cannot be reached; limits go by this gateway's share");
         }
     }
 
@@ -106,7 +105,7 @@ impl RedisStore {
             tokio::select! {
                 _ = beats.tick() => {
                     let is_back = !self.is_there();
-                    lost = if self.beat().await { 0 } else { lost + 1 };
+                    lost = if self.beat().await.is_ok() { 0 } else { lost + 1 };
                     if lost >= LOST_BEATS {
                         self.connection.store(None);
                         lost = 0;
@@ -132,24 +131,18 @@ impl RedisStore {
         }
     }
 
-    async fn beat(&self) -> bool {
-        match self.run::<u32>(script::beat(&self.settings.prefix, &self.name), self.patience()).await {
-            Ok(gateways) => {
-                METRICS.limit_gateways.set(gateways.into());
-                if self.settings.replicas.is_none() {
-                    self.gateways.store(gateways.max(1), Ordering::Release);
-                }
-                if !self.is_there.swap(true, Ordering::AcqRel) {
-                    METRICS.limit_store.set(1);
-                    tracing::info!(gateways, "redis is there; limits are counted together");
-                }
-                true
-            }
-            Err(fault) => {
-                self.is_away(&fault);
-                false
-            }
+    async fn beat(&self) -> Result<(), Fault> {
+        let beat = self.run::<u32>(script::beat(&self.settings.prefix, &self.name), self.patience()).await;
+        let gateways = beat.inspect_err(|fault| self.is_away(fault))?;
+        METRICS.limit_gateways.set(gateways.into());
+        if self.settings.replicas.is_none() {
+            self.gateways.store(gateways.max(1), Ordering::Release);
         }
+        if !self.is_there.swap(true, Ordering::AcqRel) {
+            METRICS.limit_store.set(1);
+            tracing::info!(gateways, "redis is there; limits are counted together");
+        }
+        Ok(())
     }
 
     fn is_away(&self, fault: &Fault) {

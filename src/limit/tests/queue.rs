@@ -82,6 +82,16 @@ fn a_call_that_goes_leaves_the_queue_and_gives_nothing_back_twice() {
 }
 
 #[test]
+fn nobody_waits_for_a_token_that_cannot_come_in_time() {
+    let (limits, clock) = limits(vec![queued(rate(Per::Endpoint, 1, Window::Minute, 1), 9, 2)], 10);
+    assert!(enters(&limits, "a") && !enters(&limits, "a"));
+    clock.advance(58 * SECOND);
+    let mut waits = Waits::of(&limits, "a");
+    clock.advance(2 * SECOND);
+    assert!(waits.poll().unwrap().is_ok());
+}
+
+#[test]
 fn nobody_passes_those_who_wait_and_nobody_waits_for_tomorrow() {
     let rules = vec![RuleSettings {
         quota: quota(Per::Principal, 2, Calendar::Day).quota,
