@@ -2,6 +2,7 @@
 
 import { parseArgs } from 'node:util';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { CONSENT } from './checks/consent.mjs';
 import { CREDENTIALS } from './checks/credentials.mjs';
 import { FLOW } from './checks/flow.mjs';
 import { HOOK } from './checks/hook.mjs';
@@ -51,7 +52,7 @@ async function worker(queue) {
   }
 }
 
-const queue = Object.entries({ ...FLOW, ...REFRESH, ...ROTATION, ...STEP_UP, ...REFUSALS, ...HOOK, ...OPAQUE, ...CREDENTIALS, ...STREAMS }).filter(([name]) => name.includes(options.check ?? ''));
+const queue = Object.entries({ ...FLOW, ...REFRESH, ...ROTATION, ...STEP_UP, ...REFUSALS, ...HOOK, ...OPAQUE, ...CREDENTIALS, ...STREAMS, ...CONSENT }).filter(([name]) => name.includes(options.check ?? ''));
 console.log('public clients and a real authorization server through the gateway');
 await Promise.all(Array.from({ length: PARALLEL }, () => worker(queue)));
 console.log(`${totals.passed} passed, ${totals.failed} failed`);
