@@ -60,7 +60,7 @@ pub(super) fn unaudited() -> ErrorObject {
 }
 
 /// Ours: the token ended while the call was made.
-pub(super) const TOKEN_ENDED: i64 = 1008;
+pub(super) const TOKEN_ENDED: i64 = 1009;
 
 /// Ours: the caller must agree first that a server is called in their name.
 pub(super) const CONSENT: i64 = 1010;

@@ -70,7 +70,7 @@ async fn a_modern_call_is_given_up_when_its_token_ends_and_its_client_hears_why(
     let stream = call.answer().await;
     assert!(stream.is_stream());
     let last = stream.response().await;
-    assert_eq!((&last["id"], &last["error"]["code"]), (&json!(1), &json!(1008)), "{last}");
+    assert_eq!((&last["id"], &last["error"]["code"]), (&json!(1), &json!(1009)), "{last}");
     arrived.is_given_up().await;
     ground
         .gateway
