@@ -16,6 +16,7 @@ pub mod jsonrpc;
 pub mod limit;
 pub mod mcp;
 pub mod network;
+pub mod pin;
 pub mod policy;
 pub mod redact;
 pub mod route;

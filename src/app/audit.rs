@@ -8,6 +8,8 @@ use crate::{
     audit::{Audit, AuditFault, Event, Note},
     clock,
     config::settings::Settings,
+    pin::Verdict,
+    upstream::Upstream,
 };
 
 /// How long the last lines may take when the gateway ends.
@@ -26,6 +28,23 @@ pub(super) fn start(settings: &Settings, source: Option<&Path>) -> Result<Option
 pub(super) fn note(audit: Option<&Arc<Audit>>, event: Event, detail: impl IntoIterator<Item = (&'static str, Value)>) {
     if let Some(audit) = audit {
         audit.note(Note::new(event, clock::unix_time(), detail));
+    }
+}
+
+/// Tells what was found of a server's tools.
+pub(super) fn tools(audit: Option<&Arc<Audit>>, upstream: &Upstream) {
+    for (tool, finding) in upstream.news_of_tools() {
+        let verdict = match finding.verdict {
+            Verdict::Offered => "offered",
+            Verdict::Withheld => "withheld",
+        };
+        let detail = [
+            ("server", json!(&**upstream.name())),
+            ("tool", json!(&*tool)),
+            ("reason", json!(finding.reason.name())),
+            ("verdict", json!(verdict)),
+        ];
+        note(audit, Event::Pin, detail);
     }
 }
 

@@ -148,6 +148,7 @@ impl Snapshot {
                 None => Upstream::new(own.clone(), settings.lists.clone(), &memory.wallet)
                     .map_err(|fault| BuildError::Client(own.name.clone(), fault))?,
             };
+            upstream.pin(settings.pins.lock.as_deref());
             let filter = ToolFilter::new(&own.tools.allow, &own.tools.deny, &own.tools.rename)
                 .map_err(|error| BuildError::Pattern(own.name.clone(), error))?;
             upstreams.push(upstream.clone());

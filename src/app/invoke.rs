@@ -60,6 +60,9 @@ impl Endpoint {
                 Err(fault) => return Outcome::Failed(fault),
             };
             let destination = permitted.get();
+            if !destination.group.takes(&invoke.params) {
+                return Outcome::Failed(Fault::InvalidParams("The arguments are larger than this server is sent"));
+            }
             if let Err(reason) = check_mirrored(&call.mirrored, &destination.mirror, invoke) {
                 return Outcome::Failed(Fault::HeaderMismatch(reason));
             }

@@ -119,6 +119,7 @@ impl Kept {
         self.door.parked().expire();
         self.gateway.limits().retain_recent();
         for upstream in self.gateway.upstreams() {
+            audit::tools(self.audit.as_ref(), &upstream);
             upstream.reap().await;
         }
         match self.tls.as_ref().map(|tls| tls.reload_if_changed()) {

@@ -51,6 +51,11 @@ impl Status for Health {
             part: Part::Server(upstream.name().to_string()),
             problem: "was not reached yet".to_owned(),
         });
+        let withheld = self.gateway.upstreams().into_iter().filter(|upstream| upstream.withheld() > 0);
+        let withheld = withheld.map(|upstream| Problem {
+            part: Part::Server(upstream.name().to_string()),
+            problem: format!("{} tools are withheld: not approved, or too large", upstream.withheld()),
+        });
         let audit = self.audit.as_ref().filter(|audit| audit.is_failing()).map(|audit| Problem {
             part: Part::Audit(audit.file().to_owned()),
             problem: if audit.refuses() { "cannot be written: calls are refused" } else { "cannot be written" }
@@ -60,6 +65,6 @@ impl Status for Health {
             part: Part::Limits("redis"),
             problem: format!("is away: limits go by this gateway's share, 1 of {}", store.replicas()),
         });
-        Readiness { phase, problems: audit.into_iter().chain(store).chain(problems).collect() }
+        Readiness { phase, problems: audit.into_iter().chain(store).chain(problems).chain(withheld).collect() }
     }
 }

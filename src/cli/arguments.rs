@@ -5,7 +5,7 @@ use std::{ffi::OsString, process::ExitCode};
 use clap::{CommandFactory, Parser, Subcommand};
 
 use super::{
-    audit, call, check, completions, connections, exit::Code, failure::Failure, health, import, key, policy,
+    audit, call, check, completions, connections, exit::Code, failure::Failure, health, import, key, pin, policy,
     run as serve, schema, tools,
 };
 
@@ -37,6 +37,7 @@ enum Command {
     Health(health::Health),
     Audit(audit::Audit),
     Connections(connections::Connections),
+    Pin(pin::Pin),
     Key(key::Key),
     Policy(policy::Policy),
     Schema(schema::PrintSchema),
@@ -68,6 +69,7 @@ impl Command {
             Self::Health(health) => health.run(),
             Self::Audit(audit) => audit.run(),
             Self::Connections(connections) => connections.run(),
+            Self::Pin(pin) => pin.run(),
             Self::Key(key) => key.run(),
             Self::Policy(policy) => policy.run(),
             Self::Schema(schema) => schema.run(),

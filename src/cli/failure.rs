@@ -55,6 +55,8 @@ pub(super) enum Failure {
     WhichServer,
     #[error("{}", told(.0))]
     Rule(myelin::policy::RuleFault),
+    #[error("{} {fault}", path.display())]
+    Lock { path: PathBuf, fault: myelin::pin::LockFault },
     #[error("there is no tool `{name}`")]
     NoSuchTool { name: String, near: Option<String> },
     #[error("{url}: {}", told(.fault))]
@@ -104,7 +106,9 @@ impl Failure {
 
     pub(super) const fn code(&self) -> Code {
         match self {
-            Self::Problems(_) | Self::NoEndpoint { .. } | Self::Client { .. } | Self::Rule(_) => Code::Configuration,
+            Self::Problems(_) | Self::NoEndpoint { .. } | Self::Client { .. } | Self::Rule(_) | Self::Lock { .. } => {
+                Code::Configuration
+            }
             Self::Key(_)
             | Self::Audit(_)
             | Self::Written { .. }

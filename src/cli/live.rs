@@ -67,7 +67,7 @@ struct Shortened {
 /// Starts or reaches all servers at once.
 pub(super) fn look(settings: &Settings) -> Result<Live, Failure> {
     let members: Vec<Member> =
-        settings.upstreams.iter().map(|upstream| Member::new(upstream, &settings.lists)).collect::<Result<_, _>>()?;
+        settings.upstreams.iter().map(|upstream| Member::new(upstream, settings)).collect::<Result<_, _>>()?;
     let found = runtime()?.block_on(ask_all(&members));
     let servers: Vec<Server> = settings
         .upstreams

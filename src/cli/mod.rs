@@ -27,6 +27,7 @@ mod listen;
 mod live;
 mod offered;
 mod operator;
+mod pin;
 mod policy;
 mod policy_call;
 mod policy_replay;

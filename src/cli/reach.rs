@@ -5,10 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use http::{HeaderName, HeaderValue, Uri};
 use myelin::{
     app,
-    config::{
-        self,
-        settings::{ListSettings, Settings},
-    },
+    config::{self, settings::Settings},
     jsonrpc::Raw,
     mcp::{Caller, Capabilities, Catalog, Fault, Level, ListKind, LogInterest, Principal, UpstreamFault},
     policy::ToolFilter,
@@ -143,7 +140,7 @@ impl Reach {
 
     fn of_endpoint(settings: &Settings, endpoint: &EndpointSettings) -> Result<Self, Failure> {
         let named = |name: &String| settings.upstreams.iter().find(|upstream| upstream.name == *name);
-        let members = endpoint.servers.iter().filter_map(named).map(|upstream| Member::new(upstream, &settings.lists));
+        let members = endpoint.servers.iter().filter_map(named).map(|upstream| Member::new(upstream, settings));
         Ok(Self { members: members.collect::<Result<_, _>>()?, prefixed: is_prefixed(endpoint), url: None })
     }
 
@@ -216,11 +213,12 @@ impl Reach {
 
 impl Member {
     /// A server as the file has it.
-    pub(super) fn new(settings: &UpstreamSettings, lists: &ListSettings) -> Result<Self, Failure> {
-        let tools = &settings.tools;
+    pub(super) fn new(settings: &UpstreamSettings, all: &Settings) -> Result<Self, Failure> {
+        let (tools, lists) = (&settings.tools, &all.lists);
         let filter = ToolFilter::new(&tools.allow, &tools.deny, &tools.rename);
         let upstream = Upstream::new(settings.clone(), lists.clone(), &app::wallet())
             .map_err(|fault| Failure::Client { server: settings.name.clone(), fault })?;
+        upstream.pin(all.pins.lock.as_deref());
         // The configuration refuses what is no pattern.
         Ok(Self { upstream, filter: Arc::new(filter.unwrap_or_default()) })
     }

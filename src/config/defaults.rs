@@ -88,6 +88,12 @@ pub(super) const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// Results may be larger than requests: whole documents, pictures.
 pub(super) const MAX_MESSAGE: usize = 16 * MIB;
+/// All that the largest request body has room for: clients are told by `http.maxBody` first.
+pub(super) const MAX_ARGUMENTS: usize = 4 * MIB;
+/// All that the largest message has room for.
+pub(super) const MAX_RESULT: usize = MAX_MESSAGE;
+/// Ten times the largest that was seen of a public server; a model reads each of them with every conversation.
+pub(super) const MAX_DESCRIPTION: usize = 256 * 1024;
 /// A handful of agents per gateway, and a child takes 70 to 300 MB.
 pub(super) const POOL_MAX: usize = 32;
 /// What a single-threaded server can have open before it only queues.

@@ -11,6 +11,8 @@ use std::{
 
 use super::{problem::ProblemKind, watch::Sources};
 
+/// As long as a configuration may be.
+const MAX_DOCUMENT_BYTES: u64 = 16 << 20;
 /// The longest file that a reference may name: secrets are short, and a wrong path must not fill the memory.
 const MAX_SECRET_BYTES: u64 = 64 * 1024;
 
@@ -25,6 +27,14 @@ pub trait Environment {
     /// What the file system says; [`io::ErrorKind::InvalidData`] when the file is no text, [`io::ErrorKind::FileTooLarge`] when it
     /// is longer than a secret can be.
     fn file(&self, path: &Path) -> io::Result<String>;
+
+    /// The text of a file that is no secret, and may be long.
+    ///
+    /// # Errors
+    /// As [`Environment::file`], with a limit of its own.
+    fn document(&self, path: &Path) -> io::Result<String> {
+        self.file(path)
+    }
 
     /// The directory that relative paths start from: the configuration's own.
     fn directory(&self) -> &Path;
@@ -53,6 +63,10 @@ impl Environment for ProcessEnvironment {
 
     fn file(&self, path: &Path) -> io::Result<String> {
         String::from_utf8(read_at_most(path, MAX_SECRET_BYTES)?).map_err(|_| io::ErrorKind::InvalidData.into())
+    }
+
+    fn document(&self, path: &Path) -> io::Result<String> {
+        String::from_utf8(read_at_most(path, MAX_DOCUMENT_BYTES)?).map_err(|_| io::ErrorKind::InvalidData.into())
     }
 
     fn directory(&self) -> &Path {

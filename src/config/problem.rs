@@ -195,6 +195,10 @@ pub enum ProblemKind {
     FollowsMethod { followed: &'static str },
     #[error("is there twice; logs could not tell the rules apart")]
     RuleNameTwice,
+    #[error("the lock {} {fault}", path.display())]
+    Lock { path: PathBuf, fault: Box<crate::pin::LockFault> },
+    #[error("the lock {} cannot be read: {kind}", path.display())]
+    UnreadableLock { path: PathBuf, kind: io::ErrorKind },
     #[error("needs `{needed}` beside it")]
     Incomplete { needed: &'static str },
 }
@@ -223,6 +227,11 @@ pub enum Remark {
     SecretReplaced { variable: String },
     #[error("${{input:{id}}} became ${{env:{variable}}}: set {variable} where Myelin runs")]
     InputReplaced { id: String, variable: String },
+    #[error(
+        "there is no lock {}: all tools of servers with `pin: enforce` are withheld until `myelin pin approve` makes one",
+        path.display()
+    )]
+    NoLock { path: PathBuf },
     #[error("the variable {name} is not set here: set it where Myelin runs")]
     VariableUnset { name: String },
     #[error("the file {} is not readable here: provide it where Myelin runs", path.display())]

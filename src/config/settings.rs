@@ -8,6 +8,7 @@ use crate::{
     dialogue::ParkSettings,
     downstream::settings::{HttpSettings, ListenerSettings, SessionSettings},
     limit::settings::{LimitSettings, RedisSettings},
+    pin::Pins,
     policy::settings::PolicySettings,
     redact::Redacted,
     route::settings::EndpointSettings,
@@ -55,6 +56,8 @@ pub struct Settings {
     pub state_dir: Option<PathBuf>,
     /// Keys that sign what the gateway says of its callers: the first signs, all are published; one made at start when empty.
     pub signing_keys: Vec<Redacted<String>>,
+    /// What was approved of the servers' tools.
+    pub pins: Pins,
     /// How the log is written.
     pub log: LogSettings,
     /// How long calls in flight may take to finish when the gateway stops.

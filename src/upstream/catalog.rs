@@ -53,6 +53,11 @@ impl Stock {
         Self { catalog: Arc::new(catalog), fresh_until, scope: hint.scope, fetched, stamp, generation }
     }
 
+    /// A list of these entries.
+    pub(super) fn of(listed: Listed, generation: u64) -> Self {
+        Self::new(Catalog::new(listed.entries), listed.hint, generation)
+    }
+
     /// The list of a server that has none of the kind.
     pub(super) fn nothing(ttl: Duration, generation: u64) -> Self {
         Self::new(Catalog::default(), CacheHint { ttl, scope: CacheScope::Public }, generation)
@@ -121,6 +126,12 @@ pub(super) async fn outcome(mut fetch: watch::Receiver<Option<Fetched>>) -> Fetc
     }
 }
 
+/// What a server listed, to its last page.
+pub(super) struct Listed {
+    pub(super) entries: Vec<Entry>,
+    hint: CacheHint,
+}
+
 /// What bounds a fetch.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FetchLimits {
@@ -130,12 +141,7 @@ pub(super) struct FetchLimits {
 }
 
 /// Fetches a list to its last page.
-pub(super) async fn fetch(
-    peer: &Peer,
-    kind: ListKind,
-    generation: u64,
-    limits: FetchLimits,
-) -> Result<Stock, UpstreamFault> {
+pub(super) async fn fetch(peer: &Peer, kind: ListKind, limits: FetchLimits) -> Result<Listed, UpstreamFault> {
     let is_legacy = peer.greeting.dialect.is_legacy();
     let mut hint = CacheHint { ttl: limits.legacy_ttl, scope: CacheScope::Private };
     let (mut entries, mut cursor, mut seen) = (Vec::new(), None, HashSet::new());
@@ -144,7 +150,8 @@ pub(super) async fn fetch(
             Ok(result) => result,
             Err(error) => {
                 tracing::warn!(code = error.code, message = error.message, list = kind.method(), "list refused");
-                return Ok(Stock::nothing(limits.legacy_ttl, generation));
+                let hint = CacheHint { ttl: limits.legacy_ttl, scope: CacheScope::Public };
+                return Ok(Listed { entries: Vec::new(), hint });
             }
         };
         let object = result.object().map_err(|_| UpstreamFault::Garbled)?;
@@ -160,7 +167,7 @@ pub(super) async fn fetch(
         }
     }
     entries.truncate(limits.max_entries);
-    Ok(Stock::new(Catalog::new(entries), hint, generation))
+    Ok(Listed { entries, hint })
 }
 
 fn request(peer: &Peer, kind: ListKind, cursor: Option<&str>, token: u64) -> Outgoing {

@@ -24,6 +24,7 @@ mod overture;
 mod owners;
 mod peer;
 mod pool;
+mod screening;
 mod signature;
 mod sse_wire;
 mod streamable;

@@ -13,6 +13,7 @@ use tokio::{
 use crate::{
     era::Era,
     mcp::{Caller, Fault, UpstreamFault},
+    pin::{Finding, Lock},
     telemetry::{
         label::UpstreamState,
         metrics::{METRICS, ServerMetrics},
@@ -25,6 +26,7 @@ use super::{
     group::{Group, GroupKey, NoPlace, Owner, key},
     opening::{Opening, Site, Terms, Verdict, open},
     peer::Peer,
+    screening::{Screening, screen},
     settings::{ListSettings, UpstreamSettings, WireSettings},
     wire::http::Client,
 };
@@ -43,6 +45,7 @@ pub struct Upstream {
     groups: Mutex<HashMap<GroupKey, Arc<Group>>>,
     metrics: ServerMetrics,
     state: Mutex<UpstreamState>,
+    screening: Screening,
 }
 
 struct Spare(Opening, Option<OwnedSemaphorePermit>);
@@ -67,7 +70,9 @@ impl Upstream {
             Credential::new(settings.name.as_str().into(), &settings.credential, wallet, (client.as_ref(), ca));
         let metrics = METRICS.server(&settings.name);
         metrics.state(UpstreamState::Idle);
+        let screening = Screening::new(screen(&settings, None), metrics.clone());
         Ok(Arc::new(Self {
+            screening,
             name: settings.name.as_str().into(),
             places: Arc::new(Semaphore::new(settings.pool.max)),
             settings,
@@ -90,6 +95,31 @@ impl Upstream {
     /// Its settings.
     pub const fn settings(&self) -> &UpstreamSettings {
         &self.settings
+    }
+
+    /// Its tools are held against this lock from now on. Whoever listens hears that they changed, if it says something else than before.
+    pub fn pin(&self, lock: Option<&Lock>) {
+        if !self.screening.set(screen(&self.settings, lock)) {
+            return;
+        }
+        let groups: Vec<Arc<Group>> = self.lock_groups().values().cloned().collect();
+        for group in groups {
+            group.outdate_tools();
+        }
+    }
+
+    /// How many of its tools are withheld because of what they are.
+    pub fn withheld(&self) -> usize {
+        self.screening.withheld()
+    }
+
+    /// What was found of its tools since somebody asked last, by its own names.
+    pub fn news_of_tools(&self) -> Vec<(Box<str>, Finding)> {
+        self.screening.news()
+    }
+
+    pub(super) const fn screening(&self) -> &Screening {
+        &self.screening
     }
 
     /// How lists are gathered.

@@ -8,6 +8,7 @@ use http::{HeaderName, HeaderValue, Uri};
 
 use crate::{
     network::{Network, NetworkFault},
+    pin,
     redact::Redacted,
     upstream::credential::settings::CredentialSettings,
 };
@@ -37,6 +38,14 @@ pub struct UpstreamSettings {
     pub start_timeout: Duration,
     /// The largest message accepted from it, in bytes.
     pub max_message_bytes: usize,
+    /// The largest arguments of a call that are passed on to it, in bytes.
+    pub max_arguments_bytes: usize,
+    /// The largest result of a call that is passed back, in bytes.
+    pub max_result_bytes: usize,
+    /// The largest entry of a tool that is offered, in bytes: name, description, schemas and all.
+    pub max_entry_bytes: usize,
+    /// What is done about tools that are not what was approved.
+    pub pin: pin::Mode,
 }
 
 /// How an upstream is reached.

@@ -28,6 +28,7 @@ mod input;
 mod limits;
 mod lists;
 mod matrix;
+mod pins;
 mod policy;
 mod process;
 mod questions;

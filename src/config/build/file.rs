@@ -7,7 +7,7 @@ use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 use super::{
     audit, auth, credential, endpoint,
     found::{LEAST_KEY, section, values},
-    limit, policy, server,
+    limit, pin, policy, server,
 };
 use crate::{
     config::{
@@ -55,6 +55,7 @@ pub(in crate::config) fn settings(keys: FileKeys, reader: &mut Reader<'_>) -> Se
         sealing_keys: sealing_keys(section(keys.sealing.clone()), reader),
         state_dir: state_dir(&keys, reader),
         signing_keys: credential::signing(section(keys.signing.clone()), reader),
+        pins: pin::pins(&keys, reader),
         log: log(&section(keys.log.clone()), reader),
         drain: keys.drain(),
         threads: keys.threads.map(|found| found.value),

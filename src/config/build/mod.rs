@@ -10,6 +10,7 @@ mod endpoint;
 mod file;
 mod found;
 mod limit;
+mod pin;
 mod policy;
 mod server;
 mod wire;

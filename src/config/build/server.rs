@@ -92,6 +92,10 @@ fn upstream(name: &str, wire: WireSettings, options: &ServerOptions) -> Upstream
         probe_timeout: options.probe_timeout(),
         start_timeout: options.start_timeout(),
         max_message_bytes: options.max_message(),
+        max_arguments_bytes: options.max_arguments(),
+        max_result_bytes: options.max_result(),
+        max_entry_bytes: options.max_description(),
+        pin: options.pin(),
     }
 }
 

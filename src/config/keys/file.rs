@@ -72,6 +72,8 @@ section! {
         log "log": LogKeys,
         /// How long calls in flight may take to finish when the gateway stops; 0s ends them at once.
         drain "drain": Time<0> = defaults::DRAIN,
+        /// What `pin` holds tools against; `myelin.lock` beside the configuration when absent. It is read anew when it changes.
+        lock "lock": FilePath,
         /// Worker threads; one for each core when absent.
         threads "threads": Count<1, 1024>,
         /// What holds for every server that does not say otherwise.

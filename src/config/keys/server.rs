@@ -9,6 +9,7 @@ use crate::{
             Time, WireWord,
         },
     },
+    pin::Mode,
     upstream::settings::{EraHint, Isolation},
 };
 
@@ -70,6 +71,14 @@ section! {
         start_timeout "startTimeout": Time = defaults::START_TIMEOUT,
         /// The largest message accepted from the server.
         max_message "maxMessage": Bytes<1024> = defaults::MAX_MESSAGE,
+        /// The largest arguments of a call that are passed on to the server.
+        max_arguments "maxArguments": Bytes<16> = defaults::MAX_ARGUMENTS,
+        /// The largest result of a call that is passed back.
+        max_result "maxResult": Bytes<1024> = defaults::MAX_RESULT,
+        /// The largest description of a tool: name, text, schemas and all. A tool with a larger one is withheld.
+        max_description "maxDescription": Bytes<256> = defaults::MAX_DESCRIPTION,
+        /// Tools that are not what `myelin pin approve` wrote into the lock: `off` ignores it, `warn` reports them, `enforce` withholds them.
+        pin "pin": Choice<Mode> = Mode::Off,
         /// Who shares a session or a child process, and how many there may be.
         pool "pool": PoolKeys,
         /// Which of the server's tools are offered, and under which names.

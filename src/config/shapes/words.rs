@@ -21,6 +21,7 @@ use crate::{
         settings::ClientAuth,
     },
     mcp::Per,
+    pin,
     policy::settings::Mode,
     route::settings::Names,
     upstream::settings::{EraHint, Isolation},
@@ -124,6 +125,11 @@ impl Words for Calls {
 
 impl Words for OnLoss {
     const WORDS: &'static [(&'static str, Self)] = &[("count", Self::Count), ("refuse", Self::Refuse)];
+}
+
+impl Words for pin::Mode {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("off", Self::Off), ("warn", Self::Warn), ("enforce", Self::Enforce), ("false", Self::Off)];
 }
 
 impl Words for Recording {

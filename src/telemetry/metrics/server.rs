@@ -59,6 +59,11 @@ impl ServerMetrics {
         &self.0.queued
     }
 
+    /// Its tools that are withheld because of what they are.
+    pub fn withheld(&self) -> &Gauge {
+        &self.0.withheld
+    }
+
     /// How often it was started again after it had failed.
     pub fn restarts(&self) -> &Count {
         &self.0.restarts
@@ -104,6 +109,7 @@ impl Servers {
             time: families.time.get_or_create_owned(&one),
             children: families.children.get_or_create_owned(&one),
             queued: families.queued.get_or_create_owned(&one),
+            withheld: families.withheld.get_or_create_owned(&one),
             restarts: families.restarts.get_or_create_owned(&one),
             dropped_notices: families.dropped_notices.get_or_create_owned(&one),
             catalog_read: families.catalog_read.get_or_create_owned(&one),
@@ -138,6 +144,7 @@ struct Resolved {
     time: Histogram,
     children: Gauge,
     queued: Gauge,
+    withheld: Gauge,
     restarts: Count,
     dropped_notices: Count,
     catalog_read: Gauge,
@@ -159,6 +166,7 @@ struct Families {
     time: Histograms,
     children: Family<ServerLabel, Gauge>,
     queued: Family<ServerLabel, Gauge>,
+    withheld: Family<ServerLabel, Gauge>,
     restarts: Family<ServerLabel, Count>,
     dropped_notices: Family<ServerLabel, Count>,
     catalog_read: Family<ServerLabel, Gauge>,
@@ -172,6 +180,7 @@ impl Families {
             time: Family::new_with_constructor(Buckets(time_buckets)),
             children: Family::default(),
             queued: Family::default(),
+            withheld: Family::default(),
             restarts: Family::default(),
             dropped_notices: Family::default(),
             catalog_read: Family::default(),
@@ -187,6 +196,11 @@ impl Families {
         r.register_with_unit("upstream_time", "How long a server took to answer a call", Unit::Seconds, self.time);
         r.register("upstream_children", "Child processes or sessions of a server that run", self.children);
         r.register("upstream_queued_calls", "Calls that wait for a server", self.queued);
+        r.register(
+            "upstream_withheld_tools",
+            "Tools of a server that are withheld: not approved, or too large",
+            self.withheld,
+        );
         r.register("upstream_restarts", "Starts of a server after it had failed", self.restarts);
         r.register(
             "upstream_dropped_notices",
@@ -208,6 +222,7 @@ impl Families {
         self.time.remove(&one);
         self.children.remove(&one);
         self.queued.remove(&one);
+        self.withheld.remove(&one);
         self.restarts.remove(&one);
         self.dropped_notices.remove(&one);
         self.catalog_read.remove(&one);

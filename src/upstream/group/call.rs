@@ -8,7 +8,7 @@ use crate::{
     clock,
     era::legacy,
     jsonrpc::{self, Raw},
-    mcp::{Caller, Fault, Outcome, Stage},
+    mcp::{Caller, Fault, Outcome, Stage, UpstreamFault},
     policy::Permitted,
     upstream::{
         converse::{Patience, Place, converse, knows_unknown},
@@ -67,7 +67,20 @@ impl Group {
         let taken = clock::now().saturating_duration_since(started);
         trace.spend(taken);
         self.upstream.metrics().answered(taken);
-        outcome
+        match outcome {
+            Outcome::Complete(result) if result.bytes().len() > settings.max_result_bytes => {
+                Outcome::Failed(Fault::Broken(self.server().clone(), UpstreamFault::TooLarge))
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Whether these parameters are small enough to be passed on to the server.
+    pub fn takes(&self, params: &Raw) -> bool {
+        let most = self.upstream.settings().max_arguments_bytes;
+        // What is small as a whole needs no look inside.
+        params.bytes().len() <= most
+            || params.member("arguments").is_none_or(|arguments| arguments.bytes().len() <= most)
     }
 
     /// What the server offers; it is reached for that if it never was.

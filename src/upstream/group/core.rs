@@ -13,7 +13,7 @@ use tokio::{sync::Notify, task::JoinSet};
 
 use crate::{
     clock,
-    mcp::{Principal, UpstreamFault},
+    mcp::{ListKind, Notice, Principal, UpstreamFault},
     upstream::{
         bus::Bus, catalog::Shelf, credential::Courier, errand::Greeting, peer::Peer, pool::Upstream, wishes::Wishes,
     },
@@ -92,6 +92,11 @@ impl Group {
 
     pub(super) fn touch(&self) {
         *self.last_used.lock().unwrap_or_else(PoisonError::into_inner) = clock::now();
+    }
+
+    /// Its list of tools is to be read anew: what is offered of it changed.
+    pub(in crate::upstream) fn outdate_tools(&self) {
+        self.bus.publish(Notice::Changed(ListKind::Tools));
     }
 
     /// How long nobody used it; `None` while somebody does.

@@ -97,7 +97,11 @@ impl Group {
     async fn fetch_from(&self, peer: &Peer, kind: ListKind, generation: u64) -> Result<Stock, UpstreamFault> {
         let limits: FetchLimits = self.upstream.fetch_limits();
         if peer.greeting.offer.lists(kind) {
-            catalog::fetch(peer, kind, generation, limits).await
+            let mut listed = catalog::fetch(peer, kind, limits).await?;
+            if kind == ListKind::Tools {
+                listed.entries = self.upstream.screening().sift(self.server(), listed.entries);
+            }
+            Ok(Stock::of(listed, generation))
         } else {
             Ok(Stock::nothing(limits.legacy_ttl, generation))
         }
