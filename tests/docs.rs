@@ -65,11 +65,13 @@ fn exists(module: &str) -> bool {
 }
 
 #[test]
-fn every_test_that_holds_an_invariant_exists() {
+fn every_test_that_holds_an_invariant_or_stops_an_attack_exists() {
     let sources = markdown::sources();
-    let text = read(&root().join("ARCHITECTURE.md"));
-    for claim in markdown::code_words(&text).into_iter().filter(|word| word.matches('_').count() >= 3) {
-        assert!(sources.contains(&format!("fn {claim}(")), "there is no test `{claim}`");
+    for document in ["ARCHITECTURE.md", "SECURITY.md"] {
+        let text = read(&root().join(document));
+        for claim in markdown::code_words(&text).into_iter().filter(|word| word.matches('_').count() >= 3) {
+            assert!(sources.contains(&format!("fn {claim}(")), "{document}: there is no test `{claim}`");
+        }
     }
 }
 
