@@ -60,7 +60,8 @@ pub(super) fn routes(api: Api) -> Router {
     Router::new()
         .route("/api/connections", get(connections))
         .route("/api/connections/revoke", post(revoke))
-        .layer(middleware::from_fn_with_state(api.clone(), guard))
+        // Of these routes alone: what is nowhere is not found, whoever asks.
+        .route_layer(middleware::from_fn_with_state(api.clone(), guard))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .with_state(api)
 }

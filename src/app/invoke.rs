@@ -94,6 +94,9 @@ impl Endpoint {
 
     /// Who asks when this server does: to be said only where there are several that the caller knows of.
     pub(super) fn asker(&self, caller: &Caller, server: &Arc<str>) -> Option<Arc<str>> {
+        if self.members.len() < 2 {
+            return None;
+        }
         let known = self.members.iter().filter(|member| self.knows(caller, member));
         (known.take(2).count() > 1).then(|| server.clone())
     }

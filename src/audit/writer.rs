@@ -15,8 +15,8 @@ use super::{
 };
 use crate::{clock, telemetry::METRICS};
 
-/// How long records wait for others: one system call for all of them.
-const GATHER: Duration = Duration::from_millis(20);
+/// How long records wait for others: one system call for all of them, and few enough that they are still in the cache.
+const GATHER: Duration = Duration::from_millis(5);
 /// Bytes of the buffer that are kept for the next lines.
 const MAX_BUFFER: usize = 1 << 20;
 /// How long to wait before the next attempt when one failed.

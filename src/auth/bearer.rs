@@ -44,7 +44,8 @@ fn names_a_token(query: &str) -> bool {
 
 /// `b64token` of RFC 6750 section 2.1.
 fn is_token(token: &str) -> bool {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
+    let is_plain =
+        |byte: u8| matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
     let body = token.trim_end_matches('=');
     !body.is_empty() && token.len() <= MAX_TOKEN_BYTES && body.bytes().all(is_plain)
 }

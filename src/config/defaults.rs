@@ -88,8 +88,8 @@ pub(super) const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// Results may be larger than requests: whole documents, pictures.
 pub(super) const MAX_MESSAGE: usize = 16 * MIB;
-/// All that the largest request body has room for: clients are told by `http.maxBody` first.
-pub(super) const MAX_ARGUMENTS: usize = 4 * MIB;
+/// As large as what the server may answer: clients are told by `http.maxBody` first, also by one that was raised.
+pub(super) const MAX_ARGUMENTS: usize = MAX_MESSAGE;
 /// All that the largest message has room for.
 pub(super) const MAX_RESULT: usize = MAX_MESSAGE;
 /// Ten times the largest that was seen of a public server; a model reads each of them with every conversation.

@@ -32,6 +32,7 @@ pub struct Policies {
     pub(super) scopes: Scopes,
     pub(super) bounds: Bounds,
     has_shadow: bool,
+    changes_with_time: bool,
     memory: Memory<Outlook>,
 }
 
@@ -81,6 +82,7 @@ impl Policies {
                 gaps: Mentions::default(),
                 at: None,
             },
+            changes_with_time: rules.iter().any(|rule| rule.mentions().meets(PRESENT)),
             has_shadow: rules.iter().any(|rule| rule.mode == Mode::Shadow),
             memory: Memory::new(settings.max_remembered),
             rules,
@@ -98,8 +100,8 @@ impl Policies {
     }
 
     /// Whether what a caller sees depends on the client or the time.
-    pub fn change_with_time(&self) -> bool {
-        self.rules.iter().any(|rule| rule.mentions().meets(PRESENT))
+    pub const fn change_with_time(&self) -> bool {
+        self.changes_with_time
     }
 
     /// Whether a caller may know of something: whether there is a call of it that the rules could allow.
@@ -110,7 +112,7 @@ impl Policies {
         let outlook = self.outlook(asked);
         let mut verdict = outlook.said.in_force;
         if let (Verdict::Open, Some(truths)) = (verdict, &outlook.truths) {
-            verdict = self.look_closer(asked, Known::Present(caller), truths).1.in_force;
+            verdict = self.present(asked, caller, (truths, outlook.said)).1.in_force;
         }
         !matches!(verdict, Verdict::Denied(_))
     }
@@ -151,7 +153,7 @@ impl Policies {
     fn settle(&self, asked: &Asked<'_>, request: &Request<'_>) -> (Said, bool) {
         let outlook = self.outlook(asked);
         let Some(truths) = &outlook.truths else { return (outlook.said, true) };
-        let (truths, said) = self.look_closer(asked, Known::Present(request.caller), truths);
+        let (truths, said) = self.present(asked, request.caller, (truths, outlook.said));
         let is_hidden = matches!(said.in_force, Verdict::Denied(_));
         if !said.is_open() {
             return (said, true);
@@ -177,6 +179,16 @@ impl Policies {
             let (truths, said) = self.look_closer(asked, Known::Lasting, &open);
             Outlook { said, truths: said.is_open().then(|| truths.into()) }
         })
+    }
+
+    /// What is said now that client and time are known. Rules that mention neither have no more to say.
+    fn present(&self, asked: &Asked<'_>, caller: &Caller, before: (&[Truth], Said)) -> (Vec<Truth>, Said) {
+        let (truths, said) = before;
+        if self.changes_with_time {
+            self.look_closer(asked, Known::Present(caller), truths)
+        } else {
+            (truths.to_vec(), said)
+        }
     }
 
     /// Asks those rules again that could not tell, now that more is known.
