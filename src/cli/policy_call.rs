@@ -106,14 +106,7 @@ impl About {
 /// Reads a principal.
 pub(super) fn principal(path: &Path) -> Result<Caller, Failure> {
     let written: WrittenPrincipal = read(path)?;
-    let kinds = [
-        PrincipalKind::Anonymous,
-        PrincipalKind::ApiKey,
-        PrincipalKind::Token,
-        PrincipalKind::Certificate,
-        PrincipalKind::ServiceAccount,
-    ];
-    let kind = kinds.into_iter().find(|kind| kind.name() == written.kind).ok_or_else(|| Failure::WrongType {
+    let kind = PrincipalKind::named(&written.kind).ok_or_else(|| Failure::WrongType {
         key: "kind".to_owned(),
         wanted: "anonymous, api_key, token, certificate or service_account",
         value: written.kind.clone(),

@@ -261,16 +261,9 @@ fn recorded(line: &Line<'_>) -> Option<Recorded> {
 }
 
 fn identity(who: &Who<'_>) -> Identity {
-    let kinds = [
-        PrincipalKind::Anonymous,
-        PrincipalKind::ApiKey,
-        PrincipalKind::Token,
-        PrincipalKind::Certificate,
-        PrincipalKind::ServiceAccount,
-    ];
     Identity {
         id: (&*who.id).into(),
-        kind: kinds.into_iter().find(|kind| kind.name() == who.kind).unwrap_or_default(),
+        kind: PrincipalKind::named(&who.kind).unwrap_or_default(),
         issuer: who.issuer.as_deref().map(Into::into),
         client: who.client.as_deref().map(str::to_owned),
         groups: who.groups.to_vec(),
