@@ -16,7 +16,7 @@ use crate::{
     policy::{Policies, ToolFilter},
     route::{Index, Part},
     seal::KeyRing,
-    upstream::{Group, Stock, Upstream, credential::Wallet, settings::ListSettings},
+    upstream::{Group, Starts, Stock, Upstream, credential::Wallet, settings::ListSettings},
 };
 
 use super::{seen::Views, tasks::book::Book};
@@ -47,6 +47,8 @@ pub(super) struct Memory {
     pub(super) limits: Arc<Limits>,
     /// What servers' credentials are made with.
     pub(super) wallet: Arc<Wallet>,
+    /// Whose turn it is to start.
+    pub(super) starts: Arc<Starts>,
 }
 
 /// One endpoint.

@@ -14,7 +14,7 @@ use crate::{
     route::settings::Names,
     seal::KeyRing,
     upstream::{
-        Upstream,
+        Starts, Upstream,
         credential::{Wallet, WalletFault, settings::CredentialSettings},
         settings::UpstreamSettings,
         wire::http::ClientFault,
@@ -78,7 +78,8 @@ impl Gateway {
         store: Option<Arc<dyn Store>>,
     ) -> Result<Self, BuildError> {
         let limits = Arc::new(Limits::new(&settings.limits, store).map_err(BuildError::Limit)?);
-        let memory = Memory { ring, book: Arc::default(), limits, wallet };
+        let starts = Arc::new(Starts::new(settings.max_starts));
+        let memory = Memory { ring, book: Arc::default(), limits, wallet, starts };
         fill(&memory.wallet, settings)?;
         let snapshot = Snapshot::build(settings, &memory, &Snapshot::default())?;
         let (reloads, draining) = (watch::Sender::new(0), watch::Sender::new(false));
@@ -145,7 +146,7 @@ impl Snapshot {
             let same = |old: &&Arc<Upstream>| old.settings() == own && *old.lists() == settings.lists;
             let upstream = match old.upstreams.iter().find(same) {
                 Some(upstream) => upstream.clone(),
-                None => Upstream::new(own.clone(), settings.lists.clone(), &memory.wallet)
+                None => Upstream::new(own.clone(), settings.lists.clone(), &memory.wallet, &memory.starts)
                     .map_err(|fault| BuildError::Client(own.name.clone(), fault))?,
             };
             upstream.pin(settings.pins.lock.as_deref());

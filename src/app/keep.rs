@@ -208,6 +208,7 @@ fn warn_fixed(old: &Settings, new: &Settings) {
         ("redis", old.redis != new.redis),
         ("log", old.log != new.log),
         ("audit", old.audit != new.audit),
+        ("maxStarts", old.max_starts != new.max_starts),
         ("threads", old.threads != new.threads),
     ];
     for (key, _) in fixed.into_iter().filter(|(_, changed)| *changed) {

@@ -34,7 +34,7 @@ use crate::{
             oauth::{Vault, VaultFault},
             settings::CredentialSettings,
         },
-        settings::UpstreamSettings,
+        settings::{Start, UpstreamSettings},
     },
 };
 
@@ -50,8 +50,8 @@ use super::{
     status::Health,
 };
 
-/// Servers that are reached at the same time when the gateway starts: a hundred do not stampede.
-const STARTS_AT_ONCE: usize = 8;
+/// Servers that are reached over HTTP at the same time when the gateway starts; programs have a bound of their own.
+const REACHED_AT_ONCE: usize = 16;
 /// How long children and sessions may take to end, after the calls did.
 const CLOSE_PATIENCE: std::time::Duration = std::time::Duration::from_secs(8);
 
@@ -303,15 +303,16 @@ fn ready(settings: &Settings, bound: &Bound, admin: Option<&Bound>) -> Ready {
     }
 }
 
-/// Reaches every server once, a few at a time: its era is known and its process warm when the first call comes.
+/// Reaches every eager server once: its era is known and its process warm when the first call comes.
 async fn reach_all(upstreams: Vec<Arc<Upstream>>) {
-    let places = Arc::new(Semaphore::new(STARTS_AT_ONCE));
+    let places = Arc::new(Semaphore::new(REACHED_AT_ONCE));
     let mut reaching = JoinSet::new();
     // Where each caller has a credential of its own, there is none to reach it with yet.
-    for upstream in upstreams.into_iter().filter(|upstream| !upstream.is_personal()) {
+    let is_due = |upstream: &Arc<Upstream>| upstream.settings().start == Start::Eager && !upstream.is_personal();
+    for upstream in upstreams.into_iter().filter(is_due) {
         let places = places.clone();
         reaching.spawn(async move {
-            let Ok(_place) = places.acquire_owned().await else { return };
+            let _place = if upstream.is_stdio() { None } else { places.acquire_owned().await.ok() };
             if let Err(fault) = upstream.group(&anonymous()).await {
                 tracing::warn!(
                     server = &**upstream.name(),

@@ -9,6 +9,7 @@ use crate::{
     admin::{Part, Phase, Problem, Readiness, Status},
     audit::Audit,
     limit::{redis::RedisStore, store::Store},
+    upstream::settings::Start,
 };
 
 use super::gateway::Gateway;
@@ -46,7 +47,10 @@ impl Status for Health {
             SERVING => Phase::Serving,
             _ => Phase::Draining,
         };
-        let unreached = self.gateway.upstreams().into_iter().filter(|upstream| upstream.era().is_none());
+        let unreached = self.gateway.upstreams().into_iter().filter(|upstream| {
+            let is_awaited = upstream.settings().start == Start::Eager;
+            is_awaited && upstream.era().is_none()
+        });
         let problems = unreached.map(|upstream| Problem {
             part: Part::Server(upstream.name().to_string()),
             problem: "was not reached yet".to_owned(),

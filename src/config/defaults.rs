@@ -86,6 +86,8 @@ pub(super) const TOTAL_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 pub(super) const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 /// `npx` and `uvx` download on the first start.
 pub(super) const START_TIMEOUT: Duration = Duration::from_secs(30);
+/// An interpreter's start keeps a core busy for a second: eight leave a small machine room for calls.
+pub(super) const MAX_STARTS: usize = 8;
 /// Results may be larger than requests: whole documents, pictures.
 pub(super) const MAX_MESSAGE: usize = 16 * MIB;
 /// As large as what the server may answer: clients are told by `http.maxBody` first, also by one that was raised.

@@ -62,6 +62,8 @@ pub struct Settings {
     pub log: LogSettings,
     /// How long calls in flight may take to finish when the gateway stops.
     pub drain: Duration,
+    /// Programs that are started at the same time at the most.
+    pub max_starts: usize,
     /// Worker threads; one per core when absent.
     pub threads: Option<usize>,
 }

@@ -94,6 +94,10 @@ pub struct Metrics {
     pub audit_failures: Counter,
     /// 1 while the audit log cannot be written.
     pub audit_failing: Gauge,
+    /// Programs that are being started.
+    pub starts: Gauge,
+    /// Programs that wait for their turn to start.
+    pub starts_waiting: Gauge,
     /// Bytes of bodies exchanged with clients.
     pub bytes: PerLabel<Direction>,
     /// Reloads of the configuration.
@@ -145,6 +149,8 @@ impl Metrics {
             audit_lost: plain(r, "audit_lost", "Calls and events that have no line of their own in the audit log"),
             audit_failures: plain(r, "audit_failures", "Attempts to write the audit log that failed"),
             audit_failing: plain(r, "audit_failing", "1 while the audit log cannot be written"),
+            starts: plain(r, "starts_in_progress", "Programs that are being started"),
+            starts_waiting: plain(r, "starts_waiting", "Programs that wait for their turn to start"),
             bytes: PerLabel::register(r, "http", "Bodies exchanged with clients", "direction", Some(Unit::Bytes)),
             config_reloads: PerLabel::register(r, "config_reloads", "Reloads of the configuration", "result", None),
             server_tokens: PerLabel::register(

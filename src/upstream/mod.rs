@@ -27,6 +27,7 @@ mod pool;
 mod screening;
 mod signature;
 mod sse_wire;
+mod starts;
 mod streamable;
 mod wishes;
 
@@ -34,3 +35,4 @@ pub use catalog::Stock;
 pub use errand::{Dialect, Errand, Greeting, Tasking};
 pub use group::{Group, Listening, TaskListening};
 pub use pool::Upstream;
+pub use starts::Starts;

@@ -28,6 +28,7 @@ use super::{
     peer::Peer,
     screening::{Screening, screen},
     settings::{ListSettings, UpstreamSettings, WireSettings},
+    starts::Starts,
     wire::http::Client,
 };
 
@@ -42,6 +43,7 @@ pub struct Upstream {
     /// A server that was reached to learn its era, until somebody uses it. Held while one is reached.
     spare: tokio::sync::Mutex<Option<Spare>>,
     places: Arc<Semaphore>,
+    starts: Arc<Starts>,
     groups: Mutex<HashMap<GroupKey, Arc<Group>>>,
     metrics: ServerMetrics,
     state: Mutex<UpstreamState>,
@@ -59,6 +61,7 @@ impl Upstream {
         settings: UpstreamSettings,
         lists: ListSettings,
         wallet: &Arc<Wallet>,
+        starts: &Arc<Starts>,
     ) -> Result<Arc<Self>, super::wire::http::ClientFault> {
         let (client, ca) = match &settings.wire {
             WireSettings::Http(http) => {
@@ -75,6 +78,7 @@ impl Upstream {
             screening,
             name: settings.name.as_str().into(),
             places: Arc::new(Semaphore::new(settings.pool.max)),
+            starts: starts.clone(),
             settings,
             lists,
             client,
@@ -156,7 +160,8 @@ impl Upstream {
         }
     }
 
-    pub(super) const fn is_stdio(&self) -> bool {
+    /// Whether it is a program that is started here.
+    pub const fn is_stdio(&self) -> bool {
         matches!(self.settings.wire, WireSettings::Stdio(_))
     }
 
@@ -241,7 +246,7 @@ impl Upstream {
         if let (true, Some(courier)) = (self.is_personal(), &courier) {
             courier.act_for(&caller.principal);
         }
-        let opening = self.started(open(&self.site(courier.as_ref())).await)?;
+        let opening = self.started(self.in_turn(Box::pin(open(&self.site(courier.as_ref())))).await)?;
         self.learn(opening.verdict);
         // What it said to one principal is not for the next one.
         *spare = (!self.is_personal()).then_some(Spare(opening, place));
@@ -259,7 +264,12 @@ impl Upstream {
     /// A peer on these terms.
     pub(super) async fn connect(&self, terms: Terms) -> Result<Peer, UpstreamFault> {
         self.enter(UpstreamState::Starting);
-        self.started(self.greet(terms).await)
+        self.started(self.in_turn(Box::pin(self.greet(terms))).await)
+    }
+
+    /// A start, when it is its turn. Boxed: it is long, rare, and on the way of every call. Connections start no program and need none.
+    async fn in_turn<T>(&self, start: impl Future<Output = T>) -> T {
+        if self.is_stdio() { self.starts.run(start).await } else { start.await }
     }
 
     async fn greet(&self, mut terms: Terms) -> Result<Peer, UpstreamFault> {

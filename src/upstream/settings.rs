@@ -22,6 +22,8 @@ pub struct UpstreamSettings {
     pub wire: WireSettings,
     /// How requests to it are authorised, beside its configured headers.
     pub credential: CredentialSettings,
+    /// When it is started, or reached first.
+    pub start: Start,
     /// Which era to assume; [`EraHint::Probe`] asks the server.
     pub era: EraHint,
     /// Who shares a session or a child process.
@@ -139,6 +141,15 @@ fn is_host(text: &str) -> bool {
         !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
     };
     text.split('.').all(is_label) && !text.split('.').all(|label| label.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// When a server is started, or reached first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// With the gateway, so that it is warm for the first call.
+    Eager,
+    /// With the first call that needs it.
+    Lazy,
 }
 
 /// Which HTTP transport an upstream speaks.

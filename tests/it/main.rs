@@ -30,6 +30,7 @@ mod lists;
 mod matrix;
 mod pins;
 mod policy;
+mod pools;
 mod process;
 mod questions;
 mod replicas;

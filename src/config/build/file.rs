@@ -58,6 +58,7 @@ pub(in crate::config) fn settings(keys: FileKeys, reader: &mut Reader<'_>) -> Se
         pins: pin::pins(&keys, reader),
         log: log(&section(keys.log.clone()), reader),
         drain: keys.drain(),
+        max_starts: keys.max_starts(),
         threads: keys.threads.map(|found| found.value),
         listener,
     }

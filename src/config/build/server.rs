@@ -83,6 +83,7 @@ fn upstream(name: &str, wire: WireSettings, options: &ServerOptions) -> Upstream
         name: name.to_owned(),
         wire,
         credential: CredentialSettings::None,
+        start: options.start(),
         era: options.era(),
         pool: pool(&section(options.pool.clone())),
         tools: tools(section(options.tools.clone())),

@@ -76,6 +76,8 @@ section! {
         lock "lock": FilePath,
         /// Worker threads; one for each core when absent.
         threads "threads": Count<1, 1024>,
+        /// Programs that are started at the same time at the most; more wait for their turn.
+        max_starts "maxStarts": Count<1, 1024> = defaults::MAX_STARTS,
         /// What holds for every server that does not say otherwise.
         defaults "defaults": ServerOptions,
         /// The servers by name, with the entries that MCP clients have.

@@ -10,7 +10,7 @@ use crate::{
         },
     },
     pin::Mode,
-    upstream::settings::{EraHint, Isolation},
+    upstream::settings::{EraHint, Isolation, Start},
 };
 
 section! {
@@ -61,6 +61,8 @@ section! {
     ServerOptions {
         /// The protocol's era that the server speaks: `modern` (2026-07-28), `legacy` (before), or `auto` to ask it.
         era "era": Choice<EraHint> = EraHint::Probe,
+        /// `eager` starts or reaches the server with the gateway, `lazy` with the first call that needs it.
+        start "start": Choice<Start> = Start::Eager,
         /// The longest silence of a call: progress starts it anew. A whole number counts milliseconds, as clients write it.
         timeout "timeout": CallTime = defaults::TIMEOUT,
         /// The longest that a call may take, progress or not; never shorter than a given `timeout`.

@@ -24,7 +24,7 @@ use crate::{
     pin,
     policy::settings::Mode,
     route::settings::Names,
-    upstream::settings::{EraHint, Isolation},
+    upstream::settings::{EraHint, Isolation, Start},
 };
 
 /// A type whose values are words.
@@ -63,6 +63,10 @@ impl<W: Words> Shape for Choice<W> {
 impl Words for EraHint {
     const WORDS: &'static [(&'static str, Self)] =
         &[("auto", Self::Probe), ("modern", Self::Modern), ("legacy", Self::Legacy)];
+}
+
+impl Words for Start {
+    const WORDS: &'static [(&'static str, Self)] = &[("eager", Self::Eager), ("lazy", Self::Lazy)];
 }
 
 impl Words for Isolation {

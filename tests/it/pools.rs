@@ -1,0 +1,3 @@
+//! Children: how many there are, when they start and end, and who may use them.
+
+mod start;
