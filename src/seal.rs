@@ -31,6 +31,8 @@ pub enum Purpose {
     Task,
     /// A user's connection to a server, as it is written down.
     Connection,
+    /// What an authorization server gave the gateway when it registered itself, as it is written down.
+    Registration,
     /// That a form was made for this browser.
     Form,
 }
@@ -43,6 +45,7 @@ impl Purpose {
             Self::Resume => b"myelin resume 1",
             Self::Task => b"myelin task 1",
             Self::Connection => b"myelin connection 1",
+            Self::Registration => b"myelin registration 1",
             Self::Form => b"myelin form 1",
         }
     }

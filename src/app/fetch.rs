@@ -19,7 +19,7 @@ use crate::{
     config::settings::Settings,
     redact::Redacted,
     upstream::{
-        credential::{Reached, Wallet, oauth::Vault},
+        credential::{Reached, Wallet, oauth::Safe},
         settings::{EgressSettings, HttpSettings, HttpTransport},
         wire::http::{Client, Outgoing},
     },
@@ -43,7 +43,7 @@ pub(super) fn auth(settings: &Settings) -> Result<Auth, AuthFault> {
 
 /// What a process that is no gateway gets servers' credentials with: it signs nothing.
 pub fn wallet() -> Arc<Wallet> {
-    Wallet::new(web(EgressSettings::default()), "http://localhost", Reached::Locally, Vault::default())
+    Wallet::new(web(EgressSettings::default()), "http://localhost", Reached::Locally, Safe::default())
 }
 
 /// The way to authorities of all kinds.

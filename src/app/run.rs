@@ -31,7 +31,7 @@ use crate::{
         Upstream,
         credential::{
             Reached, Wallet,
-            oauth::{Vault, VaultFault},
+            oauth::{Safe, SafeFault},
             settings::CredentialSettings,
         },
         settings::{Start, UpstreamSettings},
@@ -96,7 +96,7 @@ pub enum RunError {
     Audit(AuditFault),
     /// It cannot keep what it must.
     #[error(transparent)]
-    State(VaultFault),
+    State(SafeFault),
     /// The settings make no gateway.
     #[error(transparent)]
     Build(#[from] BuildError),
@@ -225,11 +225,11 @@ fn ring(settings: &Settings) -> Result<Arc<KeyRing>, RunError> {
 
 /// What servers' credentials are made with.
 fn wallet(settings: &Settings, bound: &Bound, ring: &Arc<KeyRing>) -> Result<Arc<Wallet>, RunError> {
-    let vault = Vault::open(ring.clone(), settings.state_dir.as_deref()).map_err(RunError::State)?;
+    let safe = Safe::open(ring, settings.state_dir.as_deref()).map_err(RunError::State)?;
     let is_local = bound.address().ip().to_canonical().is_loopback();
     let reached = if is_local { Reached::Locally } else { Reached::Remotely };
     let address = format!("{}://{}", scheme(settings), bound.address());
-    Ok(Wallet::new(fetch::web(settings.egress.clone()), &address, reached, vault))
+    Ok(Wallet::new(fetch::web(settings.egress.clone()), &address, reached, safe))
 }
 
 fn bind_admin(settings: &Settings) -> Result<Option<Bound>, RunError> {

@@ -32,6 +32,7 @@ use super::{
     key::{self, KeyFault},
     keys::Keys,
     kubernetes::{self, Cluster},
+    login::Login,
     lookup::Lookups,
     metadata,
     refused::{Refused, refuse},
@@ -63,6 +64,7 @@ pub struct Auth {
 struct Trusted {
     settings: IssuerSettings,
     issuer: Arc<Issuer>,
+    login: Option<Arc<Login>>,
 }
 
 /// Why settings make no authentication.
@@ -135,10 +137,13 @@ impl Auth {
     /// [`AuthFault`].
     pub fn new(settings: AuthSettings, fetch: &Arc<dyn Fetch>) -> Result<Self, AuthFault> {
         static EPOCH: AtomicU64 = AtomicU64::new(0);
+        let skew = settings.clock_skew;
         let trusted = |settings: &IssuerSettings| {
             let source = Source::Issuer { name: settings.issuer.clone(), keys_url: settings.keys_url.clone() };
             let issuer = Issuer::new(source, settings.keys_ttl, fetch.clone());
-            Arc::new(Trusted { settings: settings.clone(), issuer })
+            let login = settings.login.clone();
+            let login = login.map(|login| Login::new(login, &settings.issuer, issuer.clone(), fetch.clone(), skew));
+            Arc::new(Trusted { settings: settings.clone(), issuer, login: login.map(Arc::new) })
         };
         let cluster = |settings| Cluster::new(settings, fetch.clone());
         let introspector = |settings| Introspector::new(settings, fetch.clone());
@@ -206,6 +211,11 @@ impl Auth {
     /// Whoever comes, where nobody is asked for a token: then none is looked at.
     pub fn anybody(&self) -> Option<&Principal> {
         (!self.settings.asks_somebody() && self.settings.endpoints.is_empty()).then_some(&self.anonymous)
+    }
+
+    /// Where the users of an issuer sign in at the gateway's pages, if they do.
+    pub fn login(&self, issuer: &str) -> Option<Arc<Login>> {
+        self.issuers.iter().find(|trusted| trusted.settings.issuer == issuer)?.login.clone()
     }
 
     fn rules(&self, endpoint: &str) -> &EndpointRules {

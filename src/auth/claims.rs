@@ -61,6 +61,11 @@ pub(super) fn audiences<'a>(configured: &'a [String], resource: &'a str) -> Vec<
     if configured.is_empty() { vec![resource] } else { configured.iter().map(String::as_str).collect() }
 }
 
+/// What a principal is called. The issuer is part of it: two issuers may know different people by the same name.
+pub(super) fn id(issuer: &str, name: &str) -> String {
+    format!("{issuer}|{name}")
+}
+
 /// Whoever bears a token of `issuer`, as `name` of it.
 pub(super) fn bearer(
     claims: Claims,
@@ -70,8 +75,7 @@ pub(super) fn bearer(
     expires: Option<Duration>,
 ) -> Principal {
     let identity = Identity {
-        // The issuer is part of it: two issuers may know different people by the same name.
-        id: format!("{issuer}|{name}").into(),
+        id: id(issuer, name).into(),
         kind: PrincipalKind::Token,
         issuer: Some(issuer.into()),
         client: text(&claims, "client_id").or_else(|| text(&claims, "azp")).map(str::to_owned),

@@ -2,6 +2,7 @@
 
 use std::{future::Future, net::IpAddr, path::PathBuf, pin::Pin, time::Duration};
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{StatusCode, Uri};
 
@@ -116,6 +117,17 @@ impl FetchRequest {
     }
 }
 
+impl FetchCredential {
+    /// The name and secret of a client. Both are form-encoded first (RFC 6749 section 2.3.1).
+    pub fn basic(id: &str, secret: &Redacted<String>) -> Self {
+        let mut pair = String::new();
+        form_encode(id, &mut pair);
+        pair.push(':');
+        form_encode(secret.expose(), &mut pair);
+        Self::Header(Redacted::new(format!("Basic {}", STANDARD.encode(Redacted::new(pair).expose()))))
+    }
+}
+
 impl FetchContent {
     /// A form of these fields, encoded.
     ///
@@ -151,7 +163,7 @@ pub fn form_encoded(text: &str) -> String {
 }
 
 /// Appends `text` as one name or value of a form.
-pub(super) fn form_encode(text: &str, out: &mut String) {
+fn form_encode(text: &str, out: &mut String) {
     use std::fmt::Write;
     for byte in text.bytes() {
         match byte {

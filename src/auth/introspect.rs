@@ -4,15 +4,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use http::StatusCode;
 use serde::Deserialize;
 
-use crate::{clock, redact::Redacted};
+use crate::clock;
 
 use super::{
     claims::{self, Claims, Found},
-    fetch::{Fetch, FetchAnswer, FetchContent, FetchCredential, FetchRequest, form_encode},
+    fetch::{Fetch, FetchAnswer, FetchContent, FetchCredential, FetchRequest},
     jwt::Invalid,
     refused::{Refused, refuse},
     settings::IntrospectionSettings,
@@ -21,17 +20,13 @@ use super::{
 /// Somebody who knows opaque tokens.
 pub(super) struct Introspector {
     settings: IntrospectionSettings,
-    credential: Redacted<String>,
+    credential: FetchCredential,
     fetch: Arc<dyn Fetch>,
 }
 
 impl Introspector {
     pub(super) fn new(settings: IntrospectionSettings, fetch: Arc<dyn Fetch>) -> Self {
-        let mut pair = String::new();
-        form_encode(&settings.client_id, &mut pair);
-        pair.push(':');
-        form_encode(settings.client_secret.expose(), &mut pair);
-        let credential = Redacted::new(format!("Basic {}", STANDARD.encode(Redacted::new(pair).expose())));
+        let credential = FetchCredential::basic(&settings.client_id, &settings.client_secret);
         Self { settings, credential, fetch }
     }
 
@@ -43,7 +38,7 @@ impl Introspector {
         let request = FetchRequest {
             url: self.settings.url.clone(),
             content: FetchContent::form([("token", token), ("token_type_hint", "access_token")]),
-            credential: FetchCredential::Header(self.credential.clone()),
+            credential: self.credential.clone(),
             ca: self.settings.ca.clone(),
             patience: self.settings.timeout,
             named_by: None,

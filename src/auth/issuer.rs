@@ -1,7 +1,6 @@
 //! An issuer's keys: found by its metadata, fetched once for many, fetched again before they are old and when a token names an unknown one.
 //!
-//! Sources: RFC 8414 section 3 and OpenID Connect Discovery 1.0 section 4 (where the metadata lies; `issuer` must be the same to the
-//! letter); RFC 7517 (keys).
+//! Source: RFC 7517 (keys).
 
 use std::{
     sync::Arc,
@@ -10,13 +9,12 @@ use std::{
 
 use arc_swap::ArcSwapOption;
 use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, jwk::JwkSet};
-use serde::Deserialize;
 use tokio::{sync::Mutex, time::sleep};
 
 use crate::clock;
 
 use super::{
-    cluster,
+    cluster, discovery,
     fetch::{Fetch, FetchContent, FetchFault, FetchRequest},
     settings::KubernetesSettings,
 };
@@ -69,12 +67,6 @@ pub(super) struct Issuer {
     /// When the last fetch began; held while one is on its way.
     fetching: Mutex<Option<Instant>>,
     fetch: Arc<dyn Fetch>,
-}
-
-#[derive(Deserialize)]
-struct Metadata {
-    issuer: String,
-    jwks_uri: String,
 }
 
 impl Issuer {
@@ -152,7 +144,7 @@ impl Issuer {
         match &self.source {
             Source::Issuer { name, keys_url: Some(url) } => Ok((name.clone(), FetchRequest::get(url.clone()))),
             Source::Issuer { name, keys_url: None } => {
-                Ok((name.clone(), FetchRequest::get(self.discover(name).await?).named_by(name)))
+                Ok((name.clone(), FetchRequest::get(self.keys_url(name).await?).named_by(name)))
             }
             Source::Cluster(settings) => Ok((
                 cluster::issuer(settings, &*self.fetch).await?,
@@ -161,18 +153,8 @@ impl Issuer {
         }
     }
 
-    async fn discover(&self, issuer: &str) -> Result<String, FetchFault> {
-        let mut fault = FetchFault::Address;
-        for url in metadata_urls(issuer) {
-            let found = FetchRequest::get(url).content_from(&*self.fetch).await;
-            match found.map(|content| serde_json::from_slice::<Metadata>(&content)) {
-                // RFC 8414 section 3.3: metadata of somebody else is discarded.
-                Ok(Ok(metadata)) if metadata.issuer == issuer => return Ok(metadata.jwks_uri),
-                Ok(_) => fault = FetchFault::Content,
-                Err(other) => fault = other,
-            }
-        }
-        Err(fault)
+    async fn keys_url(&self, name: &str) -> Result<String, FetchFault> {
+        discovery::metadata(&*self.fetch, name).await?.jwks_uri.ok_or(FetchFault::Content)
     }
 }
 
@@ -182,21 +164,6 @@ impl Source {
         match self {
             Self::Issuer { name, .. } => name,
             Self::Cluster(settings) => &settings.api_server,
-        }
-    }
-}
-
-/// Where an issuer's metadata may lie, in the order of MCP 2026-07-28 basic/authorization.
-pub fn metadata_urls(issuer: &str) -> Vec<String> {
-    const OAUTH: &str = "/.well-known/oauth-authorization-server";
-    const OPENID: &str = "/.well-known/openid-configuration";
-    let issuer = issuer.trim_end_matches('/');
-    let host_starts = issuer.find("://").map_or(0, |at| at + 3);
-    match issuer.get(host_starts..).and_then(|rest| rest.find('/')) {
-        None => vec![format!("{issuer}{OAUTH}"), format!("{issuer}{OPENID}")],
-        Some(at) => {
-            let (origin, path) = issuer.split_at(host_starts + at);
-            vec![format!("{origin}{OAUTH}{path}"), format!("{origin}{OPENID}{path}"), format!("{issuer}{OPENID}")]
         }
     }
 }
@@ -237,25 +204,6 @@ mod tests {
         super::fetch::{FetchAnswer, Fetched},
         *,
     };
-
-    #[test]
-    fn looks_for_metadata_where_the_specification_says() {
-        assert_eq!(
-            metadata_urls("https://idp.example/t/1"),
-            [
-                "https://idp.example/.well-known/oauth-authorization-server/t/1",
-                "https://idp.example/.well-known/openid-configuration/t/1",
-                "https://idp.example/t/1/.well-known/openid-configuration",
-            ]
-        );
-        assert_eq!(
-            metadata_urls("https://idp.example"),
-            [
-                "https://idp.example/.well-known/oauth-authorization-server",
-                "https://idp.example/.well-known/openid-configuration",
-            ]
-        );
-    }
 
     const LIFETIME: Duration = Duration::from_secs(10);
 

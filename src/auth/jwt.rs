@@ -50,6 +50,8 @@ pub(super) enum Invalid {
     Audience,
     #[error("its issuer says that it is not active")]
     Inactive,
+    #[error("it is not the answer to what was asked")]
+    Nonce,
     #[error("a claim is missing or has another form")]
     Claims,
 }
@@ -98,6 +100,27 @@ impl Unverified {
         audiences: &[&str],
         skew: Duration,
     ) -> Result<(Claims, Duration), Invalid> {
+        let claims = self.decode(token, key, audiences, skew)?;
+        if self.header.typ.as_deref().is_none_or(|kind| kind.eq_ignore_ascii_case("jwt")) && is_for_the_client(&claims)
+        {
+            return Err(Invalid::Type);
+        }
+        let expires = claims::time(&claims, "exp").ok_or(Invalid::Claims)?;
+        Ok((claims, (expires + skew).saturating_sub(clock::unix_time())))
+    }
+
+    /// What an ID token for the client of that name says (OpenID Connect Core 1.0 section 3.1.3.7).
+    pub(super) fn verify_id(&self, token: &str, key: &Key, client: &str, skew: Duration) -> Result<Claims, Invalid> {
+        let claims = self.decode(token, key, &[client], skew)?;
+        let is_for_several = claims.get("aud").and_then(serde_json::Value::as_array).is_some_and(|list| list.len() > 1);
+        match claims::text(&claims, "azp") {
+            Some(party) if party != client => Err(Invalid::Audience),
+            None if is_for_several => Err(Invalid::Audience),
+            _ => Ok(claims),
+        }
+    }
+
+    fn decode(&self, token: &str, key: &Key, audiences: &[&str], skew: Duration) -> Result<Claims, Invalid> {
         let mut validation = Validation::new(self.header.alg);
         validation.leeway = skew.as_secs();
         validation.validate_nbf = true;
@@ -105,16 +128,10 @@ impl Unverified {
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         validation.set_audience(audiences);
         let claims = decode::<Claims>(token, &key.verifies, &validation).map_err(|error| invalid(error.kind()))?.claims;
-        if self.header.typ.as_deref().is_none_or(|kind| kind.eq_ignore_ascii_case("jwt")) && is_for_the_client(&claims)
-        {
-            return Err(Invalid::Type);
-        }
-        let now = clock::unix_time();
-        if claims::time(&claims, "iat").is_some_and(|issued| issued > now + skew) {
+        if claims::time(&claims, "iat").is_some_and(|issued| issued > clock::unix_time() + skew) {
             return Err(Invalid::NotYet);
         }
-        let expires = claims::time(&claims, "exp").ok_or(Invalid::Claims)?;
-        Ok((claims, (expires + skew).saturating_sub(now)))
+        Ok(claims)
     }
 }
 

@@ -139,6 +139,30 @@ pub struct IssuerSettings {
     pub groups_claim: String,
     /// How long its keys count as fresh.
     pub keys_ttl: Duration,
+    /// The gateway as its client, where its users sign in at the gateway's pages.
+    pub login: Option<LoginSettings>,
+}
+
+/// The gateway as a client of an issuer whose users sign in at its pages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoginSettings {
+    /// The gateway's own name there.
+    pub client_id: String,
+    /// How it proves that.
+    pub proof: LoginProof,
+    /// What is asked for; `openid` is among them.
+    pub scopes: Vec<String>,
+}
+
+/// How the gateway proves at an issuer who it is (RFC 6749 section 2.3.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LoginProof {
+    /// Not at all: a public client, which PKCE protects.
+    None,
+    /// Its secret, as `Authorization: Basic`.
+    Basic(Redacted<String>),
+    /// Its secret, in the form.
+    Post(Redacted<String>),
 }
 
 /// Somebody who knows opaque tokens (RFC 7662).
@@ -250,6 +274,7 @@ mod tests {
             keys_url: None,
             groups_claim: "groups".to_owned(),
             keys_ttl: Duration::ZERO,
+            login: None,
         };
         let issued = AuthSettings { issuers: vec![issuer], ..settings(Anonymous::Refused) };
         assert!(!beyond(&issued));

@@ -7,8 +7,6 @@ use http::{Method, Response, StatusCode};
 
 use crate::{
     downstream::exchange::Asked,
-    mcp::{Principal, PrincipalKind},
-    redact::Redacted,
     upstream::credential::oauth::{Came, FlowFault, Invitation, Oauth},
 };
 
@@ -17,12 +15,22 @@ use super::{
     core::Site,
     form::Fields,
     html::{elsewhere, escaped, page, sentence},
+    who::Proof,
 };
 
 /// Where users are sent; the invitation's name follows.
 pub(super) const INVITED: &str = "/connect/to/";
 /// Where authorization servers send them back; the server's name follows.
 pub(super) const CALLBACK: &str = "/connect/callback/";
+
+/// What the form of an invitation is made of.
+struct Form<'a> {
+    invitation: &'a Invitation,
+    oauth: &'a Oauth,
+    browser: &'a Browser,
+    proof: &'a Proof,
+    problem: &'a str,
+}
 
 impl Site {
     /// The page of an invitation, and the form on it.
@@ -33,7 +41,10 @@ impl Site {
         match asked.method {
             Method::GET => {
                 let Some(browser) = Browser::of(&asked.headers, &address) else { return unknown() };
-                let mut response = self.form(&invitation, &oauth, &browser, "");
+                let proof = self.proof(asked, &invitation).await;
+                let form =
+                    Form { invitation: &invitation, oauth: &oauth, browser: &browser, proof: &proof, problem: "" };
+                let mut response = self.form(&form);
                 browser.mark(&mut response);
                 response
             }
@@ -42,24 +53,17 @@ impl Site {
         }
     }
 
-    fn form(&self, invitation: &Invitation, oauth: &Oauth, browser: &Browser, problem: &str) -> Response<Bytes> {
+    fn form(&self, form: &Form<'_>) -> Response<Bytes> {
+        let Form { invitation, oauth, browser, proof, problem } = form;
         let Some(token) = form_token(&self.ring, &invitation.id, &browser.id) else { return unknown() };
-        let server = escaped(&invitation.server);
-        let field = match invitation.principal.identity().kind {
-            PrincipalKind::Anonymous => String::new(),
-            _ => "<p><label>Your API key or token for this gateway, so that nobody else connects their account to yours: \
-                  <input type=\"password\" name=\"key\" autocomplete=\"off\" required></label></p>"
-                .to_owned(),
-        };
+        let (server, address) = (escaped(&invitation.server), escaped(&self.wallet.address()));
         let body = format!(
-            "{problem}<p>The MCP gateway at <b>{}</b> asks you to connect your account at the server <b>{server}</b> ({}). \
-             You are sent to its authorization server, which tells you what it gives access to, and then back to {}{CALLBACK}{server}.</p>\n\
+            "{problem}<p>The MCP gateway at <b>{address}</b> asks you to connect your account at the server <b>{server}</b> ({}). \
+             You are sent to its authorization server, which tells you what it gives access to, and then back to {address}{CALLBACK}{server}.</p>\n\
              <p>Go on only if it was you who called a tool of this server just now.</p>\n\
-             <form method=\"post\">{field}<input type=\"hidden\" name=\"form\" value=\"{}\">\
-             <p><button>Connect</button></p></form>",
-            escaped(&self.wallet.address()),
+             <form method=\"post\">{}<input type=\"hidden\" name=\"form\" value=\"{}\"></form>",
             escaped(oauth.resource()),
-            escaped(&self.wallet.address()),
+            controls(proof),
             escaped(&token),
         );
         page(StatusCode::OK, &format!("Connect {}", invitation.server), &body)
@@ -79,42 +83,34 @@ impl Site {
         }) else {
             return failed(FlowFault::Unknown);
         };
-        if !self.is_same(&invitation.principal, fields.one("key"), &invitation.endpoint).await {
-            tracing::warn!(
-                server = &*invitation.server,
-                principal = invitation.principal.id(),
-                "somebody else, or nobody known, wanted to connect"
-            );
-            let left = invitation.failed();
-            return match left {
-                true => {
-                    let problem = "<p>That is not the key or token of whoever called the tool.</p>";
-                    match Browser::of(&asked.headers, address) {
-                        Some(browser) => {
-                            let mut response = self.form(invitation, oauth, &browser, problem);
-                            *response.status_mut() = StatusCode::FORBIDDEN;
-                            response
-                        }
-                        None => unknown(),
-                    }
-                }
-                false => failed(FlowFault::Unknown),
-            };
+        let key = fields.one("key").filter(|key| !key.expose().trim().is_empty());
+        let proof = self.proof(asked, invitation).await;
+        let is_them = match (&proof, key) {
+            (Proof::Shown, _) => true,
+            (Proof::Login(login), None) => return self.sign_in(invitation, login, browser).await,
+            (Proof::Login(_) | Proof::Key, Some(key)) => self.has_key(key, invitation).await,
+            (Proof::Key, None) | (Proof::Certificate, _) => false,
+        };
+        if is_them {
+            return self.go_on(invitation, oauth, &browser).await;
         }
-        match oauth.begin(invitation, &browser).await {
-            Ok(address) => elsewhere(&address).unwrap_or_else(|| failed(FlowFault::Broken)),
-            Err(fault) => failed(fault),
+        match (refuse(invitation), Browser::of(&asked.headers, address)) {
+            (true, Some(browser)) => {
+                let problem = "<p>That is not the key or token of whoever called the tool.</p>";
+                let mut response = self.form(&Form { invitation, oauth, browser: &browser, proof: &proof, problem });
+                *response.status_mut() = StatusCode::FORBIDDEN;
+                response
+            }
+            _ => failed(FlowFault::Unknown),
         }
     }
 
-    /// Whether whoever sits at the browser is the one who called. Where nobody is asked who they are, there is only one (loopback).
-    async fn is_same(&self, principal: &Principal, key: Option<&Redacted<String>>, endpoint: &str) -> bool {
-        if principal.identity().kind == PrincipalKind::Anonymous {
-            return true;
+    /// On to the server's authorization server, for whoever is known to be the one who was invited.
+    pub(super) async fn go_on(&self, invitation: &Arc<Invitation>, oauth: &Oauth, browser: &str) -> Response<Bytes> {
+        match oauth.begin(invitation, browser).await {
+            Ok(address) => elsewhere(&address).unwrap_or_else(|| failed(FlowFault::Broken)),
+            Err(fault) => failed(fault),
         }
-        let Some(key) = key else { return false };
-        let found = self.gate.whose(key.expose().trim(), endpoint, &self.wallet.address()).await;
-        found.is_some_and(|found| found == *principal && found.identity().kind != PrincipalKind::Anonymous)
     }
 
     /// Back from the authorization server.
@@ -144,9 +140,44 @@ impl Site {
         }
     }
 
-    fn oauth(&self, server: &str) -> Option<Arc<Oauth>> {
+    pub(super) fn oauth(&self, server: &str) -> Option<Arc<Oauth>> {
         let upstreams = self.gateway.upstreams();
         upstreams.iter().find(|upstream| **upstream.name() == *server).and_then(|upstream| upstream.oauth()).cloned()
+    }
+}
+
+/// Counts a wrong answer to who somebody is; whether another one is allowed.
+pub(super) fn refuse(invitation: &Invitation) -> bool {
+    tracing::warn!(
+        server = &*invitation.server,
+        principal = invitation.principal.id(),
+        "somebody else, or nobody known, wanted to connect"
+    );
+    invitation.failed()
+}
+
+/// What somebody does at the form.
+fn controls(proof: &Proof) -> String {
+    const KEY: &str = "<input type=\"password\" name=\"key\" autocomplete=\"off\"";
+    const CONNECT: &str = "<p><button>Connect</button></p>";
+    match proof {
+        Proof::Shown => CONNECT.to_owned(),
+        Proof::Certificate => {
+            "<p>Open this page with the certificate that your client uses at this gateway, so that nobody else \
+                               connects their account to yours.</p>"
+                .to_owned()
+        }
+        Proof::Key => format!(
+            "<p><label>Your API key or token for this gateway, so that nobody else connects their account to yours: \
+             {KEY} required></label></p>{CONNECT}"
+        ),
+        Proof::Login(login) => format!(
+            "<p>You sign in at <b>{}</b> first, so that nobody else connects their account to yours.</p>\
+             <p><button>Sign in and connect</button></p>\
+             <details><summary>Without signing in</summary><p><label>The token that your client uses at this gateway: \
+             {KEY}></label></p></details>",
+            escaped(login.issuer()),
+        ),
     }
 }
 
@@ -156,7 +187,7 @@ fn unknown() -> Response<Bytes> {
     response
 }
 
-fn failed(fault: FlowFault) -> Response<Bytes> {
+pub(super) fn failed(fault: FlowFault) -> Response<Bytes> {
     let status = match fault {
         FlowFault::Broken => StatusCode::BAD_GATEWAY,
         FlowFault::Unknown | FlowFault::Foreign | FlowFault::Denied => StatusCode::BAD_REQUEST,

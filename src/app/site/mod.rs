@@ -10,5 +10,8 @@ mod core;
 mod form;
 mod html;
 mod pages;
+mod sign_in;
+mod visits;
+mod who;
 
 pub(super) use core::Site;

@@ -11,6 +11,7 @@ use crate::{
 use super::{
     consent::{CALLBACK, INVITED},
     core::Site,
+    sign_in::SIGNED_IN,
 };
 
 /// Where the public keys are (RFC 7517 section 5 leaves it open).
@@ -23,6 +24,7 @@ enum At<'a> {
     Document(Bytes),
     Invited(&'a str),
     Back(&'a str),
+    SignedIn(&'a str),
 }
 
 impl Site {
@@ -41,6 +43,7 @@ impl Site {
                 .strip_prefix(INVITED)
                 .map(At::Invited)
                 .or_else(|| path.strip_prefix(CALLBACK).map(At::Back))
+                .or_else(|| path.strip_prefix(SIGNED_IN).map(At::SignedIn))
                 .filter(|_| self.gateway.upstreams().iter().any(|upstream| upstream.oauth().is_some())),
         }
     }
@@ -58,6 +61,7 @@ impl Pages for Site {
                 Some(At::Document(_)) => plain(StatusCode::METHOD_NOT_ALLOWED),
                 Some(At::Invited(id)) => self.invited(&asked, id).await,
                 Some(At::Back(server)) => self.back(&asked, server).await,
+                Some(At::SignedIn(issuer)) => self.signed_in(&asked, issuer).await,
                 None => plain(StatusCode::NOT_FOUND),
             }
         })

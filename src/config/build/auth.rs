@@ -133,12 +133,14 @@ fn issuer(found: &Found<IssuerKeys>, reader: &mut Reader<'_>) -> Option<IssuerSe
     if let Some(url) = &keys.keys_url {
         authority::check_fetched(url, reader);
     }
+    let login = keys.login.as_ref().map(|found| authority::login(found, reader));
     Some(IssuerSettings {
         issuer: issuer.value.clone(),
         audiences: values(keys.audience.clone()),
         keys_url: keys.keys_url.as_ref().map(|found| found.value.clone()),
         groups_claim: keys.groups_claim(),
         keys_ttl: keys.keys_ttl(),
+        login: login.flatten(),
     })
 }
 

@@ -8,14 +8,18 @@ use super::found::{section, values};
 use crate::{
     auth::{
         may_be_fetched,
-        settings::{AuthSettings, CertificateSettings, EndpointRules, IntrospectionSettings, KubernetesSettings, Way},
+        settings::{
+            AuthSettings, CertificateSettings, EndpointRules, IntrospectionSettings, KubernetesSettings, LoginProof,
+            LoginSettings, Way,
+        },
     },
     config::{
         defaults,
-        keys::{CertificateKeys, FileKeys, IntrospectionKeys, KubernetesKeys},
+        keys::{CertificateKeys, FileKeys, IntrospectionKeys, KubernetesKeys, LoginKeys},
         place::{Found, Place},
         problem::ProblemKind,
         shape::Reader,
+        shapes::ProofWord,
     },
 };
 
@@ -40,6 +44,25 @@ pub(super) fn introspection(
         ca: keys.ca.as_ref().map(|found| found.value.clone()),
         timeout: keys.timeout(),
     })
+}
+
+/// The gateway as a client of an issuer whose users sign in at its pages.
+pub(super) fn login(found: &Found<LoginKeys>, reader: &mut Reader<'_>) -> Option<LoginSettings> {
+    let Found { value: keys, place } = found;
+    let client_id = needed(keys.client_id.as_ref(), "clientId", place, reader)?.value.clone();
+    let proof = match (&keys.client_secret, keys.method()) {
+        (_, ProofWord::PrivateKeyJwt) => {
+            reader.report(place, ProblemKind::NoPrivateKey);
+            return None;
+        }
+        (None, _) => LoginProof::None,
+        (Some(secret), ProofWord::Basic) => LoginProof::Basic(secret.value.clone()),
+        (Some(secret), ProofWord::Post) => LoginProof::Post(secret.value.clone()),
+    };
+    // Without it nobody is signed in (OpenID Connect Core 1.0 section 3.1.2.1).
+    let mut scopes = vec!["openid".to_owned()];
+    scopes.extend(values(keys.scopes.clone()).into_iter().filter(|scope| scope != "openid"));
+    Some(LoginSettings { client_id, proof, scopes })
 }
 
 pub(super) fn kubernetes(found: &Found<KubernetesKeys>, reader: &mut Reader<'_>) -> Option<KubernetesSettings> {

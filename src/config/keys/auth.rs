@@ -5,7 +5,7 @@ use crate::{
     config::{
         defaults,
         shape::section,
-        shapes::{Choice, Count, Date, FilePath, Glob, List, OneOrMany, Secret, Text, Time},
+        shapes::{Choice, Count, Date, FilePath, Glob, List, OneOrMany, ProofWord, Secret, Text, Time},
     },
 };
 
@@ -66,6 +66,23 @@ section! {
         groups_claim "groupsClaim": Text = defaults::GROUPS_CLAIM.to_owned(),
         /// How long its keys count as fresh.
         keys_ttl "keysTtl": Time<1000> = defaults::KEYS_TTL,
+        /// The gateway as its client: its users then sign in there when a page of the gateway must know who they are.
+        login "login": LoginKeys,
+    }
+}
+
+section! {
+    /// The gateway as a client of an issuer, for users who sign in (OpenID Connect). It is registered there with the address
+    /// `PUBLIC_URL/connect/signed-in/` and the issuer without its scheme.
+    LoginKeys {
+        /// The gateway's name there.
+        client_id "clientId": Text,
+        /// Its secret, best a reference; without one it is a public client.
+        client_secret "clientSecret": Secret,
+        /// How the secret is shown: `basic` or `post`.
+        method "method": Choice<ProofWord> = ProofWord::Basic,
+        /// What is asked for besides `openid`.
+        scopes "scopes": List<Text>,
     }
 }
 

@@ -19,7 +19,7 @@ mod server;
 pub(super) use self::{
     admin::AdminKeys,
     audit::{ArgumentKeys, AuditKeys},
-    auth::{ApiKeyKeys, AuthKeys, CertificateKeys, IntrospectionKeys, IssuerKeys, KubernetesKeys},
+    auth::{ApiKeyKeys, AuthKeys, CertificateKeys, IntrospectionKeys, IssuerKeys, KubernetesKeys, LoginKeys},
     credential::{AssertionKeys, OauthClientKeys, ServerAuthKeys, SigningKeys, UserOauthKeys},
     endpoint::EndpointKeys,
     file::{FileKeys, ListKeys, LogKeys, SealingKeys, TlsKeys},

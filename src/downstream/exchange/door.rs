@@ -60,7 +60,7 @@ impl Exchange {
         let Some(serves) = self.paths.find(parts.uri.path()) else {
             return match self.gate.metadata(&parts, &self.paths) {
                 Some(metadata) => metadata,
-                None => self.page(parts, body).await,
+                None => self.page(parts, body, peer).await,
             };
         };
         let address = self.http.proxies.client(peer.address.ip(), &parts.headers);
@@ -116,7 +116,7 @@ impl Exchange {
     }
 
     /// What is at a path that is no endpoint's.
-    async fn page(&self, parts: Parts, body: Incoming) -> Response<Body> {
+    async fn page(&self, parts: Parts, body: Incoming, peer: Peer) -> Response<Body> {
         let none = || answer::refuse(StatusCode::NOT_FOUND, "There is no endpoint at this path");
         let Some(pages) = self.pages.as_ref().filter(|pages| pages.serves(parts.uri.path())) else { return none() };
         let Ok(_slot) = self.slots.try_acquire() else {
@@ -127,8 +127,8 @@ impl Exchange {
             Ok(body) => body,
             Err(response) => return response,
         };
-        let page = pages.answer(Asked { method: parts.method, uri: parts.uri, headers: parts.headers, body }).await;
-        page.map(Body::full)
+        let Parts { method, uri, headers, .. } = parts;
+        pages.answer(Asked { method, uri, headers, body, client: peer.client }).await.map(Body::full)
     }
 
     async fn read(&self, body: Incoming) -> Result<bytes::Bytes, Response<Body>> {

@@ -7,7 +7,7 @@ use http::{Response, header, request::Parts};
 use tokio::{sync::watch, time::sleep_until};
 
 use crate::{
-    auth::{Auth, Checked, Presented, Refused},
+    auth::{Auth, Checked, Login, Presented, Refused},
     downstream::{guard::Guard, listener::Peer, tls::TlsClient},
     mcp::{Principal, PrincipalKind},
     redact::Redacted,
@@ -27,6 +27,15 @@ pub struct Gate {
     /// Counts changes of what somebody is known by.
     changes: watch::Sender<u64>,
     scheme: &'static str,
+}
+
+/// What somebody shows to a page.
+#[derive(Clone, Copy)]
+pub enum Shown<'a> {
+    /// A token.
+    Token(&'a str),
+    /// The certificate of the connection.
+    Certificate(&'a TlsClient),
 }
 
 /// What a request presented, kept for as long as its answer lasts.
@@ -130,16 +139,24 @@ impl Gate {
         Ok(admitted.principal)
     }
 
-    /// Whose token that is at an endpoint of the gateway at `base`, for pages that ask who sits at a browser.
-    pub async fn whose(&self, token: &str, endpoint: &str, base: &str) -> Option<Principal> {
+    /// Who shows this token, or this certificate, at an endpoint of the gateway at `base`, for pages that ask who sits at a browser.
+    pub async fn whose(&self, shown: Shown<'_>, endpoint: &str, base: &str) -> Option<Principal> {
         let auth = self.auth.load_full();
         let resource = auth.resource(base, endpoint);
-        let presented = Presented { token: Some(token), certificate: None, endpoint, resource: &resource };
-        let checked = match auth.check(presented) {
+        let (token, certificate) = match shown {
+            Shown::Token(token) => (Some(token), None),
+            Shown::Certificate(client) => (None, Some(client.certificate()?)),
+        };
+        let checked = match auth.check(Presented { token, certificate, endpoint, resource: &resource }) {
             Checked::Now(checked) => checked,
             Checked::Later(checked) => checked.await,
         };
         checked.ok().map(|admitted| admitted.principal)
+    }
+
+    /// Where the users of an issuer sign in at pages, if they do.
+    pub fn login(&self, issuer: &str) -> Option<Arc<Login>> {
+        self.auth.load().login(issuer)
     }
 
     /// The same principal with the token that it came with, where a server behind the endpoint is called with it. Nobody in particular

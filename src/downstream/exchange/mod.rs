@@ -30,6 +30,6 @@ mod visitor;
 
 pub use body::Body;
 pub use core::Exchange;
-pub use gate::Gate;
+pub use gate::{Gate, Shown};
 pub use pages::{Answered, Asked, Pages};
 pub use paths::{Paths, Tokens};

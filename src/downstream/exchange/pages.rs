@@ -1,9 +1,11 @@
 //! What lies beside the endpoints and is none of MCP: a few documents and pages that somebody else makes.
 
-use std::{future::Future, pin::Pin};
+use std::{future::Future, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, Uri};
+
+use crate::downstream::tls::TlsClient;
 
 /// Makes pages.
 pub trait Pages: Send + Sync {
@@ -28,4 +30,6 @@ pub struct Asked {
     pub headers: HeaderMap,
     /// The content, within the listener's limits.
     pub body: Bytes,
+    /// Who is at the other end of the connection, where TLS knows.
+    pub client: Option<Arc<TlsClient>>,
 }

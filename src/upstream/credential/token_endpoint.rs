@@ -1,17 +1,16 @@
 //! Asking a token endpoint: who the gateway is there, what it asks, and what is answered.
 //!
-//! Sources: RFC 6749 sections 2.3.1, 5.1 and 5.2; RFC 7523 section 2.2 (private key); RFC 8707 (resource).
+//! Sources: RFC 6749 sections 2.3.1, 5.1 and 5.2; RFC 7009 section 2.1; RFC 7523 section 2.2 (private key); RFC 8707 (resource).
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::OnceCell;
 
 use crate::{
-    auth::{FetchContent, FetchCredential, FetchRequest, form_encoded},
+    auth::{FetchAnswer, FetchContent, FetchCredential, FetchRequest},
     clock,
     redact::Redacted,
     seal,
@@ -118,9 +117,33 @@ impl TokenEndpoint {
         if !scope.is_empty() {
             fields.push(("scope", &scope));
         }
+        let answer = self.send(found, &found.url, fields).await?;
+        if answer.status != StatusCode::OK {
+            return Err(CredentialFault::Refused(answer.status, error_code(&answer.body)));
+        }
+        serde_json::from_slice(&answer.body).map_err(|_| CredentialFault::Answer("access_token"))
+    }
+
+    /// Tells the authorization server that a token is of no use any more, at its revocation endpoint and as the same client (RFC 7009
+    /// section 2.1).
+    pub(super) async fn revoke(&self, url: &str, token: &[(&str, &str)]) -> Result<(), CredentialFault> {
+        let answer = self.send(self.found().await?, url, token.to_vec()).await?;
+        match answer.status.is_success() {
+            true => Ok(()),
+            false => Err(CredentialFault::Refused(answer.status, error_code(&answer.body))),
+        }
+    }
+
+    /// Sends a form to an endpoint of the authorization server as the client that the gateway is there.
+    async fn send<'a>(
+        &'a self,
+        found: &Found,
+        url: &str,
+        mut fields: Vec<(&'a str, &'a str)>,
+    ) -> Result<FetchAnswer, CredentialFault> {
         let (mut credential, mut statement) = (FetchCredential::None, None);
         match &self.settings.proof {
-            ClientProof::Basic(secret) => credential = FetchCredential::Header(basic(&self.settings.id, secret)),
+            ClientProof::Basic(secret) => credential = FetchCredential::basic(&self.settings.id, secret),
             ClientProof::PrivateKey(..) => statement = Some(self.statement(&found.audience)?),
             ClientProof::None | ClientProof::Post(_) => (),
         }
@@ -130,18 +153,14 @@ impl TokenEndpoint {
         if let ClientProof::Post(secret) = &self.settings.proof {
             fields.push(("client_secret", secret.expose()));
         }
-        if let Some(statement) = &statement {
-            fields.push(("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"));
-            fields.push(("client_assertion", statement.expose()));
-        }
-        let content = FetchContent::form(fields);
-        let (url, ca, named_by) = (found.url.clone(), self.reach.ca.clone(), found.named_by.clone());
+        let statement = statement.as_ref().map(|statement| statement.expose().as_str());
+        let kind = statement.map(|_| "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
+        let proof = [("client_assertion_type", kind), ("client_assertion", statement)];
+        let proof = proof.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        let content = FetchContent::form(fields.into_iter().chain(proof));
+        let (url, ca, named_by) = (url.to_owned(), self.reach.ca.clone(), found.named_by.clone());
         let request = FetchRequest { url, content, credential, ca, patience: PATIENCE, named_by };
-        let answer = self.reach.wallet.fetch().send(request).await?;
-        if answer.status != StatusCode::OK {
-            return Err(CredentialFault::Refused(answer.status, error_code(&answer.body)));
-        }
-        serde_json::from_slice(&answer.body).map_err(|_| CredentialFault::Answer("access_token"))
+        Ok(self.reach.wallet.fetch().send(request).await?)
     }
 
     /// RFC 7523 section 3.
@@ -182,13 +201,6 @@ impl Grant {
         let life = self.life().unwrap_or(UNKNOWN_LIFE);
         Ok(Token::new(self.bearer()?, at_the_most.map_or(life, |most| life.min(most))))
     }
-}
-
-/// RFC 6749 section 2.3.1: both are form-encoded first.
-fn basic(id: &str, secret: &Redacted<String>) -> Redacted<String> {
-    let secret = Redacted::new(form_encoded(secret.expose()));
-    let pair = Redacted::new(format!("{}:{}", form_encoded(id), secret.expose()));
-    Redacted::new(format!("Basic {}", STANDARD.encode(pair.expose())))
 }
 
 /// The error code, if it is one (RFC 6749 section 5.2); nothing else of a refusal is written anywhere.

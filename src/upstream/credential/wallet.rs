@@ -13,6 +13,7 @@ use crate::{auth::Fetch, redact::Redacted};
 use super::{
     fault::CredentialFault,
     oauth::{
+        Safe,
         client::{DOCUMENT, NAME, Registrations},
         consent::Consents,
         invitation::Invitation,
@@ -49,15 +50,15 @@ pub struct WalletFault(#[source] CredentialFault);
 
 impl Wallet {
     /// A wallet of a gateway that clients reach at `address`, without signing keys.
-    pub fn new(fetch: Arc<dyn Fetch>, address: &str, reached: Reached, vault: Vault) -> Arc<Self> {
+    pub fn new(fetch: Arc<dyn Fetch>, address: &str, reached: Reached, safe: Safe) -> Arc<Self> {
         Arc::new(Self {
             fetch: ArcSwap::from_pointee(fetch),
             address: ArcSwap::from_pointee(address.to_owned()),
             signers: ArcSwap::default(),
             reached,
-            vault,
+            vault: safe.vault,
             consents: Consents::default(),
-            registrations: Registrations::default(),
+            registrations: safe.registrations,
         })
     }
 

@@ -12,6 +12,7 @@ mod legacy;
 mod marks;
 mod modern;
 mod redis;
+pub(crate) mod tls;
 mod upstream;
 
 use std::{future::Future, time::Duration};

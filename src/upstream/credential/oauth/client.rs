@@ -2,7 +2,12 @@
 //!
 //! Sources: MCP 2026-07-28 basic/authorization (Client Registration, in this order); RFC 7591 section 3.
 
-use std::{collections::HashMap, sync::Mutex, sync::PoisonError, time::Duration};
+use std::{
+    collections::HashMap,
+    io,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use http::StatusCode;
 use serde::Deserialize;
@@ -14,6 +19,11 @@ use crate::{
     upstream::credential::{discovery::Metadata, fault::CredentialFault},
 };
 
+use super::{
+    folder::Folder,
+    registration::{Client, Registration},
+};
+
 /// Registrations that are remembered at the most: there are as many as authorization servers.
 const MAX_REGISTRATIONS: usize = 1000;
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -23,24 +33,35 @@ pub const DOCUMENT: &str = "/oauth/client-metadata.json";
 /// What users are told that they give access to.
 pub(in crate::upstream::credential) const NAME: &str = "Myelin";
 
-/// A client that the gateway is somewhere.
-#[derive(Clone, Debug)]
-pub(super) struct Client {
-    pub(super) id: String,
-    pub(super) secret: Option<Redacted<String>>,
-}
-
+/// What is answered to a registration (RFC 7591 section 3.2.1).
 #[derive(Deserialize)]
 struct Registered {
-    client_id: String,
-    client_secret: Option<String>,
+    #[serde(rename = "client_id")]
+    id: String,
+    #[serde(rename = "client_secret")]
+    secret: Option<String>,
+    /// Since 1970, in seconds; 0 for never.
+    #[serde(rename = "client_secret_expires_at", default)]
+    secret_expires: u64,
 }
 
 /// Clients by the issuer and the address to come back to: a name at one issuer is nothing at another.
-#[derive(Debug, Default)]
-pub(in crate::upstream::credential) struct Registrations(Mutex<HashMap<(String, String), Client>>);
+#[derive(Default)]
+pub(in crate::upstream::credential) struct Registrations {
+    known: Mutex<HashMap<(String, String), Registration>>,
+    /// Where they are written; without it they are forgotten with the process.
+    folder: Option<Folder>,
+}
 
 impl Registrations {
+    /// Those in a folder.
+    pub(super) fn open(folder: Folder) -> io::Result<Self> {
+        let mut found = folder.contents(Registration::read)?;
+        found.truncate(MAX_REGISTRATIONS);
+        let known = found.into_iter().map(|found| ((found.issuer.clone(), found.redirect.clone()), found)).collect();
+        Ok(Self { known: Mutex::new(known), folder: Some(folder) })
+    }
+
     /// The client at an issuer where the operator registered none.
     pub(super) async fn client(
         &self,
@@ -55,23 +76,48 @@ impl Registrations {
             return Ok(Client { id: format!("{address}{DOCUMENT}"), secret: None });
         }
         let key = (metadata.issuer.clone(), redirect.to_owned());
-        if let Some(known) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
-            return Ok(known.clone());
+        if let Some(known) = self.lock().get(&key).filter(|known| known.stands()) {
+            return Ok(known.client.clone());
         }
         let endpoint = metadata.registration_endpoint.as_ref();
         let endpoint = endpoint.ok_or(CredentialFault::Unfit("it registers no clients; configure `clientId`"))?;
-        let client = register(fetch, endpoint, redirect, named_by).await?;
-        let mut registered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if registered.len() >= MAX_REGISTRATIONS {
-            registered.clear();
-        }
-        registered.insert(key, client.clone());
+        let registered = register(fetch, endpoint, redirect, named_by).await?;
+        let registration = Registration {
+            issuer: key.0.clone(),
+            redirect: key.1.clone(),
+            client: Client { id: registered.id, secret: registered.secret.map(Redacted::new) },
+            expires: Some(registered.secret_expires).filter(|expires| *expires > 0),
+        };
+        let client = registration.client.clone();
+        self.keep(key, registration);
         Ok(client)
+    }
+
+    fn keep(&self, key: (String, String), registration: Registration) {
+        if let Some((folder, written)) = self.folder.as_ref().zip(registration.written())
+            && let Err(fault) = folder.write(&registration.name(), &written)
+        {
+            tracing::error!(%fault, "a registration is lost with the next restart");
+        }
+        let mut known = self.lock();
+        if known.len() >= MAX_REGISTRATIONS {
+            known.clear();
+        }
+        known.insert(key, registration);
     }
 
     /// The issuer does not know that client any more.
     pub(super) fn forget(&self, issuer: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|(known, _), _| known != issuer);
+        let forgotten: Vec<_> = self.lock().extract_if(|(known, _), _| known == issuer).collect();
+        if let Some(folder) = &self.folder {
+            for (_, registration) in &forgotten {
+                folder.remove(&registration.name());
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<(String, String), Registration>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -80,7 +126,7 @@ async fn register(
     endpoint: &str,
     redirect: &str,
     named_by: &str,
-) -> Result<Client, CredentialFault> {
+) -> Result<Registered, CredentialFault> {
     let kind = if redirect.starts_with("https://") { "web" } else { "native" };
     let wish = json!({
         "client_name": NAME,
@@ -99,7 +145,5 @@ async fn register(
     if !matches!(answer.status, StatusCode::CREATED | StatusCode::OK) {
         return Err(CredentialFault::Refused(answer.status, "".into()));
     }
-    let registered: Registered =
-        serde_json::from_slice(&answer.body).map_err(|_| CredentialFault::Answer("client_id"))?;
-    Ok(Client { id: registered.client_id, secret: registered.client_secret.map(Redacted::new) })
+    serde_json::from_slice(&answer.body).map_err(|_| CredentialFault::Answer("client_id"))
 }

@@ -2,16 +2,13 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use aws_lc_rs::digest::{SHA256, digest};
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 
 use crate::{
-    auth::{form_encoded, may_be_fetched},
+    auth::{Verifier, is_from, may_be_fetched, with_query},
     clock,
     redact::Redacted,
-    seal,
     upstream::wire::http as wire,
 };
 
@@ -20,13 +17,11 @@ use super::{
         discovery::{self, Metadata},
         fault::CredentialFault,
     },
-    answer::is_from,
     challenge::Challenge,
-    client::Client,
     invitation::Invitation,
     record::Record,
+    registration::Client,
     resource,
-    revoke::revoke,
     server::{MAX_SCOPES, Oauth},
     step::{At, Step},
 };
@@ -97,7 +92,7 @@ impl Oauth {
         let redirect = format!("{}/connect/callback/{}", self.reach.wallet.address(), self.server);
         let client = self.client_at(&metadata, &redirect, &named_by).await?;
         let scopes = self.scopes(&invitation.scopes, &challenge, offered, &metadata);
-        let verifier = verifier()?;
+        let verifier = Verifier::new().map_err(|_| CredentialFault::Random)?;
         let at = At {
             issuer,
             promises_iss: metadata.authorization_response_iss_parameter_supported,
@@ -112,7 +107,7 @@ impl Oauth {
             ("response_type", "code".to_owned()),
             ("client_id", at.client.id.clone()),
             ("redirect_uri", at.redirect.clone()),
-            ("code_challenge", URL_SAFE_NO_PAD.encode(digest(&SHA256, verifier.expose().as_bytes()))),
+            ("code_challenge", verifier.challenge()),
             ("code_challenge_method", "S256".to_owned()),
             ("resource", self.settings.resource.clone()),
         ];
@@ -122,7 +117,7 @@ impl Oauth {
         // Last of all: until now nothing could come back.
         let state = self.reach.wallet.consents().begin(Step::new(invitation.clone(), browser, verifier, at))?;
         query.push(("state", state));
-        Ok(address(&authorize, &query))
+        Ok(with_query(&authorize, &query))
     }
 
     /// What the server says to somebody without a token. It is only asked where there is something to learn from it.
@@ -205,8 +200,22 @@ impl Oauth {
         let Some(held) = self.reach.wallet.vault().take(principal, &self.server) else { return false };
         let record = held.record.load_full();
         tracing::info!(server = &*self.server, principal, "a connection was revoked");
-        revoke(&self.reach, &record).await;
+        if let Some(url) = &record.revocation_endpoint
+            && let Err(fault) = self.tell_revoked(&record, url).await
+        {
+            tracing::warn!(server = &*self.server, %fault, "the authorization server was not told of it");
+        }
         true
+    }
+
+    async fn tell_revoked(&self, record: &Record, url: &str) -> Result<(), CredentialFault> {
+        let client = Client { id: record.client_id.clone(), secret: record.client_secret.clone() };
+        let (token, kind) = match &record.refresh_token {
+            Some(token) => (token, "refresh_token"),
+            None => (&record.access_token, "access_token"),
+        };
+        let endpoint = self.endpoint(&record.token_endpoint, &record.named_by, &client)?;
+        endpoint.revoke(url, &[("token", token.expose()), ("token_type_hint", kind)]).await
     }
 
     async fn connect(
@@ -214,7 +223,7 @@ impl Oauth {
         at: At,
         principal: &str,
         code: &Redacted<String>,
-        verifier: &Redacted<String>,
+        verifier: &Verifier,
     ) -> Result<(), CredentialFault> {
         let endpoint = self.endpoint(&at.token_endpoint, &at.named_by, &at.client)?;
         let fields = [
@@ -257,17 +266,4 @@ fn endpoints(metadata: &Metadata) -> Result<(String, String), CredentialFault> {
     let authorize = authorize.filter(|url| url.parse::<Uri>().is_ok_and(|url| may_be_fetched(&url)));
     let authorize = authorize.ok_or(CredentialFault::Unfit("it has no address that users can be sent to"))?;
     Ok((authorize, metadata.token_endpoint.clone().ok_or(CredentialFault::Answer("token_endpoint"))?))
-}
-
-/// 256 random bits (RFC 7636 section 4.1 recommends it).
-fn verifier() -> Result<Redacted<String>, CredentialFault> {
-    let half = || seal::random_id().map(Redacted::new).map_err(|_| CredentialFault::Random);
-    let (one, other) = (half()?, half()?);
-    Ok(Redacted::new(format!("{}{}", one.expose(), other.expose())))
-}
-
-fn address(endpoint: &str, query: &[(&str, String)]) -> String {
-    let join = if endpoint.contains('?') { '&' } else { '?' };
-    let pairs: Vec<String> = query.iter().map(|(name, value)| format!("{name}={}", form_encoded(value))).collect();
-    format!("{endpoint}{join}{}", pairs.join("&"))
 }

@@ -7,15 +7,16 @@
 //!
 //! Sources: MCP 2026-07-28 basic/authorization; OAuth 2.1 draft; RFC 7009, 7591, 7636, 8414, 8707, 9207, 9700, 9728.
 
-mod answer;
 pub(super) mod challenge;
 pub(super) mod client;
 pub(super) mod consent;
 mod flow;
+mod folder;
 pub(super) mod invitation;
 mod record;
+mod registration;
 mod resource;
-pub(super) mod revoke;
+mod safe;
 mod server;
 mod step;
 pub(super) mod vault;
@@ -24,5 +25,6 @@ pub use consent::Invited;
 pub use flow::{Came, FlowFault};
 pub use invitation::Invitation;
 pub use record::Listed;
+pub use safe::{Safe, SafeFault};
 pub use server::Oauth;
-pub use vault::{Vault, VaultFault};
+pub use vault::Vault;

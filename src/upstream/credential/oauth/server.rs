@@ -17,9 +17,9 @@ use super::{
         settings::{ClientProof, ClientSettings, OauthSettings, TokenSource},
         token_endpoint::{Reach, TokenEndpoint},
     },
-    client::Client,
     consent::Invited,
     record::Record,
+    registration::Client,
     vault::Held,
 };
 

@@ -2,11 +2,11 @@
 
 use std::{sync::Arc, time::Instant};
 
-use crate::{clock, redact::Redacted};
+use crate::{auth::Verifier, clock};
 
 use super::{
-    client::Client,
     invitation::{Invitation, LIFETIME},
+    registration::Client,
 };
 
 /// Where a browser is sent, and what must come back from there.
@@ -26,13 +26,13 @@ pub(super) struct Step {
     pub(super) invitation: Arc<Invitation>,
     /// The browser that began.
     pub(super) browser: String,
-    pub(super) verifier: Redacted<String>,
+    pub(super) verifier: Verifier,
     pub(super) at: At,
     until: Instant,
 }
 
 impl Step {
-    pub(super) fn new(invitation: Arc<Invitation>, browser: &str, verifier: Redacted<String>, at: At) -> Self {
+    pub(super) fn new(invitation: Arc<Invitation>, browser: &str, verifier: Verifier, at: At) -> Self {
         Self { invitation, browser: browser.to_owned(), verifier, at, until: clock::now() + LIFETIME }
     }
 

@@ -2,36 +2,24 @@
 
 use std::{
     collections::HashMap,
-    fs, io,
-    io::Write,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
-    path::{Path, PathBuf},
+    io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use arc_swap::ArcSwap;
-use aws_lc_rs::digest::{SHA256, digest};
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use crate::{
-    seal::{KeyRing, Purpose},
     telemetry::metrics::METRICS,
     upstream::credential::{fault::CredentialFault, keeper::Keeper},
 };
 
-use super::record::{Listed, Record};
+use super::{
+    folder::Folder,
+    record::{Listed, Record},
+};
 
 /// Connections at the most: some kilobytes each.
 const MAX_CONNECTIONS: usize = 100_000;
-/// The largest file that is one.
-const MAX_FILE_BYTES: u64 = 64 << 10;
-/// What a connection's file ends with.
-const SUFFIX: &str = "sealed";
-
-/// The folder for connections cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[error("`stateDir` cannot be used")]
-pub struct VaultFault(#[source] io::Error);
 
 /// A connection that is kept.
 pub(super) struct Held {
@@ -43,42 +31,21 @@ pub(super) struct Held {
 type Key = (String, String);
 
 /// All connections.
+#[derive(Default)]
 pub struct Vault {
     held: Mutex<HashMap<Key, Arc<Held>>>,
-    /// Where they are written, and under which keys.
-    written: Option<(PathBuf, Arc<KeyRing>)>,
-}
-
-impl Default for Vault {
-    /// One that forgets with the process and seals nothing.
-    fn default() -> Self {
-        Self { held: Mutex::default(), written: None }
-    }
+    /// Where they are written; without it they are forgotten with the process.
+    folder: Option<Folder>,
 }
 
 impl Vault {
-    /// The connections in `folder`, or an empty vault that forgets with the process. What this ring did not seal is left where it is.
-    ///
-    /// # Errors
-    /// The folder cannot be made or read.
-    pub fn open(ring: Arc<KeyRing>, folder: Option<&Path>) -> Result<Self, VaultFault> {
-        let written = folder.map(|folder| (folder.join("connections"), ring));
-        let vault = Self { held: Mutex::default(), written };
-        if let Some((folder, ring)) = &vault.written {
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(VaultFault)?;
-            let mut held = vault.lock();
-            for entry in fs::read_dir(folder).map_err(VaultFault)? {
-                let path = entry.map_err(VaultFault)?.path();
-                if path.extension().is_some_and(|end| end == SUFFIX) {
-                    match read(&path, ring) {
-                        Some(record) if held.len() < MAX_CONNECTIONS => drop(held.insert(key(&record), new(record))),
-                        _ => tracing::warn!(path = %path.display(), "this is no connection that can be read"),
-                    }
-                }
-            }
-            METRICS.user_connections.set(i64::try_from(held.len()).unwrap_or(i64::MAX));
-            drop(held);
-        }
+    /// The connections in a folder.
+    pub(super) fn open(folder: Folder) -> io::Result<Self> {
+        let mut records = folder.contents(Record::read)?;
+        records.truncate(MAX_CONNECTIONS);
+        let held = records.into_iter().map(|record| (key(&record), new(record))).collect();
+        let vault = Self { held: Mutex::new(held), folder: Some(folder) };
+        vault.count();
         Ok(vault)
     }
 
@@ -109,10 +76,8 @@ impl Vault {
     /// Takes a connection out; what it was.
     pub(super) fn take(&self, principal: &str, server: &str) -> Option<Arc<Held>> {
         let taken = self.lock().remove(&(principal.to_owned(), server.to_owned()))?;
-        if let Some(path) = self.path(&taken.record.load())
-            && let Err(error) = fs::remove_file(path)
-        {
-            tracing::error!(%error, "the file of a connection that ended cannot be removed");
+        if let Some(folder) = &self.folder {
+            folder.remove(&name(&taken.record.load()));
         }
         self.count();
         Some(taken)
@@ -134,25 +99,10 @@ impl Vault {
         METRICS.user_connections.set(i64::try_from(self.lock().len()).unwrap_or(i64::MAX));
     }
 
-    fn path(&self, record: &Record) -> Option<PathBuf> {
-        // No name from outside becomes the name of a file.
-        let name = digest(&SHA256, format!("{}\n{}", record.principal, record.server).as_bytes());
-        Some(self.written.as_ref()?.0.join(format!("{}.{SUFFIX}", URL_SAFE_NO_PAD.encode(name))))
-    }
-
-    /// Written beside and renamed: nobody ever finds half of it.
     fn write(&self, record: &Record) -> Result<(), CredentialFault> {
-        let (Some(path), Some((_, ring))) = (self.path(record), &self.written) else { return Ok(()) };
+        let Some(folder) = &self.folder else { return Ok(()) };
         let content = record.written().ok_or(CredentialFault::Answer("connection"))?;
-        let sealed = ring.seal(Purpose::Connection, content.expose()).map_err(|_| CredentialFault::Random)?;
-        let beside = path.with_extension("new");
-        let store = || {
-            let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-            file.write_all(sealed.as_bytes())?;
-            file.sync_all()?;
-            fs::rename(&beside, &path)
-        };
-        store().map_err(|error| CredentialFault::Store(error.kind()))
+        folder.write(&name(record), &content)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Key, Arc<Held>>> {
@@ -160,10 +110,9 @@ impl Vault {
     }
 }
 
-fn read(path: &Path, ring: &KeyRing) -> Option<Record> {
-    let is_small = fs::metadata(path).is_ok_and(|found| found.len() <= MAX_FILE_BYTES);
-    let text = if is_small { fs::read_to_string(path).ok()? } else { return None };
-    Record::read(&ring.open(Purpose::Connection, text.trim_end()).ok()?)
+/// What its file is called by.
+fn name(record: &Record) -> String {
+    format!("{}\n{}", record.principal, record.server)
 }
 
 fn key(record: &Record) -> Key {
@@ -183,10 +132,13 @@ impl std::fmt::Debug for Vault {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
+    use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
     use super::*;
-    use crate::redact::Redacted;
+    use crate::{
+        redact::Redacted,
+        seal::{KeyRing, Purpose},
+    };
 
     fn record(principal: &str) -> Record {
         Record {
@@ -207,17 +159,18 @@ mod tests {
         }
     }
 
-    fn ring(key: &str) -> Arc<KeyRing> {
-        Arc::new(KeyRing::new([key]).unwrap())
+    fn opened(key: &str, path: &Path) -> Vault {
+        let ring = Arc::new(KeyRing::new([key]).unwrap());
+        Vault::open(Folder::open(path.join("connections"), ring, Purpose::Connection).unwrap()).unwrap()
     }
 
     #[test]
     fn what_is_written_is_found_again_and_says_nothing_to_others() {
         let folder = tempfile::tempdir().unwrap();
-        let vault = Vault::open(ring("a"), Some(folder.path())).unwrap();
+        let vault = opened("a", folder.path());
         vault.put(record("../alice")).unwrap();
         vault.put(record("bob")).unwrap();
-        let again = Vault::open(ring("a"), Some(folder.path())).unwrap();
+        let again = opened("a", folder.path());
         assert_eq!(**again.find("../alice", "up").unwrap().record.load(), record("../alice"));
         let files: Vec<_> =
             fs::read_dir(folder.path().join("connections")).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -227,9 +180,9 @@ mod tests {
             let text = fs::read_to_string(path).unwrap();
             assert!(!text.contains("canary") && !text.contains("alice"), "{text}");
         }
-        assert!(Vault::open(ring("b"), Some(folder.path())).unwrap().list().is_empty(), "another key opens nothing");
+        assert!(opened("b", folder.path()).list().is_empty(), "another key opens nothing");
         again.take("bob", "up").unwrap();
-        assert_eq!(Vault::open(ring("a"), Some(folder.path())).unwrap().list().len(), 1);
+        assert_eq!(opened("a", folder.path()).list().len(), 1);
         assert!(!format!("{:?}", record("x")).contains("canary"));
     }
 }

@@ -20,6 +20,14 @@ pub(super) struct Away {
     pub(super) query: HashMap<String, String>,
 }
 
+impl Away {
+    /// To this address.
+    pub(super) fn to(location: &str) -> Self {
+        let (target, query) = location.split_once('?').unwrap();
+        Self { target: target.to_owned(), query: fields(query) }
+    }
+}
+
 impl Browser {
     /// Opens the page at `url`.
     pub(super) async fn at(url: &str) -> Self {
@@ -56,9 +64,14 @@ impl Browser {
     pub(super) async fn agree(&self, key: &str) -> Away {
         let (status, location, text) = self.send(key).await;
         assert_eq!(status, 303, "{text}");
-        let location = location.unwrap();
-        let (target, query) = location.split_once('?').unwrap();
-        Away { target: target.to_owned(), query: fields(query) }
+        Away::to(&location.unwrap())
+    }
+
+    /// Opens an address of the gateway's: the status, where it leads, and the page.
+    pub(super) async fn visit(&self, target: &str) -> (u16, Option<String>, String) {
+        let answer = Client::exchange(&self.address, &request("GET", target, &[("cookie", &self.cookie)], b"")).await;
+        let (status, location) = (answer.status, answer.header("location").map(str::to_owned));
+        (status, location, if status == 303 { String::new() } else { answer.text().await })
     }
 
     /// Comes back with the state it was given: the status and the page.

@@ -2,6 +2,7 @@
 
 mod browser;
 mod consent;
+mod sign_in;
 mod tokens;
 
 use serde_json::{Value, json};

@@ -2,6 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::json;
 
 use super::{
@@ -168,7 +169,64 @@ async fn an_operator_sees_who_is_connected_and_ends_it() {
     assert_eq!(myelin(&["revoke", "alice", "up"]).await.0, Some(0));
     let told = authority.asked("/revoke").remove(0);
     assert_eq!((told.field("token"), told.field("token_type_hint")), (Some("canary-refresh-1"), Some("refresh_token")));
+    // RFC 7009 section 2.1: a confidential client shows who it is there as well.
+    assert_eq!(told.head.header("authorization"), Some(&*format!("Basic {}", STANDARD.encode("myelin:canary-secret"))));
+    assert_eq!(told.field("client_secret"), None);
     Modern::of(&gateway).bearing(ALICE).call(9, "echo", "{}").await.refused(200, 1010).await;
     assert!(myelin(&[]).await.1.contains("nobody is connected"));
+    no_canary(&gateway);
+}
+
+#[tokio::test]
+async fn a_registration_is_kept_sealed_and_used_again_after_a_restart_until_it_is_not_known_any_more() {
+    let authority = agreeing(3600).await;
+    authority.says("registration_endpoint", json!(format!("{}/register", authority.url)));
+    authority.says("revocation_endpoint", json!(format!("{}/revoke", authority.url)));
+    let count = std::sync::atomic::AtomicUsize::new(0);
+    let is_known = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let knows = is_known.clone();
+    authority.answers(move |asked| match asked.path.as_str() {
+        "/register" => {
+            let count = count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            (201, json!({ "client_id": format!("made-{count}"), "client_secret": "canary-made", "client_secret_expires_at": 0 }))
+        }
+        "/token" if knows.load(std::sync::atomic::Ordering::SeqCst) => {
+            (200, json!({ "access_token": "canary-access-c", "token_type": "Bearer" }))
+        }
+        "/token" => (401, json!({ "error": "invalid_client" })),
+        _ => (404, json!({})),
+    });
+    let upstream = modern().await;
+    let state = tempfile::TempDir::new().unwrap();
+    let credential = json!({ "oauth": { "issuer": authority.url, "scopes": ["use"] } });
+    let mut settings = super::super::settings(&upstream, keys(), credential);
+    settings["stateDir"] = json!(state.path());
+    settings["sealing"] = json!({ "keys": ["canary-sealing-key-of-enough-characters"] });
+    // The address to come back to is part of a registration.
+    settings["auth"]["publicUrl"] = json!("http://127.0.0.1:9");
+    let begin = async |gateway: &Gateway, token: &str| {
+        let client = legacy(gateway, token).await;
+        let (_stream, _, url) = asked(&client, 1).await;
+        let browser = Browser::at(&url.replace("127.0.0.1:9", &gateway.address)).await;
+        let away = browser.agree(token).await;
+        (browser, away)
+    };
+    let gateway = Gateway::start(settings.clone()).await;
+    assert_eq!(begin(&gateway, ALICE).await.1.query["client_id"], "made-0");
+    gateway.stop().await;
+    let files: Vec<_> =
+        fs::read_dir(state.path().join("registrations")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(files.len(), 1);
+    assert_eq!(fs::metadata(&files[0]).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(!fs::read_to_string(&files[0]).unwrap().contains("canary"));
+    let gateway = Gateway::start(settings).await;
+    let (browser, away) = begin(&gateway, ALICE).await;
+    assert_eq!(away.query["client_id"], "made-0", "registered once");
+    is_known.store(false, std::sync::atomic::Ordering::SeqCst);
+    let target = format!("/connect/callback/up?state={}&code=c", away.query["state"]);
+    assert_eq!(browser.open(&target).await.0, 502);
+    let shown = authority.asked("/token").pop().unwrap();
+    assert_eq!(shown.head.header("authorization"), Some(&*format!("Basic {}", STANDARD.encode("made-0:canary-made"))));
+    assert_eq!(begin(&gateway, BOB).await.1.query["client_id"], "made-1", "the authorization server forgot it");
     no_canary(&gateway);
 }

@@ -1,0 +1,37 @@
+//! What is kept over restarts, where there is a folder for it.
+
+use std::{io, path::Path, sync::Arc};
+
+use crate::seal::{KeyRing, Purpose};
+
+use super::{client::Registrations, folder::Folder, vault::Vault};
+
+/// The folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("`stateDir` cannot be used")]
+pub struct SafeFault(#[source] io::Error);
+
+/// Users' connections, and the gateway's own registrations as a client.
+#[derive(Default)]
+pub struct Safe {
+    pub(in crate::upstream::credential) vault: Vault,
+    pub(in crate::upstream::credential) registrations: Registrations,
+}
+
+impl Safe {
+    /// What is in `state_dir`, or nothing yet and forgotten with the process.
+    ///
+    /// # Errors
+    /// The folder cannot be made or read.
+    pub fn open(ring: &Arc<KeyRing>, state_dir: Option<&Path>) -> Result<Self, SafeFault> {
+        let Some(state_dir) = state_dir else { return Ok(Self::default()) };
+        let folder = |name: &str, purpose| Folder::open(state_dir.join(name), ring.clone(), purpose);
+        let open = || {
+            Ok(Self {
+                vault: Vault::open(folder("connections", Purpose::Connection)?)?,
+                registrations: Registrations::open(folder("registrations", Purpose::Registration)?)?,
+            })
+        };
+        open().map_err(SafeFault)
+    }
+}
