@@ -32,6 +32,13 @@ pub const fn date(days: u64) -> (u64, u64, u64) {
     (if month <= 2 { year + 1 } else { year }, month, day)
 }
 
+/// A moment, in seconds since 1970, as RFC 3339 writes it: in UTC.
+pub fn moment(seconds: u64) -> String {
+    let (year, month, day) = date(seconds / 86_400);
+    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
 /// Days in a month of the calendar.
 pub const fn days_in(year: u64, month: u64) -> u64 {
     match month {

@@ -10,7 +10,7 @@ use crate::{
         TaskSupport, UpstreamFault, Verb,
     },
     policy::{Arguments, Permitted, Subject},
-    upstream::{Errand, Group, Tasking},
+    upstream::{Content, Errand, Group, Tasking},
 };
 
 use super::{
@@ -155,7 +155,7 @@ impl Endpoint {
             }
             [_] => Ok(()),
             _ => {
-                self.gather(caller, kind).await;
+                self.gather(caller, kind, Content::TheNewest).await;
                 Ok(())
             }
         }

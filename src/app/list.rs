@@ -1,22 +1,19 @@
 //! Joined lists: every server's part that comes in time, in pages.
 
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc};
 
 use serde::{Deserialize, Serialize};
-use smallvec::SmallVec;
-use tokio::{task::JoinSet, time::timeout_at};
 
 use crate::{
-    clock,
     mcp::{CacheScope, Caller, Fault, ListKind, Offer, Outcome, Page},
     route::Exposed,
     seal::Purpose,
-    telemetry::label::ListSource,
-    upstream::{Group, Stock},
+    upstream::Content,
 };
 
 use super::{
-    endpoint::{Endpoint, Joined, Member, Stocks},
+    endpoint::{Endpoint, Joined, Member},
+    gather::Parts,
     seen::View,
 };
 
@@ -36,83 +33,21 @@ struct Cursor {
 impl Endpoint {
     /// One page of a list.
     pub(super) async fn list(&self, caller: &Arc<Caller>, kind: ListKind, cursor: Option<&str>) -> Outcome {
-        let (stocks, missing) = self.gather(caller, kind).await;
-        let joined = self.join(kind, &stocks);
+        let parts = self.gather(caller, kind, Content::WhatThereIs).await;
+        let joined = self.join(kind, &parts.stocks);
         let view = self.view(caller, &joined);
         match self.start(kind, cursor, (&joined, &view)) {
-            Ok(start) => Outcome::Listed(self.page((&joined, &view), &stocks, start, missing)),
+            Ok(start) => Outcome::Listed(self.page((&joined, &view), &parts, start)),
             Err(fault) => Outcome::Failed(fault),
         }
     }
 
-    /// The first page without waiting, if all lists are fresh.
-    pub(super) fn list_now(&self, caller: &Caller, kind: ListKind) -> Option<Outcome> {
-        let groups: SmallVec<[Option<Arc<Group>>; 8]> = self.groups_now(caller).collect();
-        let stock =
-            |(member, group): (&Member, &Option<Arc<Group>>)| match group.as_ref().map(|group| group.fresh(kind)) {
-                Some(Some(stock)) => Some(Some(stock)),
-                // A server of which the caller sees nothing keeps nobody waiting.
-                _ => (!self.sees_some(caller, member, kind)).then_some(None),
-            };
-        let stocks: Stocks = self.members.iter().zip(&groups).map(stock).collect::<Option<_>>()?;
-        let served = groups.iter().zip(&stocks).filter_map(|(group, stock)| stock.as_ref().and(group.as_ref()));
-        served.for_each(|group| group.served(ListSource::Hit));
-        let joined = self.join(kind, &stocks);
+    /// The first page, if nobody is worth waiting for.
+    pub(super) fn list_now(&self, caller: &Arc<Caller>, kind: ListKind) -> Option<Outcome> {
+        let parts = self.gathered(caller, kind, Content::WhatThereIs).ok()?;
+        let joined = self.join(kind, &parts.stocks);
         let view = self.view(caller, &joined);
-        Some(Outcome::Listed(self.page((&joined, &view), &stocks, 0, Vec::new())))
-    }
-
-    /// Every server's list, as far as it comes before the deadline; a server that is late goes on fetching for the next time, and an
-    /// older list of it serves meanwhile. Answers with the servers of which there is nothing.
-    pub(super) async fn gather(&self, caller: &Arc<Caller>, kind: ListKind) -> (Stocks, Vec<String>) {
-        let seen = |member: &Member| self.sees_some(caller, member, kind);
-        let came = self.each(caller, seen, move |group| async move { group.list(kind).await.map(drop) }).await;
-        let stocks = self.stocks_now(caller, kind);
-        for ((group, came), stock) in self.groups_now(caller).zip(&came).zip(&stocks) {
-            if let (Some(group), None, Some(_)) = (group, came, stock) {
-                group.served(ListSource::Stale);
-            }
-        }
-        let absent = self.members.iter().zip(&stocks).filter(|(member, stock)| stock.is_none() && seen(member));
-        let missing = absent.map(|(member, _)| member.upstream.name().to_string()).collect();
-        (stocks, missing)
-    }
-
-    /// Does something with the caller's group on each server that is wanted at once, until the deadline.
-    pub(super) async fn each<F, T>(
-        &self,
-        caller: &Arc<Caller>,
-        wanted: impl Fn(&Member) -> bool,
-        act: impl Fn(Arc<Group>) -> F + Copy + Send + 'static,
-    ) -> Vec<Option<T>>
-    where
-        F: Future<Output = Result<T, Fault>> + Send,
-        T: Send + 'static,
-    {
-        let deadline = tokio::time::Instant::from_std(clock::now() + self.lists.deadline);
-        let mut acting = JoinSet::new();
-        for (place, member) in self.members.iter().enumerate().filter(|(_, member)| wanted(member)) {
-            let (upstream, caller) = (member.upstream.clone(), caller.clone());
-            acting.spawn(async move {
-                let done = match upstream.group(&caller).await {
-                    Ok(group) => act(group).await,
-                    Err(fault) => Err(fault),
-                };
-                (place, done)
-            });
-        }
-        let mut out: Vec<Option<T>> = self.members.iter().map(|_| None).collect();
-        while let Ok(Some(done)) = timeout_at(deadline, acting.join_next()).await {
-            let Ok((place, result)) = done else { continue };
-            match (result, out.get_mut(place)) {
-                (Ok(value), Some(slot)) => *slot = Some(value),
-                (Err(fault), _) => tracing::warn!(endpoint = &*self.path, ?fault, "a server's part is missing"),
-                _ => (),
-            }
-        }
-        // What is late goes on: it is bounded by the upstream's own timeouts.
-        acting.detach_all();
-        out
+        Some(Outcome::Listed(self.page((&joined, &view), &parts, 0)))
     }
 
     fn start(&self, kind: ListKind, cursor: Option<&str>, (joined, view): Seen<'_>) -> Result<usize, Fault> {
@@ -131,10 +66,19 @@ impl Endpoint {
         format!("{} {}", self.path, kind.method())
     }
 
-    fn page(&self, (joined, view): Seen<'_>, stocks: &Stocks, start: usize, missing: Vec<String>) -> Arc<Page> {
+    fn page(&self, (joined, view): Seen<'_>, parts: &Parts, start: usize) -> Arc<Page> {
         let kind = joined.kind;
+        let (fresh_until, mut scope) = freshness(parts);
+        // What one caller sees is no other's to keep (2026-07-28 server/utilities/caching).
+        if !self.policies.are_none() {
+            scope = CacheScope::Private;
+        }
+        let Parts { missing, stale, .. } = parts;
+        let is_it = |page: &Page| {
+            (&page.missing, &page.stale) == (missing, stale) && (page.fresh_until, page.scope) == (fresh_until, scope)
+        };
         let mut pages = view.pages.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some((_, page)) = pages.iter().find(|(at, page)| *at == start && page.missing == missing) {
+        if let Some((_, page)) = pages.iter().find(|(at, page)| *at == start && is_it(page)) {
             return page.clone();
         }
         let places = &view.places;
@@ -143,14 +87,10 @@ impl Endpoint {
         let shown: Vec<&Exposed> = shown.collect();
         let next =
             (end < places.len()).then(|| shown.last()).flatten().and_then(|last| self.cursor(kind, &last.name, end));
-        let (fresh_until, mut scope) = freshness(stocks, &missing);
-        // What one caller sees is no other's to keep (2026-07-28 server/utilities/caching).
-        if !self.policies.are_none() {
-            scope = CacheScope::Private;
-        }
+        let (missing, stale) = (missing.clone(), stale.clone());
         let entries = shown.iter().map(|entry| entry.raw.clone()).collect();
         let renderings = crate::mcp::Rendering::default();
-        let page = Arc::new(Page { kind, entries, next, missing, fresh_until, scope, renderings });
+        let page = Arc::new(Page { kind, entries, next, missing, stale, fresh_until, scope, renderings });
         pages.retain(|(at, _)| *at != start);
         pages.push((start, page.clone()));
         page
@@ -207,11 +147,12 @@ impl Endpoint {
     }
 }
 
-/// A whole is as fresh as its stalest part, and as private as its most private one. Where parts are missing it is not fresh at all.
-fn freshness(stocks: &[Option<Arc<Stock>>], missing: &[String]) -> (std::time::Instant, CacheScope) {
-    let parts = || stocks.iter().flatten();
-    let now = clock::now();
-    let until = if missing.is_empty() { parts().map(|stock| stock.fresh_until).min() } else { None };
-    let is_public = missing.is_empty() && parts().all(|stock| stock.scope == CacheScope::Public);
-    (until.unwrap_or(now + Duration::ZERO), if is_public { CacheScope::Public } else { CacheScope::Private })
+/// A whole is as fresh as its stalest part, and as private as its most private one. Where parts are missing or stale it is not fresh at
+/// all.
+fn freshness(parts: &Parts) -> (Option<std::time::Instant>, CacheScope) {
+    let stocks = || parts.stocks.iter().flatten();
+    let is_whole = parts.missing.is_empty() && parts.stale.is_empty();
+    let until = if is_whole { stocks().map(|stock| stock.fresh_until).min() } else { None };
+    let is_public = parts.missing.is_empty() && stocks().all(|stock| stock.scope == CacheScope::Public);
+    (until, if is_public { CacheScope::Public } else { CacheScope::Private })
 }

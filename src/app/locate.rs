@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::{
     mcp::{Caller, ListKind},
     policy::Subject,
+    upstream::Content,
 };
 
 use super::endpoint::{Endpoint, Joined};
@@ -39,7 +40,10 @@ impl Endpoint {
         }
         for attempt in 0..2 {
             if attempt > 0 {
-                tokio::join!(self.gather(caller, ListKind::Resources), self.gather(caller, ListKind::Templates));
+                tokio::join!(
+                    self.gather(caller, ListKind::Resources, Content::TheNewest),
+                    self.gather(caller, ListKind::Templates, Content::TheNewest)
+                );
             }
             let resources = self.join(ListKind::Resources, &self.stocks_now(caller, ListKind::Resources));
             let templates = self.join(ListKind::Templates, &self.stocks_now(caller, ListKind::Templates));

@@ -10,6 +10,7 @@ mod endpoint;
 mod extend;
 mod fetch;
 mod gateway;
+mod gather;
 mod invoke;
 mod keep;
 mod list;

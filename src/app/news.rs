@@ -2,7 +2,10 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use crate::mcp::{Caller, ListKind};
+use crate::{
+    mcp::{Caller, ListKind},
+    upstream::Content,
+};
 
 use super::endpoint::Endpoint;
 
@@ -25,9 +28,9 @@ impl News {
         if endpoint.policies.are_none() {
             return true;
         }
-        endpoint.gather(caller, kind).await;
+        endpoint.gather(caller, kind, Content::WhatThereIs).await;
         if kind == ListKind::Resources {
-            endpoint.gather(caller, ListKind::Templates).await;
+            endpoint.gather(caller, ListKind::Templates, Content::WhatThereIs).await;
         }
         let now = endpoint.sight(caller, kind);
         let before =

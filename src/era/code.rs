@@ -79,7 +79,7 @@ pub fn limited(limit: &Limit, after: Duration) -> ErrorObject {
         members.push(("per", counted_apart(&set.per)));
         members.push(("policy", Raw::string(&set.policy())));
         if let Span::Calendar { resets, .. } = set.span {
-            members.push(("resets", Raw::string(&written_time(resets.as_secs()))));
+            members.push(("resets", Raw::string(&clock::moment(resets.as_secs()))));
         }
     }
     let data = data(&members);
@@ -104,13 +104,6 @@ fn counted_apart(per: &[Per]) -> Raw {
         [only] => Raw::string(only.name()),
         several => Raw::from_value(&several.iter().map(|per| per.name()).collect::<Vec<_>>()),
     }
-}
-
-/// A time since 1970 as RFC 3339 writes it.
-fn written_time(seconds: u64) -> String {
-    let (year, month, day) = clock::date(seconds / 86_400);
-    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
 /// The token ended while the call was made.

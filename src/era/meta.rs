@@ -1,8 +1,11 @@
 //! The `_meta` member of parameters: the modern envelope, and what else travels there.
 
+use smallvec::SmallVec;
+
 use crate::{
+    clock,
     jsonrpc::{Object, Raw},
-    mcp::{Caller, LogInterest, ProgressInterest},
+    mcp::{Caller, LogInterest, Page, ProgressInterest},
 };
 
 use super::{IMPLEMENTATION, Revision};
@@ -22,7 +25,9 @@ pub const SUBSCRIPTION_ID: &str = "io.modelcontextprotocol/subscriptionId";
 /// Where progress is to be reported.
 pub const PROGRESS_TOKEN: &str = "progressToken";
 /// Which servers' parts are not in a list.
-pub const MISSING: &str = "myelin/missing";
+const MISSING: &str = "myelin/missing";
+/// Which servers' parts of a list may be out of date, and since when.
+const STALE: &str = "myelin/stale";
 
 /// The members that belong to one leg and never pass to the other.
 const ENVELOPE: [&str; 4] = [PROTOCOL_VERSION, CLIENT_CAPABILITIES, CLIENT_INFO, LOG_LEVEL];
@@ -71,6 +76,19 @@ pub(super) fn for_legacy(original: Option<&Object>, progress: ProgressInterest, 
 pub(super) fn of_gateway(members: &[(&str, Raw)]) -> Raw {
     let empty = Object::default();
     members.iter().fold(empty.edit(), |edit, (name, value)| edit.set(name, value.clone())).finish()
+}
+
+/// What a page says of its parts: which are not in it, and which may be out of date since when.
+pub(super) fn of_page(page: &Page) -> SmallVec<[(&'static str, Raw); 2]> {
+    let mut members = SmallVec::new();
+    if !page.missing.is_empty() {
+        members.push((MISSING, Raw::from_value(&page.missing)));
+    }
+    if !page.stale.is_empty() {
+        let since = page.stale.iter().map(|(server, at)| (server.to_string(), clock::moment(at.as_secs()).into()));
+        members.push((STALE, Raw::from_value(&since.collect::<serde_json::Map<_, _>>())));
+    }
+    members
 }
 
 /// The parameters with one member of `_meta` set.

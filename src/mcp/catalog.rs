@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -114,8 +114,10 @@ pub struct Page {
     pub next: Option<String>,
     /// Servers whose part is not in it.
     pub missing: Vec<String>,
-    /// Until when it is fresh.
-    pub fresh_until: Instant,
+    /// Servers whose part is not what they would say now for certain, and when they said it, since 1970.
+    pub stale: Vec<(Arc<str>, Duration)>,
+    /// Until when it is fresh; not at all where it is `None`.
+    pub fresh_until: Option<Instant>,
     /// For whom it may be kept.
     pub scope: CacheScope,
     /// The forms that were asked for.

@@ -268,14 +268,32 @@ labels! {
 }
 
 labels! {
+    /// What a server lists.
+    List {
+        /// `tools/list`
+        Tools = "tools",
+        /// `prompts/list`
+        Prompts = "prompts",
+        /// `resources/list`
+        Resources = "resources",
+        /// `resources/templates/list`
+        Templates = "templates",
+    }
+}
+
+labels! {
     /// Where a list came from.
     ListSource {
         /// From memory.
         Hit = "hit",
         /// From the server.
         Miss = "miss",
-        /// From memory although too old, because the server did not answer.
+        /// From memory although no longer fresh: it is read anew, or the server does not answer.
         Stale = "stale",
+        /// From before the server ran as it does: it is read anew, or the server sleeps.
+        Persisted = "persisted",
+        /// From nowhere: the server was never heard of it.
+        Missing = "missing",
     }
 }
 

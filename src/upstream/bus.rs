@@ -60,6 +60,12 @@ impl Bus {
         let _ = self.notices.send(notice);
     }
 
+    /// Tells all listeners of a list that is another one, and was read already.
+    pub(super) fn announce(&self, kind: ListKind) {
+        // Nobody listening is no error.
+        let _ = self.notices.send(Notice::Changed(kind));
+    }
+
     /// A session's user is sent to a URL.
     pub(super) fn expects_visit(&self, id: String, session: &Arc<str>) {
         let mut visits = self.visits.lock().unwrap_or_else(PoisonError::into_inner);

@@ -11,6 +11,7 @@ use tokio::{
 };
 
 use crate::{
+    clock,
     era::Era,
     mcp::{Caller, Fault, UpstreamFault},
     pin::{Finding, Lock},
@@ -26,6 +27,7 @@ use super::{
     group::{Group, GroupKey, NoPlace, Owner, key},
     opening::{Opening, Site, Terms, Verdict, open},
     peer::Peer,
+    reach::Reach,
     screening::{Screening, screen},
     settings::{ListSettings, UpstreamSettings, WireSettings},
     starts::Starts,
@@ -48,6 +50,9 @@ pub struct Upstream {
     metrics: ServerMetrics,
     state: Mutex<UpstreamState>,
     screening: Screening,
+    pub(super) reach: Reach,
+    /// Attempts to reach it that nobody waits for: one at a time.
+    pub(super) errands: Mutex<JoinSet<()>>,
 }
 
 struct Spare(Opening, Option<OwnedSemaphorePermit>);
@@ -76,6 +81,8 @@ impl Upstream {
         let screening = Screening::new(screen(&settings, None), metrics.clone());
         Ok(Arc::new(Self {
             screening,
+            reach: Reach::default(),
+            errands: Mutex::default(),
             name: settings.name.as_str().into(),
             places: Arc::new(Semaphore::new(settings.pool.max)),
             starts: starts.clone(),
@@ -108,7 +115,7 @@ impl Upstream {
         }
         let groups: Vec<Arc<Group>> = self.lock_groups().values().cloned().collect();
         for group in groups {
-            group.outdate_tools();
+            group.sift_again();
         }
     }
 
@@ -236,17 +243,24 @@ impl Upstream {
     }
 
     async fn probe(self: &Arc<Self>, caller: &Caller) -> Result<(), UpstreamFault> {
+        let asked = clock::now();
         let mut spare = self.spare.lock().await;
         if self.known().is_some() {
             return Ok(());
         }
+        // Whoever waited for an attempt that failed has waited long enough: a crowd does not try one after the other.
+        if let Some(fault) = self.reach.failed_since(asked) {
+            return Err(fault);
+        }
+        let attempt = self.reach.begin();
         let place = if self.is_stdio() { self.places.clone().try_acquire_owned().ok() } else { None };
         self.enter(UpstreamState::Starting);
         let courier = self.courier();
         if let (true, Some(courier)) = (self.is_personal(), &courier) {
             courier.act_for(&caller.principal);
         }
-        let opening = self.started(self.in_turn(Box::pin(open(&self.site(courier.as_ref())))).await)?;
+        let opening = self.in_turn(Box::pin(open(&self.site(courier.as_ref())))).await;
+        let opening = attempt.ended(self.started(opening))?;
         self.learn(opening.verdict);
         // What it said to one principal is not for the next one.
         *spare = (!self.is_personal()).then_some(Spare(opening, place));

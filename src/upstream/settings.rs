@@ -220,6 +220,8 @@ pub struct ListSettings {
     pub page_size: usize,
     /// How long a legacy server's list counts as fresh (a modern server says so itself).
     pub ttl: Duration,
+    /// How long a list that is no longer fresh is answered with while it is read anew.
+    pub max_stale: Duration,
     /// Entries taken from one server at the most.
     pub max_entries: usize,
 }

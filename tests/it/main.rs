@@ -36,6 +36,7 @@ mod questions;
 mod replicas;
 mod sdk;
 mod session;
+mod stale;
 mod subscriptions;
 mod tasks;
 mod tls;

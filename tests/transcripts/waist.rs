@@ -4,7 +4,6 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use myelin::{
-    clock,
     jsonrpc::{ErrorObject, Raw},
     mcp::{
         Ask, AskId, AskKind, CacheHint, CacheScope, Fault, Filter, Level, Limit, ListKind, Notice, Offer, Op, Outcome,
@@ -81,7 +80,8 @@ fn page(kind: ListKind, of: &Raw) -> Page {
         next: of.object().unwrap().text("next"),
         missing: texts("missing"),
         // Stale at once, so that no clock shows in the transcript.
-        fresh_until: clock::now(),
+        stale: Vec::new(),
+        fresh_until: None,
         scope: CacheScope::Private,
         renderings: Rendering::default(),
     }

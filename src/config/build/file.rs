@@ -191,6 +191,7 @@ fn lists(keys: &ListKeys) -> ListSettings {
         deadline: keys.deadline(),
         page_size: keys.page_size(),
         ttl: keys.ttl(),
+        max_stale: keys.max_stale(),
         max_entries: keys.max_entries(),
     }
 }

@@ -112,6 +112,8 @@ section! {
         page_size "pageSize": Count = defaults::PAGE_SIZE,
         /// How long the lists of a server up to revision 2025-11-25 count as fresh; later servers say so themselves.
         ttl "ttl": Time<0> = defaults::LIST_TTL,
+        /// How long a list that is no longer fresh is answered with while it is read anew; with 0s callers wait for that.
+        max_stale "maxStale": Time<0> = defaults::MAX_STALE,
         /// Entries taken from one server at the most.
         max_entries "maxEntries": Count = defaults::MAX_LIST_ENTRIES,
     }

@@ -277,8 +277,9 @@ fn listed(page: &Page, revision: Revision) -> Raw {
         let entries = page.entries.iter().map(|entry| downgrade::entry(page.kind, entry, revision));
         let mut members = vec![(page.kind.member(), jsonrpc::array(entries))];
         members.extend(page.next.as_ref().map(|next| ("nextCursor", Raw::string(next))));
-        if !page.missing.is_empty() {
-            members.push(("_meta", meta::of_gateway(&[(meta::MISSING, Raw::from_value(&page.missing))])));
+        let own_meta = meta::of_page(page);
+        if !own_meta.is_empty() {
+            members.push(("_meta", meta::of_gateway(&own_meta)));
         }
         meta::of_gateway(&members)
     })

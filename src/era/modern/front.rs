@@ -262,7 +262,7 @@ fn discovered(offer: &Offer) -> Raw {
 /// A page: serialised once, but for the freshness that is left.
 fn listed(page: &Page) -> Raw {
     let body = page.renderings.form("2026-07-28", || render(page));
-    let left = page.fresh_until.saturating_duration_since(clock::now()).as_millis();
+    let left = page.fresh_until.map_or(0, |until| until.saturating_duration_since(clock::now()).as_millis());
     let mut out = Vec::with_capacity(body.bytes().len() + 24);
     out.extend_from_slice(body.bytes().strip_suffix(b"}").unwrap_or_default());
     out.extend_from_slice(format!(",\"ttlMs\":{left}}}").as_bytes());
@@ -272,9 +272,7 @@ fn listed(page: &Page) -> Raw {
 fn render(page: &Page) -> Raw {
     let entries = page.entries.iter().map(|entry| entry_form(page.kind, entry));
     let mut own_meta = vec![(meta::SERVER_INFO, IMPLEMENTATION)];
-    if !page.missing.is_empty() {
-        own_meta.push((meta::MISSING, Raw::from_value(&page.missing)));
-    }
+    own_meta.extend(meta::of_page(page));
     let mut members = vec![("resultType", Raw::literal("\"complete\"")), (page.kind.member(), jsonrpc::array(entries))];
     members.extend(page.next.as_ref().map(|next| ("nextCursor", Raw::string(next))));
     members.push(("cacheScope", Raw::string(page.scope.name())));

@@ -18,7 +18,7 @@ use prometheus_client::{
 };
 
 use super::{Count, handle::encode_label};
-use crate::telemetry::label::{Label, ListSource, UpstreamState};
+use crate::telemetry::label::{Label, List, ListSource, UpstreamState};
 
 /// The metrics of one server, shared by whoever works for it.
 #[derive(Clone)]
@@ -44,9 +44,11 @@ impl ServerMetrics {
         }
     }
 
-    /// Its lists were read at this time since 1970.
-    pub fn catalog_read(&self, at: Duration) {
-        self.0.catalog_read.set(at.as_secs().try_into().unwrap_or(i64::MAX));
+    /// A list of it was read at this time since 1970.
+    pub fn list_read(&self, list: List, at: Duration) {
+        if let Some(gauge) = self.0.lists_read.get(list.index()) {
+            gauge.set(at.as_secs().try_into().unwrap_or(i64::MAX));
+        }
     }
 
     /// Its child processes or sessions that run.
@@ -112,7 +114,10 @@ impl Servers {
             withheld: families.withheld.get_or_create_owned(&one),
             restarts: families.restarts.get_or_create_owned(&one),
             dropped_notices: families.dropped_notices.get_or_create_owned(&one),
-            catalog_read: families.catalog_read.get_or_create_owned(&one),
+            lists_read: List::ALL
+                .iter()
+                .map(|list| families.lists_read.get_or_create_owned(&(one.clone(), ListLabel(*list))))
+                .collect(),
             states: UpstreamState::ALL
                 .iter()
                 .map(|state| families.states.get_or_create_owned(&(one.clone(), StateLabel(*state))))
@@ -147,7 +152,7 @@ struct Resolved {
     withheld: Gauge,
     restarts: Count,
     dropped_notices: Count,
-    catalog_read: Gauge,
+    lists_read: Vec<Gauge>,
     states: Vec<Gauge>,
     lists: Vec<Count>,
     all: Servers,
@@ -169,7 +174,7 @@ struct Families {
     withheld: Family<ServerLabel, Gauge>,
     restarts: Family<ServerLabel, Count>,
     dropped_notices: Family<ServerLabel, Count>,
-    catalog_read: Family<ServerLabel, Gauge>,
+    lists_read: Family<(ServerLabel, ListLabel), Gauge>,
     states: Family<(ServerLabel, StateLabel), Gauge>,
     lists: Family<(ServerLabel, SourceLabel), Count>,
 }
@@ -183,7 +188,7 @@ impl Families {
             withheld: Family::default(),
             restarts: Family::default(),
             dropped_notices: Family::default(),
-            catalog_read: Family::default(),
+            lists_read: Family::default(),
             states: Family::default(),
             lists: Family::default(),
         };
@@ -209,9 +214,9 @@ impl Families {
         );
         r.register_with_unit(
             "upstream_catalog_read",
-            "When a server's lists were read last",
+            "When each list of a server was read last",
             read_at,
-            self.catalog_read,
+            self.lists_read,
         );
         r.register("upstream_state", "What a server is doing: 1 for the state it is in", self.states);
         r.register("upstream_lists", "Lists served, by where they came from", self.lists);
@@ -225,9 +230,11 @@ impl Families {
         self.withheld.remove(&one);
         self.restarts.remove(&one);
         self.dropped_notices.remove(&one);
-        self.catalog_read.remove(&one);
         for state in UpstreamState::ALL {
             self.states.remove(&(one.clone(), StateLabel(*state)));
+        }
+        for list in List::ALL {
+            self.lists_read.remove(&(one.clone(), ListLabel(*list)));
         }
         for source in ListSource::ALL {
             self.lists.remove(&(one.clone(), SourceLabel(*source)));
@@ -259,6 +266,15 @@ struct StateLabel(UpstreamState);
 impl EncodeLabelSet for StateLabel {
     fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> fmt::Result {
         encode_label(encoder, "state", self.0.name())
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct ListLabel(List);
+
+impl EncodeLabelSet for ListLabel {
+    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> fmt::Result {
+        encode_label(encoder, "list", self.0.name())
     }
 }
 

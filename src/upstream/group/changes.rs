@@ -22,9 +22,10 @@ impl Group {
         let offer = &greeting.offer;
         let mut listening = Listening::new(self.clone());
         listening.granted = Filter {
-            tools: filter.tools && offer.tools_changed,
-            prompts: filter.prompts && offer.prompts_changed,
-            resources: filter.resources && offer.resources_changed,
+            // Also of a server that announces nothing: that a list is another one is found when it is read anew.
+            tools: filter.tools && offer.tools,
+            prompts: filter.prompts && offer.prompts,
+            resources: filter.resources && offer.resources,
             uris: Vec::new(),
             // Each listener follows its tasks on its own, in `group::tasks`.
             task_ids: Vec::new(),

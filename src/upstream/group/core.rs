@@ -13,9 +13,9 @@ use tokio::{sync::Notify, task::JoinSet};
 
 use crate::{
     clock,
-    mcp::{ListKind, Notice, Principal, UpstreamFault},
+    mcp::{Principal, UpstreamFault},
     upstream::{
-        bus::Bus, catalog::Shelf, credential::Courier, errand::Greeting, peer::Peer, pool::Upstream, wishes::Wishes,
+        bus::Bus, credential::Courier, errand::Greeting, peer::Peer, pool::Upstream, shelf::Shelf, wishes::Wishes,
     },
 };
 
@@ -92,11 +92,6 @@ impl Group {
 
     pub(super) fn touch(&self) {
         *self.last_used.lock().unwrap_or_else(PoisonError::into_inner) = clock::now();
-    }
-
-    /// Its list of tools is to be read anew: what is offered of it changed.
-    pub(in crate::upstream) fn outdate_tools(&self) {
-        self.bus.publish(Notice::Changed(ListKind::Tools));
     }
 
     /// How long nobody used it; `None` while somebody does.

@@ -12,4 +12,5 @@ pub use changes::Listening;
 pub use core::Group;
 pub(super) use key::{GroupKey, Owner, key};
 pub(super) use lease::NoPlace;
+pub use lists::{Content, Look, Part};
 pub use tasks::TaskListening;
