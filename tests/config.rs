@@ -386,6 +386,10 @@ fn each_default_in_the_schema_is_what_holds_without_the_key() {
             ["mcpServers", "name", key, ..] if OF_URL.contains(&key) => {
                 file_with(&["mcpServers", "name", "url"].map(str::to_owned), &json!("http://a.example/mcp"))
             }
+            ["mcpServers", "name", "sandbox", _, ..] => {
+                file_with(&["mcpServers", "name", "sandbox"].map(str::to_owned), &json!({}))
+            }
+            ["defaults", "sandbox", _, ..] => file_with(&["defaults", "sandbox"].map(str::to_owned), &json!({})),
             ["mcpServers", "name", ..] => file_with(&["mcpServers", "name", "command"].map(str::to_owned), &json!("x")),
             ["tls", ..] => file_with(&["tls", "cert"].map(str::to_owned), &json!("c.pem")),
             ["auth", "kubernetes", ..] => json!({ "auth": { "kubernetes": { "audience": "myelin" } } }).to_string(),
@@ -534,8 +538,9 @@ fn summary(settings: &Settings) -> String {
 
 fn wire_summary(wire: &WireSettings) -> String {
     match wire {
-        WireSettings::Stdio(StdioSettings { command, args, env, cwd }) => {
-            format!("{command} {args:?} {env:?} in {cwd:?}")
+        WireSettings::Stdio(StdioSettings { command, args, env, cwd, sandbox }) => {
+            let sandbox = sandbox.as_ref().map(|sandbox| format!("\n  {sandbox:?}")).unwrap_or_default();
+            format!("{command} {args:?} {env:?} in {cwd:?}{sandbox}")
         }
         WireSettings::Http(HttpSettings {
             url,

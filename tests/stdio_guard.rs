@@ -68,6 +68,7 @@ impl Mark {
             args: args.iter().map(|&argument| argument.to_owned()).collect(),
             env: BTreeMap::from([("MARK".to_owned(), Redacted::from(self.0.as_str()))]),
             cwd: None,
+            sandbox: None,
         }
     }
 

@@ -136,6 +136,7 @@ pub(super) fn broken(server: &str, what: UpstreamFault) -> ErrorObject {
         UpstreamFault::Timeout => TIMEOUT,
         UpstreamFault::Garbled | UpstreamFault::TooLarge => GARBLED,
         UpstreamFault::Unavailable
+        | UpstreamFault::Unconfined
         | UpstreamFault::Gone
         | UpstreamFault::Unauthorized
         | UpstreamFault::NoToken

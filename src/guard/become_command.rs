@@ -6,8 +6,15 @@ use std::{
     process::{Command, ExitCode},
 };
 
-/// Replaces this process by `command`; returns only when that failed (127).
-pub fn run(command: &[OsString]) -> ExitCode {
+use super::orders::orders;
+
+/// Replaces this process by the command in `arguments`; returns only when that failed (127).
+pub fn run(arguments: &[OsString]) -> ExitCode {
+    let (sandbox, command) = orders(arguments);
+    if sandbox.is_some() {
+        eprintln!("myelin guard: {}", super::sandbox::Lack::Linux);
+        return ExitCode::from(126);
+    }
     let Some((program, arguments)) = command.split_first() else {
         eprintln!("myelin guard: no command");
         return ExitCode::from(2);

@@ -8,7 +8,10 @@ use std::{
     fs::File,
     future::pending,
     io::{self, ErrorKind},
-    os::fd::AsFd,
+    os::{
+        fd::AsFd,
+        unix::{ffi::OsStrExt, process::CommandExt},
+    },
     process::{Command, ExitCode},
     time::Duration,
 };
@@ -25,7 +28,11 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::tree::signal_descendants;
+use super::{
+    orders::orders,
+    sandbox::{Places, PlacesFault, Sandbox},
+    tree::signal_descendants,
+};
 
 /// How long descendants may take to end after SIGTERM, the same as the gateway's own default.
 const TERM_GRACE: Duration = Duration::from_secs(2);
@@ -34,16 +41,57 @@ const KILL_LIMIT: Duration = Duration::from_secs(5);
 /// Between two rounds of killing.
 const KILL_ROUND: Duration = Duration::from_millis(2);
 
-/// Runs `command` until it ends, the gateway is gone, or SIGTERM, SIGINT or SIGHUP says so; then no descendant is left.
+/// Runs the command in `arguments` until it ends, the gateway is gone, or SIGTERM, SIGINT or SIGHUP says so; then no descendant is left.
 ///
-/// Returns the command's status, 128 plus the signal when one ended it; 126 or 127 when it could not be started, as shells do.
-pub fn run(command: &[OsString]) -> ExitCode {
+/// Returns the command's status, 128 plus the signal when one ended it; 126 or 127 when it could not be started, as shells do, and 126
+/// when there is no sandbox for it.
+pub fn run(arguments: &[OsString]) -> ExitCode {
+    let (sandbox, command) = orders(arguments);
     let Some((program, arguments)) = command.split_first() else {
         eprintln!("myelin guard: no command");
         return ExitCode::from(2);
     };
+    match sandbox.map(|text| Sandboxed::new(text, program, arguments)).transpose() {
+        Ok(Some(sandboxed)) => {
+            let code = supervise(program, sandboxed.command);
+            sandboxed.places.remove();
+            code
+        }
+        Ok(None) => {
+            let mut command = Command::new(program);
+            command.args(arguments);
+            supervise(program, command)
+        }
+        Err(fault) => {
+            eprintln!("myelin sandbox: {fault}");
+            ExitCode::from(126)
+        }
+    }
+}
+
+/// What starts a command in a sandbox: this program once more, which restricts itself first.
+struct Sandboxed {
+    command: Command,
+    places: Places,
+}
+
+impl Sandboxed {
+    fn new(text: &OsStr, program: &OsStr, arguments: &[OsString]) -> Result<Self, PlacesFault> {
+        let sandbox: Sandbox = serde_json::from_slice(text.as_bytes()).map_err(io::Error::from)?;
+        let places = Places::make(&sandbox)?;
+        let mut command = Command::new("/proc/self/exe");
+        command.arg0("myelin").arg("confine").arg(text);
+        command.arg(serde_json::to_string(&places).map_err(io::Error::from)?).arg(program).args(arguments);
+        if let Some(folder) = places.temporary() {
+            command.env("TMPDIR", folder);
+        }
+        Ok(Self { command, places })
+    }
+}
+
+fn supervise(program: &OsStr, command: Command) -> ExitCode {
     let runtime = runtime::Builder::new_current_thread().enable_io().enable_time().build();
-    match runtime.and_then(|runtime| runtime.block_on(guard(program, arguments))) {
+    match runtime.and_then(|runtime| runtime.block_on(guard(command))) {
         Ok(code) => code,
         Err(fault) => {
             eprintln!("myelin guard: cannot start {}: {fault}", program.display());
@@ -52,14 +100,14 @@ pub fn run(command: &[OsString]) -> ExitCode {
     }
 }
 
-async fn guard(program: &OsStr, arguments: &[OsString]) -> io::Result<ExitCode> {
+async fn guard(mut command: Command) -> io::Result<ExitCode> {
     // Tools that kill by name shall tell guards from the gateway.
     let _ = rustix::thread::set_name(c"myelin-guard");
     set_child_subreaper(Some(getpid()))?;
     // Before the start: afterwards a signal must not end the guard alone.
     let mut orders = Orders::watch()?;
     let mut ended = unix::signal(SignalKind::child())?;
-    let child = Pid::from_child(&Command::new(program).args(arguments).spawn()?);
+    let child = Pid::from_child(&command.spawn()?);
     // The gateway must see a broken pipe when the command has closed its stdin. Stdout stays: it shows that the gateway lives.
     let _ = File::open("/dev/null").map(rustix::stdio::dup2_stdin);
     let mut status = None;

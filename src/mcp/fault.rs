@@ -53,6 +53,9 @@ pub enum UpstreamFault {
     /// It cannot be reached or started.
     #[error("cannot be reached")]
     Unavailable,
+    /// It is to run in a sandbox that this machine cannot give, and is not started without.
+    #[error("is not started, since this machine lacks what its sandbox needs")]
+    Unconfined,
     /// It ended or hung up in mid-call.
     #[error("went away during the call")]
     Gone,

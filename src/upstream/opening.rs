@@ -34,7 +34,7 @@ use super::{
     settings::{EraHint, HttpTransport, StdioSettings, UpstreamSettings, WireSettings},
     sse_wire,
     streamable::{self, Posted, Streamable, first_answer, post, post_headers},
-    wire::stdio::{Child, Launch, Line, Lines, SendFault},
+    wire::stdio::{Child, Launch, Line, Lines, SendFault, StartFault},
 };
 
 /// What opening needs to know of an upstream.
@@ -139,7 +139,10 @@ async fn spawn(site: &Site<'_>, stdio: &StdioSettings) -> Result<(Child, Lines),
     let launch = Launch::new(site.settings.max_message_bytes);
     Child::start(stdio, &launch, site.server).await.map_err(|fault| {
         tracing::warn!(server = &**site.server, %fault, "cannot start the server");
-        UpstreamFault::Unavailable
+        match fault {
+            StartFault::Sandbox(_) => UpstreamFault::Unconfined,
+            _ => UpstreamFault::Unavailable,
+        }
     })
 }
 

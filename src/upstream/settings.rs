@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, path::PathBuf, str::FromStr, time::Duration};
 use http::{HeaderName, HeaderValue, Uri};
 
 use crate::{
+    guard::sandbox::Sandbox,
     network::{Network, NetworkFault},
     pin,
     redact::Redacted,
@@ -70,6 +71,8 @@ pub struct StdioSettings {
     pub env: BTreeMap<String, Redacted<String>>,
     /// Its working directory; the gateway's own when absent.
     pub cwd: Option<PathBuf>,
+    /// What it may do at the most; all that the gateway's user may when absent.
+    pub sandbox: Option<Box<Sandbox>>,
 }
 
 /// An HTTP server.

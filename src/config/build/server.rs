@@ -43,7 +43,7 @@ impl<'a> Listed<'a> {
 /// A program as an upstream with all defaults.
 pub fn stdio_upstream(name: &str, command: &str, args: &[&str]) -> UpstreamSettings {
     let args = args.iter().map(|arg| (*arg).to_owned()).collect();
-    let stdio = StdioSettings { command: command.to_owned(), args, env: BTreeMap::new(), cwd: None };
+    let stdio = StdioSettings { command: command.to_owned(), args, env: BTreeMap::new(), cwd: None, sandbox: None };
     upstream(name, WireSettings::Stdio(stdio), &ServerOptions::default())
 }
 

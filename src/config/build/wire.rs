@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use http::{HeaderName, HeaderValue, Uri, header};
 
-use super::found::section;
+use super::{found::section, sandbox};
 use crate::{
     config::{
         keys::{ServerKeys, ServerOptions},
@@ -41,7 +41,7 @@ pub(super) fn settings(
         (None, Some(_), Some(WireWord::Stdio)) => report_type(keys, "stdio", "command", reader),
         (Some(_), None, Some(WireWord::Http)) => report_type(keys, "http", "url", reader),
         (Some(_), None, Some(WireWord::Sse)) => report_type(keys, "sse", "url", reader),
-        (Some(command), None, _) => return stdio(command, keys, reader).map(WireSettings::Stdio),
+        (Some(command), None, _) => return stdio(command, keys, options, reader).map(WireSettings::Stdio),
         (None, Some(url), word) => {
             let transport = if word == Some(WireWord::Sse) { HttpTransport::Sse } else { HttpTransport::Detect };
             return http(url, transport, keys, options, reader).map(WireSettings::Http);
@@ -56,7 +56,12 @@ fn report_type(keys: &ServerKeys, kind: &'static str, needed: &'static str, read
     }
 }
 
-fn stdio(command: &Found<String>, keys: &ServerKeys, reader: &mut Reader<'_>) -> Option<StdioSettings> {
+fn stdio(
+    command: &Found<String>,
+    keys: &ServerKeys,
+    options: &ServerOptions,
+    reader: &mut Reader<'_>,
+) -> Option<StdioSettings> {
     let foreign = [
         keys.headers.as_ref().filter(|headers| !headers.value.is_empty()).map(|found| &found.place),
         keys.options.ca.as_ref().map(|found| &found.place),
@@ -78,6 +83,7 @@ fn stdio(command: &Found<String>, keys: &ServerKeys, reader: &mut Reader<'_>) ->
         args: args.into_iter().map(|arg| arg.value).collect(),
         env: variables(section(keys.env.clone()), reader),
         cwd: keys.cwd.as_ref().map(|found| found.value.clone()),
+        sandbox: sandbox::settings(keys, options, reader).map(Box::new),
     })
 }
 
@@ -118,6 +124,7 @@ fn http(
         keys.args.as_ref().filter(|args| !args.value.is_empty()).map(|found| &found.place),
         keys.env.as_ref().filter(|env| !env.value.is_empty()).map(|found| &found.place),
         keys.cwd.as_ref().map(|found| &found.place),
+        keys.options.sandbox.as_ref().map(|found| &found.place),
     ];
     report_foreign(foreign, "command", reader);
     let headers = headers(section(keys.headers.clone()), reader);

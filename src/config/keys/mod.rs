@@ -14,6 +14,7 @@ mod limit;
 mod matching;
 mod policy;
 mod redis;
+mod sandbox;
 mod server;
 
 pub(super) use self::{
@@ -28,5 +29,6 @@ pub(super) use self::{
     matching::MatchKeys,
     policy::RuleKeys,
     redis::RedisKeys,
+    sandbox::{CgroupKeys, FileRuleKeys, ResourceKeys, SandboxKeys},
     server::{PoolKeys, ServerKeys, ServerOptions, ToolKeys},
 };

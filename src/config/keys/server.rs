@@ -1,12 +1,13 @@
 //! `mcpServers` and `defaults`: the servers.
 
+use super::sandbox::SandboxKeys;
 use crate::{
     config::{
         defaults,
         shape::section,
         shapes::{
-            Bytes, CallTime, Choice, Count, FilePath, Flag, Glob, Ignored, List, Mapping, Secret, ServerAuth, Text,
-            Time, WireWord,
+            Bytes, CallTime, Choice, Count, FilePath, Flag, Glob, Ignored, List, Mapping, OrOff, Secret, ServerAuth,
+            Text, Time, WireWord,
         },
     },
     pin::Mode,
@@ -83,6 +84,8 @@ section! {
         pin "pin": Choice<Mode> = Mode::Off,
         /// Who shares a session or a child process, and how many there may be.
         pool "pool": PoolKeys,
+        /// What the server's program may do at the most, or `off`. Of servers with a `command`.
+        sandbox "sandbox": OrOff<SandboxKeys> = None,
         /// Which of the server's tools are offered, and under which names.
         tools "tools": ToolKeys,
         /// PEM file of the authority to trust for `url` instead of the machine's.

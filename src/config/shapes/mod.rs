@@ -2,6 +2,7 @@
 
 mod address;
 mod collection;
+mod confined;
 mod matching;
 mod pace;
 mod quantity;
@@ -12,6 +13,7 @@ mod words;
 
 pub(super) use address::{Address, Block, Host, Origin, Outside};
 pub(super) use collection::{List, Mapping, OneOrMany};
+pub(super) use confined::{Account, OrOff, Space};
 pub(super) use matching::{Matched, Matching};
 pub(super) use pace::{PaceWord, QuotaWord};
 pub(super) use quantity::{Bytes, CallTime, Count, Date, Time, written_duration};

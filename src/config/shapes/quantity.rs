@@ -121,10 +121,10 @@ fn day(text: &str) -> Option<u64> {
     Some((days - 719_468) * 86_400)
 }
 
-/// A size in bytes of at least `LEAST`.
-pub(in crate::config) enum Bytes<const LEAST: u64 = 1> {}
+/// A size in bytes between two bounds, which are inclusive.
+pub(in crate::config) enum Bytes<const LEAST: u64 = 1, const MOST: u64 = MOST_BYTES> {}
 
-impl<const LEAST: u64> Shape for Bytes<LEAST> {
+impl<const LEAST: u64, const MOST: u64> Shape for Bytes<LEAST, MOST> {
     type Value = usize;
 
     fn read(node: &Node, place: &Place, reader: &mut Reader<'_>) -> Option<usize> {
@@ -134,14 +134,14 @@ impl<const LEAST: u64> Shape for Bytes<LEAST> {
             reader.unexpected(node, place, WANTED);
             return None;
         };
-        bounded(bytes, (LEAST, MOST_BYTES), place, reader)
+        bounded(bytes, (LEAST, MOST), place, reader)
     }
 
     fn schema() -> Json {
         json!({
             "type": ["string", "integer"],
             "minimum": LEAST,
-            "maximum": MOST_BYTES,
+            "maximum": MOST,
             "pattern": format!(r"^[0-9]+(KiB|MiB|GiB|kB|MB|B)?$|{REFERENCE_PATTERN}"),
         })
     }

@@ -20,6 +20,7 @@ use crate::{
         proxies::{ForwardedHeader, ProxyProtocol},
         settings::ClientAuth,
     },
+    guard::sandbox::Network,
     mcp::Per,
     pin,
     policy::settings::Mode,
@@ -83,6 +84,12 @@ impl Words for ProxyProtocol {
     /// `true` and `false` are what a YAML 1.1 reader, Helm's for one, makes of `on` and `off`.
     const WORDS: &'static [(&'static str, Self)] =
         &[("off", Self::Off), ("on", Self::On), ("false", Self::Off), ("true", Self::On)];
+}
+
+impl Words for Network {
+    /// `true` and `false` are what a YAML 1.1 reader makes of `on` and `off`.
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("on", Self::On), ("off", Self::Off), ("true", Self::On), ("false", Self::Off)];
 }
 
 impl Words for ClientAuth {

@@ -23,7 +23,7 @@ use tokio::{
 };
 
 use super::{
-    environment::environment,
+    environment::{Inherited, environment},
     launch::Launch,
     lines::Lines,
     locate::{StartFault, locate},
@@ -32,7 +32,13 @@ use super::{
     stderr::{self, Tail},
     supervisor::{KILL_GRACE, Supervisor},
 };
-use crate::upstream::settings::StdioSettings;
+use crate::{
+    guard::{
+        SANDBOX,
+        sandbox::{Kernel, Lack, Sandbox},
+    },
+    upstream::settings::StdioSettings,
+};
 
 /// A running child process: a handle to feed and to stop it.
 ///
@@ -71,7 +77,7 @@ impl Child {
     ///
     /// # Errors
     ///
-    /// [`StartFault::NotFound`], [`StartFault::NotExecutable`] and [`StartFault::Cwd`] before anything is started;
+    /// [`StartFault::NotFound`], [`StartFault::NotExecutable`], [`StartFault::Cwd`] and [`StartFault::Sandbox`] before anything is started;
     /// [`StartFault::Spawn`] when the system refuses. A script whose interpreter is missing starts, and ends at once with 127.
     ///
     /// # Cancel safety
@@ -95,11 +101,13 @@ impl Child {
         server: Arc<str>,
         runtime: &Handle,
     ) -> Result<(Self, Lines), StartFault> {
-        let variables = environment(env::vars_os(), &settings.env);
+        let sandbox = settings.sandbox.as_deref();
+        let variables = environment(env::vars_os(), Inherited::by(sandbox), &settings.env);
         let path = variables.get(OsStr::new("PATH")).map(OsString::as_os_str);
         locate(&settings.command, path, settings.cwd.as_deref())?;
+        let sandbox = sandbox.map(|sandbox| confinement(sandbox, launch)).transpose()?;
         let ended = signal(SignalKind::child())?;
-        let (mut command, guarding) = command(settings, launch, &variables);
+        let (mut command, guarding) = command(settings, launch, sandbox.as_deref(), &variables);
         let (process, pipes) = Process::start(&mut command, guarding)?;
         let process = Arc::new(process);
         let (stdin, stdout, stderr) = open(pipes).inspect_err(|_| {
@@ -180,12 +188,31 @@ impl Child {
     }
 }
 
+/// What the guard is told of a sandbox, when this machine can give it and there is a guard to do so.
+fn confinement(sandbox: &Sandbox, launch: &Launch) -> Result<String, StartFault> {
+    let lacks = match &launch.guard {
+        Some(_) => Kernel::look().lacks(sandbox),
+        None => vec![Lack::Linux],
+    };
+    if !lacks.is_empty() {
+        return Err(StartFault::Sandbox(lacks));
+    }
+    Ok(serde_json::to_string(sandbox).map_err(io::Error::from)?)
+}
+
 /// What to run: the command itself, or the guard above it.
-fn command(settings: &StdioSettings, launch: &Launch, variables: &BTreeMap<OsString, OsString>) -> (Command, Guarding) {
+fn command(
+    settings: &StdioSettings,
+    launch: &Launch,
+    sandbox: Option<&str>,
+    variables: &BTreeMap<OsString, OsString>,
+) -> (Command, Guarding) {
     let (mut command, guarding) = match &launch.guard {
         Some(guard) => {
             let mut command = Command::new(guard);
-            command.arg0("myelin").args(["guard", "--", &settings.command]);
+            command.arg0("myelin").arg("guard");
+            command.args(sandbox.into_iter().flat_map(|sandbox| [SANDBOX, sandbox]));
+            command.args(["--", &settings.command]);
             (command, Guarding::Guarded)
         }
         None => (Command::new(&settings.command), Guarding::Plain),

@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, ffi::OsString};
 
-use crate::redact::Redacted;
+use crate::{guard::sandbox::Sandbox, redact::Redacted};
 
 /// What programs need to find themselves, their user, their language, the network's proxies and its authorities.
 const INHERITED: [&str; 18] = [
@@ -31,13 +31,37 @@ const INHERITED: [&str; 18] = [
 
 const INHERITED_PREFIXES: [&str; 2] = ["LC_", "XDG_"];
 
+/// Which of the gateway's own variables a child gets.
+#[derive(Clone, Copy)]
+pub(super) enum Inherited<'a> {
+    /// The usual short list.
+    Usual,
+    /// These.
+    Listed(&'a [String]),
+}
+
+impl<'a> Inherited<'a> {
+    /// In a sandbox there is nothing but what is listed.
+    pub(super) fn by(sandbox: Option<&'a Sandbox>) -> Self {
+        sandbox.map_or(Self::Usual, |sandbox| Self::Listed(&sandbox.inherit))
+    }
+
+    fn has(self, name: &str) -> bool {
+        match self {
+            Self::Usual => is_inherited(name),
+            Self::Listed(names) => names.iter().any(|listed| listed == name),
+        }
+    }
+}
+
 /// The variables of a child: those inherited from `own`, overridden by `configured`.
 pub(super) fn environment(
     own: impl Iterator<Item = (OsString, OsString)>,
+    inherited: Inherited<'_>,
     configured: &BTreeMap<String, Redacted<String>>,
 ) -> BTreeMap<OsString, OsString> {
     let configured = configured.iter().map(|(name, value)| (name.into(), value.expose().into()));
-    own.filter(|(name, _)| name.to_str().is_some_and(is_inherited)).chain(configured).collect()
+    own.filter(|(name, _)| name.to_str().is_some_and(|name| inherited.has(name))).chain(configured).collect()
 }
 
 fn is_inherited(name: &str) -> bool {
@@ -64,6 +88,10 @@ mod tests {
         let configured =
             BTreeMap::from([("LANG".to_owned(), Redacted::from("en")), ("API_KEY".to_owned(), Redacted::from("k"))]);
         let expected = [("API_KEY", "k"), ("LANG", "en"), ("LC_ALL", "C"), ("PATH", "/bin"), ("XDG_CACHE_HOME", "/c")];
-        assert_eq!(environment(variables(&own).into_iter(), &configured), variables(&expected));
+        let environment = |inherited| environment(variables(&own).into_iter(), inherited, &configured);
+        assert_eq!(environment(Inherited::Usual), variables(&expected));
+        let listed = ["PATH".to_owned()];
+        let expected = [("API_KEY", "k"), ("LANG", "en"), ("PATH", "/bin")];
+        assert_eq!(environment(Inherited::Listed(&listed)), variables(&expected));
     }
 }

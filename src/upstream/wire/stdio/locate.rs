@@ -9,6 +9,8 @@ use std::{
 
 use rustix::fs::{Access, access};
 
+use crate::guard::sandbox::Lack;
+
 /// Where commands are looked up when there is no `PATH`: execvp(3) of glibc.
 const DEFAULT_PATH: &str = "/bin:/usr/bin";
 
@@ -38,9 +40,16 @@ pub enum StartFault {
         /// What is wrong with it.
         source: io::Error,
     },
+    /// The machine cannot give the sandbox that it is to run in. All that is missing.
+    #[error("its sandbox cannot be had: {}", all(.0))]
+    Sandbox(Vec<Lack>),
     /// The system refused a process or a pipe.
     #[error("the process cannot be started")]
     Spawn(#[from] io::Error),
+}
+
+fn all(lacks: &[Lack]) -> String {
+    lacks.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// Finds `command` as execvp(3) will in a process with this `PATH` and working directory.

@@ -10,7 +10,8 @@ use super::*;
 use crate::{redact::Redacted, upstream::settings::StdioSettings};
 
 fn shell(script: &str) -> StdioSettings {
-    StdioSettings { command: "sh".into(), args: vec!["-c".into(), script.into()], env: BTreeMap::new(), cwd: None }
+    let args = vec!["-c".into(), script.into()];
+    StdioSettings { command: "sh".into(), args, env: BTreeMap::new(), cwd: None, sandbox: None }
 }
 
 fn plain() -> Launch {
