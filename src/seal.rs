@@ -7,6 +7,8 @@
 //!
 //! Form: base64url, unpadded, of `version (1) | key id (4) | nonce (12) | ciphertext and tag`.
 
+use std::time::Duration;
+
 use aws_lc_rs::{
     aead::{AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
     digest::{SHA256, digest},
@@ -159,6 +161,14 @@ pub fn random_span() -> Result<[u8; 8], Unspecified> {
     let mut bytes = [0; 8];
     random(&mut bytes)?;
     Ok(bytes)
+}
+
+/// A share of `whole`, from half of it to all: what many wait who must not come back at the same time. All of it when the machine has no
+/// randomness.
+pub fn jittered(whole: Duration) -> Duration {
+    let mut byte = [u8::MAX];
+    let _ = random(&mut byte);
+    whole / 2 + whole / 2 * u32::from(byte[0]) / u32::from(u8::MAX)
 }
 
 /// 128 random bits as text, for ids that must not be guessed.

@@ -29,6 +29,7 @@ struct Destination {
     own: Box<str>,
     mirror: Mirror,
     support: TaskSupport,
+    tool: Option<Raw>,
 }
 
 /// A tool or prompt that the caller sees.
@@ -125,8 +126,13 @@ impl Endpoint {
         let Found { joined, place, group } = found;
         let entry = joined.index.at(place).ok_or_else(&absent)?;
         let server = group.server().clone();
-        let destination =
-            Destination { group, own: entry.own.clone(), mirror: entry.mirror.clone(), support: entry.support };
+        let destination = Destination {
+            group,
+            own: entry.own.clone(),
+            mirror: entry.mirror.clone(),
+            support: entry.support,
+            tool: Some(entry.raw.clone()),
+        };
         self.permit(call, (&server, view::subject(&joined, entry)), arguments, absent, destination)
     }
 
@@ -232,7 +238,7 @@ impl Endpoint {
         };
         let group = member.upstream.group(&call.caller).await?;
         let (mirror, support) = (Mirror::default(), TaskSupport::default());
-        Ok(permitted.map(|()| Destination { group, own: uri.into(), mirror, support }))
+        Ok(permitted.map(|()| Destination { group, own: uri.into(), mirror, support, tool: None }))
     }
 }
 
@@ -286,5 +292,6 @@ async fn errand(call: &Call, invoke: &Invoke, destination: &Destination) -> Resu
         TaskForm::Unspoken | TaskForm::Extension => destination.support,
     };
     let errand = plain_errand(call, invoke.verb.method(), Some(invoke.params.clone()), changes);
-    Ok((Errand { verb: Some(invoke.verb), mirror: destination.mirror.clone(), tasking, ..errand }, support))
+    let (mirror, tool) = (destination.mirror.clone(), destination.tool.clone());
+    Ok((Errand { verb: Some(invoke.verb), mirror, tool, tasking, ..errand }, support))
 }

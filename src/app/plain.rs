@@ -21,6 +21,7 @@ pub(super) fn plain_errand(
         mirror: Mirror::default(),
         progress: call.progress,
         verb: None,
+        tool: None,
         tasking: Tasking::Nothing,
         trace: call.trace.clone(),
         asker: None,

@@ -99,6 +99,7 @@ fn errand(tool: &Exposed, arguments: &Raw, caller: &Arc<Caller>) -> Errand {
         mirror: tool.mirror.clone(),
         progress: ProgressInterest::Wanted,
         verb: Some(Verb::CallTool),
+        tool: Some(tool.raw.clone()),
         tasking: Tasking::Nothing,
         trace: Arc::default(),
         asker: None,

@@ -108,6 +108,12 @@ pub(super) const POOL_MAX_QUEUE: usize = 256;
 pub(super) const POOL_QUEUE_TIMEOUT: Duration = Duration::from_secs(10);
 /// A child costs memory and a start costs seconds: ten minutes balance the two for a person at work.
 pub(super) const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(10 * 60);
+/// The first finds another child or replica; a second covers one that is just going away, too.
+pub(super) const RETRY_MAX: usize = 2;
+/// What service meshes take: repetitions never double the load of a server that is in trouble.
+pub(super) const RETRY_BUDGET: usize = 20;
+/// Beyond what a local call takes, and nothing that a person notices.
+pub(super) const RETRY_WAIT: Duration = Duration::from_millis(50);
 /// TCP retransmits its first packet after 1 s and 3 s; a third loss means that nobody is there.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// One for each call that [`POOL_MAX_IN_FLIGHT`] allows.

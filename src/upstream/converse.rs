@@ -9,13 +9,13 @@ use crate::{
     clock,
     era::legacy::back::elicitation_ids,
     jsonrpc::{Id, Raw},
-    mcp::{Answer, Ask, AskId, AskKind, Caller, Event, Fault, Notice, Outcome, ProgressInterest, Stage, UpstreamFault},
+    mcp::{Answer, Ask, AskId, AskKind, Caller, Event, Notice, Outcome, ProgressInterest, Stage, UpstreamFault},
 };
 
 use super::{
     bus::Bus,
     errand::{Dialect, Errand},
-    mailbox::Item,
+    mailbox::{Broken, Item},
     owners::visit,
     signature,
 };
@@ -46,23 +46,27 @@ pub(super) struct Place<'a> {
     pub(super) bus: &'a Bus,
 }
 
+/// What a client heard of a call: what comes of it when it is made again goes on from there.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// How many questions.
+    pub(super) asked: u64,
+    progress: Option<f64>,
+}
+
 /// Carries a call to its end.
+///
+/// # Errors
+/// There is no answer.
 pub(super) async fn converse(
     mut exchange: impl Exchange,
-    stage: Stage,
-    errand: Errand,
+    stage: &Stage,
+    errand: &Errand,
     Place { server, bus }: Place<'_>,
     patience: Patience,
-) -> Outcome {
-    let mut talk = Talk {
-        stage: &stage,
-        errand: &errand,
-        bus,
-        is_legacy: exchange.dialect().is_legacy(),
-        asks: SmallVec::new(),
-        asked: 0,
-        progress: None,
-    };
+    told: &mut Told,
+) -> Result<Outcome, Broken> {
+    let mut talk = Talk { stage, errand, bus, is_legacy: exchange.dialect().is_legacy(), asks: SmallVec::new(), told };
     let start = Instant::from_std(clock::now());
     let end = start + patience.total;
     let silence = sleep_until((start + patience.silence).min(end));
@@ -85,7 +89,7 @@ pub(super) async fn converse(
                     silence.as_mut().reset(end);
                     continue;
                 }
-                return Outcome::Failed(Fault::Broken(server.clone(), UpstreamFault::Timeout));
+                return Err(UpstreamFault::Timeout.into());
             }
         };
         match item {
@@ -95,13 +99,13 @@ pub(super) async fn converse(
                         talk.expect_visit(id);
                     }
                 }
-                let outcome = exchange.dialect().outcome(&errand, server, answer);
-                return match &errand.asker {
+                let outcome = exchange.dialect().outcome(errand, server, answer);
+                return Ok(match &errand.asker {
                     Some(asker) => signature::outcome(outcome, asker),
                     None => outcome,
-                };
+                });
             }
-            Item::Broken(fault) => return Outcome::Failed(Fault::Broken(server.clone(), fault)),
+            Item::Broken(broken) => return Err(broken),
             item => {
                 if talk.tell(item).await {
                     silence.as_mut().reset((Instant::from_std(clock::now()) + patience.silence).min(end));
@@ -126,8 +130,7 @@ struct Talk<'a> {
     bus: &'a Bus,
     is_legacy: bool,
     asks: SmallVec<[(AskId, Id); 2]>,
-    asked: u64,
-    progress: Option<f64>,
+    told: &'a mut Told,
 }
 
 impl Talk<'_> {
@@ -155,21 +158,21 @@ impl Talk<'_> {
     /// Only what was asked for, and only what grows (2026-07-28 basic/patterns/progress).
     async fn progress(&mut self, params: Raw) -> bool {
         let value: Option<f64> = params.member("progress").and_then(|value| value.as_str().parse().ok());
-        let grows = match (self.progress, value) {
+        let grows = match (self.told.progress, value) {
             (_, None) => false,
             (None, Some(_)) => true,
             (Some(last), Some(value)) => value > last,
         };
         if grows && self.errand.progress == ProgressInterest::Wanted {
-            self.progress = value;
+            self.told.progress = value;
             self.stage.say(Event::Notice(Notice::Progress(params))).await;
         }
         grows
     }
 
     async fn ask(&mut self, id: Id, kind: AskKind, params: Option<Raw>) -> bool {
-        self.asked += 1;
-        let ask = AskId(self.asked);
+        self.told.asked += 1;
+        let ask = AskId(self.told.asked);
         self.asks.push((ask, id));
         if let Some(id) = visit(kind, params.as_ref()) {
             self.expect_visit(id);

@@ -45,6 +45,8 @@ pub struct Errand {
     pub progress: ProgressInterest,
     /// For the three methods that may need input.
     pub verb: Option<Verb>,
+    /// The tool that is called, as its server lists it: it may say what calling it twice would do.
+    pub tool: Option<Raw>,
     /// What it has to do with tasks.
     pub tasking: Tasking,
     /// What is learned on the way.
@@ -64,6 +66,7 @@ impl Errand {
             mirror: Mirror::default(),
             progress: ProgressInterest::Unwanted,
             verb: None,
+            tool: None,
             tasking: Tasking::Nothing,
             trace: Arc::default(),
             asker: None,

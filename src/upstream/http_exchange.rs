@@ -105,7 +105,7 @@ impl HttpExchange {
                         Err(fault) => self.broke(unreachable(&fault)),
                     }
                 }
-                Step::Over => return Item::Broken(UpstreamFault::Gone),
+                Step::Over => return Item::Broken(UpstreamFault::Gone.into()),
             }
         }
     }
@@ -115,8 +115,10 @@ impl HttpExchange {
         match posted {
             Ok(Posted::Stream(body)) => self.step = Step::Streaming(body),
             Ok(Posted::Whole(status, data)) => self.whole(status, data),
-            Ok(Posted::Empty | Posted::SessionUnknown) => self.items.push_back(Item::Broken(UpstreamFault::Garbled)),
-            Err(fault) => self.items.push_back(Item::Broken(fault)),
+            Ok(Posted::Empty | Posted::SessionUnknown) => {
+                self.items.push_back(Item::Broken(UpstreamFault::Garbled.into()));
+            }
+            Err(fault) => self.items.push_back(Item::Broken(fault.into())),
         }
     }
 
@@ -126,7 +128,7 @@ impl HttpExchange {
         self.items.extend(items);
         if !has_answer {
             let fault = if status.is_success() { UpstreamFault::Garbled } else { UpstreamFault::Unavailable };
-            self.items.push_back(Item::Broken(fault));
+            self.items.push_back(Item::Broken(fault.into()));
         }
     }
 
@@ -148,7 +150,7 @@ impl HttpExchange {
         let resumable = self.wire.dialect().is_legacy() && fault == UpstreamFault::Gone;
         let Some(last) = self.last_event_id.clone().filter(|_| resumable && self.resumptions < MAX_RESUMPTIONS) else {
             self.step = Step::Over;
-            self.items.push_back(Item::Broken(fault));
+            self.items.push_back(Item::Broken(fault.into()));
             return;
         };
         self.resumptions += 1;

@@ -26,7 +26,37 @@ pub(super) enum Item {
     /// The question with this id is withdrawn.
     Retract(Id),
     /// There will be no answer.
-    Broken(UpstreamFault),
+    Broken(Broken),
+}
+
+/// Why there is no answer, and whether the server can have seen the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Broken {
+    pub(super) fault: UpstreamFault,
+    pub(super) reached: Reached,
+}
+
+/// Whether a request can have reached its server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reached {
+    /// Provably not: none of it was written.
+    Not,
+    /// It may have been carried out.
+    Perhaps,
+}
+
+impl Broken {
+    /// A request that was not written.
+    pub(super) const fn unsent(fault: UpstreamFault) -> Self {
+        Self { fault, reached: Reached::Not }
+    }
+}
+
+/// Where nobody can tell, it may have been carried out.
+impl From<UpstreamFault> for Broken {
+    fn from(fault: UpstreamFault) -> Self {
+        Self { fault, reached: Reached::Perhaps }
+    }
 }
 
 impl Item {

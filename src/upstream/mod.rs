@@ -26,6 +26,7 @@ mod owners;
 mod peer;
 mod pool;
 mod reach;
+mod retry;
 mod screening;
 mod shelf;
 mod signature;

@@ -24,15 +24,18 @@ use super::{
     converse::Exchange,
     errand::{Dialect, Errand, Tasking},
     lost,
-    mailbox::{Item, Mailbox},
+    mailbox::{Broken, Item, Mailbox},
     owners::{Owners, Place},
     wire::stdio::Ends,
 };
 
 /// Carries messages to the other side without waiting.
 pub(super) trait Post: Send + Sync {
-    /// Sends one message.
-    fn post(&self, message: Bytes) -> Result<(), UpstreamFault>;
+    /// Sends one message; `token` says which request it is, if it is one.
+    fn post(&self, message: Bytes, token: Option<u64>) -> Result<(), UpstreamFault>;
+
+    /// Sends nothing more. The requests of which nothing was sent.
+    fn give_up(&self) -> Vec<u64>;
 }
 
 /// The shared state of one wire.
@@ -62,7 +65,7 @@ struct Waiting {
 /// The call whose answer was lost hears of it.
 fn too_large(lost: Option<Waiting>) {
     if let Some(call) = lost {
-        let _ = call.mailbox.put(Item::Broken(UpstreamFault::TooLarge));
+        let _ = call.mailbox.put(Item::Broken(UpstreamFault::TooLarge.into()));
     }
 }
 
@@ -138,24 +141,33 @@ impl Mux {
         // `initialize` is never cancelled (2025-11-25 basic/utilities/cancellation).
         let cancellable = outgoing.method != "initialize";
         let exchange = MuxExchange { mux: self.clone(), token, mailbox, finished: false, cancellable };
-        self.post(jsonrpc::request(&Id::from(token), &outgoing.method, outgoing.params.as_ref()))?;
-        Ok(exchange)
+        let message = jsonrpc::request(&Id::from(token), &outgoing.method, outgoing.params.as_ref());
+        match self.post.post(one_line(message), Some(token)) {
+            Ok(()) => Ok(exchange),
+            Err(fault) => {
+                // What the other side never saw is not cancelled.
+                self.lock().by_id.remove(&token);
+                Err(fault)
+            }
+        }
     }
 
     /// Sends a message that is no request.
     pub(super) fn post(&self, message: Bytes) -> Result<(), UpstreamFault> {
-        self.post.post(one_line(message))
+        self.post.post(one_line(message), None)
     }
 
-    /// The wire broke: all calls end, and no new one starts.
+    /// The wire broke: all calls end, each knowing whether it was sent, and no new one starts.
     pub(super) fn end(&self, fault: UpstreamFault) {
         let waiting = {
             let mut calls = self.lock();
             calls.ended.get_or_insert(fault);
             std::mem::take(&mut calls.by_id)
         };
-        for call in waiting.into_values() {
-            let _ = call.mailbox.put(Item::Broken(fault));
+        let unsent = self.post.give_up();
+        for (token, call) in waiting {
+            let broken = if unsent.contains(&token) { Broken::unsent(fault) } else { fault.into() };
+            let _ = call.mailbox.put(Item::Broken(broken));
         }
     }
 
@@ -213,7 +225,7 @@ impl Mux {
             Some(Incoming::Unknown(id)) => self.reply(legacy::back::unknown(&id)),
             Some(Incoming::Cancelled(id)) if self.owners.retract(&id) => (),
             // The end of a subscription of ours (2026-07-28 basic/patterns/subscriptions, Graceful Closure).
-            Some(Incoming::Cancelled(id)) => self.finish(&id, Item::Broken(UpstreamFault::Gone)),
+            Some(Incoming::Cancelled(id)) => self.finish(&id, Item::Broken(UpstreamFault::Gone.into())),
             None => tracing::debug!(server = &*self.server, "upstream sent a message that means nothing here"),
         }
     }

@@ -127,11 +127,15 @@ impl Opening {
 struct ToChild(Child);
 
 impl Post for ToChild {
-    fn post(&self, message: Bytes) -> Result<(), UpstreamFault> {
-        self.0.send(message).map_err(|fault| match fault {
+    fn post(&self, message: Bytes, token: Option<u64>) -> Result<(), UpstreamFault> {
+        self.0.send_marked(message, token).map_err(|fault| match fault {
             SendFault::Full => UpstreamFault::Overloaded,
             SendFault::Gone => UpstreamFault::Gone,
         })
+    }
+
+    fn give_up(&self) -> Vec<u64> {
+        self.0.give_up()
     }
 }
 

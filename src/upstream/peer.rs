@@ -203,7 +203,7 @@ pub(super) async fn answer(exchange: &mut impl Exchange) -> Result<Result<Raw, E
     loop {
         match exchange.next().await {
             Item::Answer(answer) => return Ok(answer),
-            Item::Broken(fault) => return Err(fault),
+            Item::Broken(broken) => return Err(broken.fault),
             Item::Ask(id, kind, _) => exchange.answer(id, legacy::back::unattributable(kind)),
             Item::Progress(_) | Item::Notice(_) | Item::Retract(_) => (),
         }

@@ -28,6 +28,7 @@ use super::{
     opening::{Opening, Site, Terms, Verdict, open},
     peer::Peer,
     reach::Reach,
+    retry::Retries,
     screening::{Screening, screen},
     settings::{ListSettings, UpstreamSettings, WireSettings},
     starts::Starts,
@@ -46,6 +47,7 @@ pub struct Upstream {
     spare: tokio::sync::Mutex<Option<Spare>>,
     places: Arc<Semaphore>,
     starts: Arc<Starts>,
+    retries: Retries,
     groups: Mutex<HashMap<GroupKey, Arc<Group>>>,
     metrics: ServerMetrics,
     state: Mutex<UpstreamState>,
@@ -78,8 +80,10 @@ impl Upstream {
             Credential::new(settings.name.as_str().into(), &settings.credential, wallet, (client.as_ref(), ca));
         let metrics = METRICS.server(&settings.name);
         metrics.state(UpstreamState::Idle);
+        let retries = Retries::new(settings.retry.clone(), metrics.clone());
         let screening = Screening::new(screen(&settings, None), metrics.clone());
         Ok(Arc::new(Self {
+            retries,
             screening,
             reach: Reach::default(),
             errands: Mutex::default(),
@@ -136,6 +140,11 @@ impl Upstream {
     /// How lists are gathered.
     pub const fn lists(&self) -> &ListSettings {
         &self.lists
+    }
+
+    /// Which of its calls are made again.
+    pub(super) const fn retries(&self) -> &Retries {
+        &self.retries
     }
 
     /// Where what happens to it is counted.

@@ -29,6 +29,8 @@ pub struct UpstreamSettings {
     pub era: EraHint,
     /// Who shares a session or a child process.
     pub pool: PoolSettings,
+    /// Which calls are made again that failed.
+    pub retry: RetrySettings,
     /// Which of its tools are offered, and under which name.
     pub tools: ToolSettings,
     /// The longest silence of a call: progress starts it anew.
@@ -153,6 +155,31 @@ pub enum Start {
     Eager,
     /// With the first call that needs it.
     Lazy,
+}
+
+/// Which calls are made again that failed, and how often.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RetrySettings {
+    /// Which calls.
+    pub calls: RetryCalls,
+    /// How often one call is made again at the most.
+    pub max: usize,
+    /// How many calls are made again at the most, of a hundred.
+    pub budget_percent: usize,
+    /// The pause before the first repetition, more or less; it doubles with each.
+    pub wait: Duration,
+}
+
+/// Which calls may be made again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RetryCalls {
+    /// None.
+    Off,
+    /// Those that provably did not reach the server.
+    Unsent,
+    /// Those too that change nothing, or nothing the second time: reads, and tools that say so of themselves (`readOnlyHint`,
+    /// `idempotentHint`). What a server says of its tools is believed.
+    Safe,
 }
 
 /// Which HTTP transport an upstream speaks.

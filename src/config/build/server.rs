@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     config::{
-        keys::{PoolKeys, ServerKeys, ServerOptions, ToolKeys},
+        keys::{PoolKeys, RetryKeys, ServerKeys, ServerOptions, ToolKeys},
         names::{check_server, check_tool},
         place::Found,
         problem::{ProblemKind, Remark},
@@ -17,7 +17,7 @@ use crate::{
     },
     upstream::{
         credential::settings::CredentialSettings,
-        settings::{PoolSettings, StdioSettings, ToolSettings, UpstreamSettings, WireSettings},
+        settings::{PoolSettings, RetrySettings, StdioSettings, ToolSettings, UpstreamSettings, WireSettings},
     },
 };
 
@@ -86,6 +86,7 @@ fn upstream(name: &str, wire: WireSettings, options: &ServerOptions) -> Upstream
         start: options.start(),
         era: options.era(),
         pool: pool(&section(options.pool.clone())),
+        retry: retry(&section(options.retry.clone())),
         tools: tools(section(options.tools.clone())),
         timeout: options.timeout(),
         // A time-out that the operator gave is meant, even where it is longer than the default of the whole call.
@@ -109,6 +110,10 @@ fn pool(keys: &PoolKeys) -> PoolSettings {
         queue_timeout: keys.queue_timeout(),
         idle_timeout: keys.idle_timeout(),
     }
+}
+
+fn retry(keys: &RetryKeys) -> RetrySettings {
+    RetrySettings { calls: keys.calls(), max: keys.max(), budget_percent: keys.budget(), wait: keys.wait() }
 }
 
 fn tools(keys: ToolKeys) -> ToolSettings {

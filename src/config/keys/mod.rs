@@ -30,5 +30,5 @@ pub(super) use self::{
     policy::RuleKeys,
     redis::RedisKeys,
     sandbox::{CgroupKeys, FileRuleKeys, ResourceKeys, SandboxKeys},
-    server::{PoolKeys, ServerKeys, ServerOptions, ToolKeys},
+    server::{PoolKeys, RetryKeys, ServerKeys, ServerOptions, ToolKeys},
 };

@@ -11,7 +11,7 @@ use crate::{
         },
     },
     pin::Mode,
-    upstream::settings::{EraHint, Isolation, Start},
+    upstream::settings::{EraHint, Isolation, RetryCalls, Start},
 };
 
 section! {
@@ -86,6 +86,8 @@ section! {
         pool "pool": PoolKeys,
         /// What the server's program may do at the most, or `off`. Of servers with a `command`.
         sandbox "sandbox": OrOff<SandboxKeys> = None,
+        /// Which calls are made again that failed, and how often.
+        retry "retry": RetryKeys,
         /// Which of the server's tools are offered, and under which names.
         tools "tools": ToolKeys,
         /// PEM file of the authority to trust for `url` instead of the machine's.
@@ -114,6 +116,21 @@ section! {
         queue_timeout "queueTimeout": Time = defaults::POOL_QUEUE_TIMEOUT,
         /// One without calls for this long is stopped.
         idle_timeout "idleTimeout": Time<1000> = defaults::POOL_IDLE_TIMEOUT,
+    }
+}
+
+section! {
+    /// Which calls are made again that failed, and how often.
+    RetryKeys {
+        /// `unsent`: those that provably did not reach the server. `safe`: also reads, and calls of tools that the server annotates with
+        /// `readOnlyHint` or `idempotentHint`. `off`: none.
+        calls "calls": Choice<RetryCalls> = RetryCalls::Unsent,
+        /// How often one call is made again.
+        max "max": Count<1, 10> = defaults::RETRY_MAX,
+        /// Of a hundred calls in ten seconds so many are made again at the most; a few always are.
+        budget "budget": Count<0, 100> = defaults::RETRY_BUDGET,
+        /// The pause before it is made again, more or less; it doubles each time.
+        wait "wait": Time = defaults::RETRY_WAIT,
     }
 }
 

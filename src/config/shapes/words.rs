@@ -25,7 +25,7 @@ use crate::{
     pin,
     policy::settings::Mode,
     route::settings::Names,
-    upstream::settings::{EraHint, Isolation, Start},
+    upstream::settings::{EraHint, Isolation, RetryCalls, Start},
 };
 
 /// A type whose values are words.
@@ -64,6 +64,11 @@ impl<W: Words> Shape for Choice<W> {
 impl Words for EraHint {
     const WORDS: &'static [(&'static str, Self)] =
         &[("auto", Self::Probe), ("modern", Self::Modern), ("legacy", Self::Legacy)];
+}
+
+impl Words for RetryCalls {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("off", Self::Off), ("unsent", Self::Unsent), ("safe", Self::Safe), ("false", Self::Off)];
 }
 
 impl Words for Start {

@@ -71,6 +71,16 @@ impl ServerMetrics {
         &self.0.restarts
     }
 
+    /// Calls that were made again.
+    pub fn retries(&self) -> &Count {
+        &self.0.retries
+    }
+
+    /// Calls that were not made again because too many were.
+    pub fn retries_refused(&self) -> &Count {
+        &self.0.retries_refused
+    }
+
     /// Notices of it that were dropped because a client read too slowly.
     pub fn dropped_notices(&self) -> &Count {
         &self.0.dropped_notices
@@ -113,6 +123,8 @@ impl Servers {
             queued: families.queued.get_or_create_owned(&one),
             withheld: families.withheld.get_or_create_owned(&one),
             restarts: families.restarts.get_or_create_owned(&one),
+            retries: families.retries.get_or_create_owned(&one),
+            retries_refused: families.retries_refused.get_or_create_owned(&one),
             dropped_notices: families.dropped_notices.get_or_create_owned(&one),
             lists_read: List::ALL
                 .iter()
@@ -151,6 +163,8 @@ struct Resolved {
     queued: Gauge,
     withheld: Gauge,
     restarts: Count,
+    retries: Count,
+    retries_refused: Count,
     dropped_notices: Count,
     lists_read: Vec<Gauge>,
     states: Vec<Gauge>,
@@ -173,6 +187,8 @@ struct Families {
     queued: Family<ServerLabel, Gauge>,
     withheld: Family<ServerLabel, Gauge>,
     restarts: Family<ServerLabel, Count>,
+    retries: Family<ServerLabel, Count>,
+    retries_refused: Family<ServerLabel, Count>,
     dropped_notices: Family<ServerLabel, Count>,
     lists_read: Family<(ServerLabel, ListLabel), Gauge>,
     states: Family<(ServerLabel, StateLabel), Gauge>,
@@ -187,6 +203,8 @@ impl Families {
             queued: Family::default(),
             withheld: Family::default(),
             restarts: Family::default(),
+            retries: Family::default(),
+            retries_refused: Family::default(),
             dropped_notices: Family::default(),
             lists_read: Family::default(),
             states: Family::default(),
@@ -207,6 +225,8 @@ impl Families {
             self.withheld,
         );
         r.register("upstream_restarts", "Starts of a server after it had failed", self.restarts);
+        r.register("upstream_retries", "Calls of a server that were made again", self.retries);
+        r.register("upstream_retries_refused", "Calls not made again since too many were", self.retries_refused);
         r.register(
             "upstream_dropped_notices",
             "Notices dropped because a client read too slowly",
@@ -229,6 +249,8 @@ impl Families {
         self.queued.remove(&one);
         self.withheld.remove(&one);
         self.restarts.remove(&one);
+        self.retries.remove(&one);
+        self.retries_refused.remove(&one);
         self.dropped_notices.remove(&one);
         for state in UpstreamState::ALL {
             self.states.remove(&(one.clone(), StateLabel(*state)));

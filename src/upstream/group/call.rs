@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError};
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use crate::{
     clock,
@@ -11,8 +11,9 @@ use crate::{
     mcp::{Caller, Fault, Outcome, Stage, UpstreamFault},
     policy::Permitted,
     upstream::{
-        converse::{Patience, Place, converse, knows_unknown},
+        converse::{Patience, Place, Told, converse, knows_unknown},
         errand::{Errand, Greeting, Tasking},
+        mailbox::Broken,
         overture::Overture,
     },
 };
@@ -32,7 +33,34 @@ impl Group {
         let settings = self.upstream.settings();
         // Who waits for a task's end waits in silence.
         let silence = if errand.tasking.awaited().is_some() { settings.total_timeout } else { settings.timeout };
-        let patience = Patience { silence, total: settings.total_timeout };
+        let mut patience = Patience { silence, total: settings.total_timeout };
+        let retries = self.upstream.retries();
+        retries.count_call();
+        let (mut told, mut repeated) = (Told::default(), 0);
+        loop {
+            let broken = match self.attempt(&errand, &stage, patience, &mut told).await {
+                Ok(outcome) => return outcome,
+                Err(broken) => broken,
+            };
+            let failed = Outcome::Failed(Fault::Broken(self.server().clone(), broken.fault));
+            // Who was asked would be asked again.
+            let again = if told.asked == 0 { retries.again(&errand, broken, repeated) } else { None };
+            patience.total = patience.total.saturating_sub(errand.trace.upstream_time());
+            let Some(pause) = again.filter(|pause| *pause < patience.total) else { return failed };
+            tracing::debug!(server = &**self.server(), fault = %broken.fault, ?pause, "call is made again");
+            sleep(pause).await;
+            repeated += 1;
+        }
+    }
+
+    /// Makes a call once.
+    async fn attempt(
+        self: &Arc<Self>,
+        errand: &Errand,
+        stage: &Stage,
+        patience: Patience,
+        told: &mut Told,
+    ) -> Result<Outcome, Broken> {
         let known = match &errand.tasking {
             Tasking::About(_, _, Some(mark)) => self.lease_of(mark),
             _ => None,
@@ -43,35 +71,31 @@ impl Group {
         };
         let lease = match leased {
             Ok(lease) => lease,
-            Err(fault) => return Outcome::Failed(fault),
+            Err(fault) => return Ok(Outcome::Failed(fault)),
         };
         lease.peer.raise_log_level(errand.caller.log).await;
         if let Some(overture) = Overture::of(&lease.peer) {
             let deadline = Instant::from_std(clock::now() + patience.silence);
-            if let Err(fault) = overture.play(&stage, errand.asker.as_deref(), deadline).await {
-                return Outcome::Failed(fault);
+            if let Err(fault) = overture.play(stage, errand.asker.as_deref(), deadline).await {
+                return Ok(Outcome::Failed(fault));
             }
         }
         let started = clock::now();
-        let trace = errand.trace.clone();
-        let mut outcome = match lease.peer.start(&errand) {
-            Ok(exchange) => {
-                converse(exchange, stage, errand, Place { server: self.server(), bus: &self.bus }, patience).await
-            }
-            Err(fault) => Outcome::Failed(Fault::Broken(self.server().clone(), fault)),
-        };
-        if let Outcome::Task(task) = &mut outcome {
-            task.peer.clone_from(&lease.peer.mark);
-            self.keep_for_task(task.ttl);
-        }
+        let exchange = lease.peer.start(errand).map_err(Broken::unsent)?;
+        let place = Place { server: self.server(), bus: &self.bus };
+        let outcome = converse(exchange, stage, errand, place, patience, told).await;
         let taken = clock::now().saturating_duration_since(started);
-        trace.spend(taken);
+        errand.trace.spend(taken);
         self.upstream.metrics().answered(taken);
-        match outcome {
-            Outcome::Complete(result) if result.bytes().len() > settings.max_result_bytes => {
-                Outcome::Failed(Fault::Broken(self.server().clone(), UpstreamFault::TooLarge))
+        let largest = self.upstream.settings().max_result_bytes;
+        match outcome? {
+            Outcome::Complete(result) if result.bytes().len() > largest => Err(UpstreamFault::TooLarge.into()),
+            Outcome::Task(mut task) => {
+                task.peer.clone_from(&lease.peer.mark);
+                self.keep_for_task(task.ttl);
+                Ok(Outcome::Task(task))
             }
-            outcome => outcome,
+            outcome => Ok(outcome),
         }
     }
 

@@ -22,7 +22,7 @@ use crate::{
     },
     policy::Permitted,
     upstream::{
-        converse::{Exchange, Patience, Place, converse},
+        converse::{Exchange, Patience, Place, Told, converse},
         errand::{Errand, Tasking},
         mailbox::Item,
         overture::Overture,
@@ -155,11 +155,12 @@ impl Group {
         let exchange = peer.start(&errand).map_err(|fault| self.broken(fault))?;
         let patience = Patience { silence: left, total: left };
         let place = Place { server: self.server(), bus: &self.bus };
-        let talk = converse(exchange, watch.stage.clone(), errand, place, patience);
+        let (stage, mut told) = (watch.stage.clone(), Told::default());
+        let talk = converse(exchange, &stage, &errand, place, patience, &mut told);
         tokio::pin!(talk);
         loop {
             tokio::select! {
-                outcome = &mut talk => return Ok(outcome),
+                ended = &mut talk => return ended.map_err(|broken| self.broken(broken.fault)),
                 _ = watch.tell_until_changed() => (),
             }
         }
@@ -266,7 +267,7 @@ impl Group {
         let granted = match timeout(PATIENCE, exchange.next()).await {
             Ok(Item::Notice(Notice::Acknowledged(granted))) => granted.task_ids,
             Ok(Item::Answer(Err(error))) => return Err(Fault::Upstream(error)),
-            Ok(Item::Broken(fault)) => return Err(self.broken(fault)),
+            Ok(Item::Broken(broken)) => return Err(self.broken(broken.fault)),
             Ok(_) => return Err(self.broken(UpstreamFault::Garbled)),
             Err(_) => return Err(self.broken(UpstreamFault::Timeout)),
         };

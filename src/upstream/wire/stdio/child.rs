@@ -142,8 +142,22 @@ impl Child {
     /// [`SendFault::Full`]: the limits of the queue are reached, and the message was not taken. [`SendFault::Gone`]: the child
     /// does not read any more. A message that was taken may still be lost with the child.
     pub fn send(&self, message: Bytes) -> Result<(), SendFault> {
+        self.send_marked(message, None)
+    }
+
+    /// The same, with a number by which [`Child::give_up`] tells whether it was written.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Child::send`].
+    pub fn send_marked(&self, message: Bytes, mark: Option<u64>) -> Result<(), SendFault> {
         debug_assert!(!message.contains(&b'\n'), "a line feed would make two messages of one");
-        self.0.outbox.send(message)
+        self.0.outbox.send(message, mark)
+    }
+
+    /// Writes nothing more, and closes stdin. The marks of the messages of which not one byte was written.
+    pub fn give_up(&self) -> Vec<u64> {
+        self.0.outbox.give_up()
     }
 
     /// Stops the process and all it started: what was taken is still written and stdin closed, then SIGTERM, then SIGKILL, each

@@ -42,17 +42,21 @@ struct Queue {
     pipe: Option<Arc<pipe::Sender>>,
     /// Nothing more is taken; stdin is closed when all is written.
     closing: bool,
+    /// The marks of what waited in vain.
+    unwritten: Vec<u64>,
 }
 
 /// A line that is not written to its end.
 struct Outgoing {
     message: Bytes,
     line_end: &'static [u8],
+    /// Taken away with the first byte that is written.
+    mark: Option<u64>,
 }
 
 impl Outgoing {
-    fn new(message: Bytes) -> Self {
-        Self { message, line_end: b"\n" }
+    fn new(message: Bytes, mark: Option<u64>) -> Self {
+        Self { message, line_end: b"\n", mark }
     }
 
     fn len(&self) -> usize {
@@ -65,6 +69,9 @@ impl Outgoing {
 
     /// Drops what was written of it, and tells how much of `written` is left for the next line.
     fn advance(&mut self, written: usize) -> usize {
+        if written > 0 {
+            self.mark = None;
+        }
         let of_message = written.min(self.message.len());
         self.message.advance(of_message);
         let of_line_end = (written - of_message).min(self.line_end.len());
@@ -75,17 +82,23 @@ impl Outgoing {
 
 impl Outbox {
     pub(super) fn new(pipe: pipe::Sender, limits: QueueLimits) -> Self {
-        let queue = Queue { lines: VecDeque::new(), bytes: 0, pipe: Some(Arc::new(pipe)), closing: false };
+        let queue = Queue {
+            lines: VecDeque::new(),
+            bytes: 0,
+            pipe: Some(Arc::new(pipe)),
+            closing: false,
+            unwritten: Vec::new(),
+        };
         Self { queue: Mutex::new(queue), wake: Notify::new(), limits }
     }
 
     /// Takes one message, or refuses it; never waits.
-    pub(super) fn send(&self, message: Bytes) -> Result<(), SendFault> {
+    pub(super) fn send(&self, message: Bytes, mark: Option<u64>) -> Result<(), SendFault> {
         let mut queue = self.lock();
         if queue.closing || queue.pipe.is_none() {
             return Err(SendFault::Gone);
         }
-        let line = Outgoing::new(message);
+        let line = Outgoing::new(message, mark);
         let waits = queue.lines.len();
         if waits > 0 && (waits >= self.limits.messages || queue.bytes.saturating_add(line.len()) > self.limits.bytes) {
             return Err(SendFault::Full);
@@ -114,6 +127,14 @@ impl Outbox {
     pub(super) fn abort(&self) {
         self.lock().abandon();
         self.wake.notify_one();
+    }
+
+    /// Drops what waits, and closes stdin: the marks of the messages of which nothing was written.
+    pub(super) fn give_up(&self) -> Vec<u64> {
+        let mut queue = self.lock();
+        queue.abandon();
+        self.wake.notify_one();
+        std::mem::take(&mut queue.unwritten)
     }
 
     /// Writes what waits, until stdin is closed.
@@ -186,6 +207,7 @@ impl Queue {
 
     fn abandon(&mut self) {
         self.pipe = None;
+        self.unwritten.extend(self.lines.drain(..).filter_map(|line| line.mark));
         self.lines = VecDeque::new();
         self.bytes = 0;
     }
