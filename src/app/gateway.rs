@@ -22,6 +22,7 @@ use crate::{
 };
 
 use super::{
+    connect::Wanted,
     endpoint::{self, Endpoint, Member, Memory},
     fetch,
     listen::listen,
@@ -202,14 +203,16 @@ impl Waist for Gateway {
             }
             Op::Discover => Reply::script(move |_| async move { endpoint.discover(&call.caller).await }),
             Op::Invoke(invoke) => {
-                Reply::script(move |stage| async move { endpoint.invoke(&call, &invoke, stage).await })
+                Reply::script(
+                    move |stage| async move { endpoint.consenting(&call, Wanted::Invoke(&invoke), stage).await },
+                )
             }
-            Op::Complete(completion) => {
-                Reply::script(move |stage| async move { endpoint.complete(&call, &completion, stage).await })
-            }
-            Op::Extension { method, params } => {
-                Reply::script(move |stage| async move { endpoint.extend(&call, &method, params, stage).await })
-            }
+            Op::Complete(completion) => Reply::script(move |stage| async move {
+                endpoint.consenting(&call, Wanted::Suggestions(&completion), stage).await
+            }),
+            Op::Extension { method, params } => Reply::script(move |stage| async move {
+                endpoint.consenting(&call, Wanted::Extension(&method, params.as_ref()), stage).await
+            }),
             Op::Task(task) => Reply::script(move |stage| async move { endpoint.task(&call, &task, stage).await }),
             Op::Tasks(cursor) => {
                 Reply::script(move |_| async move { endpoint.list_tasks(&call, cursor.as_deref()).await })

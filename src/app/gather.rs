@@ -20,6 +20,8 @@ pub(super) struct Parts {
     pub(super) stocks: Stocks,
     /// Servers of which there is nothing.
     pub(super) missing: Vec<String>,
+    /// Servers that show the caller no more than they show to anybody, if that, until the caller agrees to be connected.
+    pub(super) unconnected: Vec<Arc<str>>,
     /// Servers whose part is not what they would say now for certain, and when they said it, since 1970.
     pub(super) stale: Vec<(Arc<str>, Duration)>,
 }
@@ -54,7 +56,7 @@ impl Endpoint {
         let waits = |look: &Option<Look>| matches!(look, Some(Look::Wait | Look::Now(Part { stock: None, .. })));
         let wanted: Vec<bool> = looks.iter().map(waits).collect();
         let came = self.each_at(caller, &wanted, move |group| async move { group.list(kind).await }).await;
-        let mut parts = Parts::default();
+        let mut parts = Parts { unconnected: self.unconnected(caller, kind), ..Parts::default() };
         for ((member, look), came) in self.members.iter().zip(looks).zip(came) {
             match (look, came) {
                 (None, _) => parts.stocks.push(None),
@@ -77,7 +79,7 @@ impl Endpoint {
         if !looks.iter().all(is_there) || !(looks.is_empty() || looks.iter().any(is_something)) {
             return Err(looks);
         }
-        let mut parts = Parts::default();
+        let mut parts = Parts { unconnected: self.unconnected(caller, kind), ..Parts::default() };
         for (member, look) in self.members.iter().zip(looks) {
             match look {
                 Some(Look::Now(part)) => parts.add(member, part),

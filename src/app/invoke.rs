@@ -14,14 +14,12 @@ use crate::{
 };
 
 use super::{
-    endpoint::{Endpoint, Joined},
+    connect::is_unconnected,
+    endpoint::{Endpoint, Joined, Member},
     locate::Owner,
     plain::plain_errand,
     view,
 };
-
-/// How often one call may ask its caller to agree.
-const CONSENTS: usize = 2;
 
 /// Where a call goes.
 struct Destination {
@@ -40,20 +38,8 @@ struct Found {
 }
 
 impl Endpoint {
-    /// Carries one of the three methods that may need input. Where the caller must agree first that a server is called in their name, they
-    /// are asked, and the call goes on when they have: once for the server, and once more if it then wants more than was agreed to.
+    /// Carries one of the three methods that may need input.
     pub(super) async fn invoke(&self, call: &Call, invoke: &Invoke, stage: Stage) -> Outcome {
-        for _ in 0..CONSENTS {
-            let outcome = self.attempt(call, invoke, stage.clone()).await;
-            let Outcome::Failed(Fault::Broken(server, UpstreamFault::Unconnected)) = &outcome else { return outcome };
-            if let Err(fault) = self.connect(call, server, &stage).await {
-                return Outcome::Failed(fault);
-            }
-        }
-        self.attempt(call, invoke, stage).await
-    }
-
-    async fn attempt(&self, call: &Call, invoke: &Invoke, stage: Stage) -> Outcome {
         let mut admission = None;
         for attempt in 0.. {
             let permitted = match self.destination(call, invoke).await {
@@ -150,7 +136,13 @@ impl Endpoint {
             None => self.gather_again(caller, kind).await?,
         }
         let found = self.find_named(caller, kind, name).or_else(|| self.find_hidden(caller, kind, name));
-        found.ok_or_else(|| unknown(verb, name))
+        let only = if let [only] = self.members.as_slice() { Some(only) } else { None };
+        let shows_more = |member: &&Member| self.sees_some(caller, member, kind) && is_unconnected(caller, member);
+        found.ok_or_else(|| match owner.or(only).filter(shows_more) {
+            // What it shows to anybody has no such name; what it shows to those who are connected may.
+            Some(member) => Fault::Broken(member.upstream.name().clone(), UpstreamFault::Unconnected),
+            None => unknown(verb, name),
+        })
     }
 
     /// Reads the lists again; on an endpoint with one server its failure is the caller's answer.

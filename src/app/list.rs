@@ -70,12 +70,13 @@ impl Endpoint {
         let kind = joined.kind;
         let (fresh_until, mut scope) = freshness(parts);
         // What one caller sees is no other's to keep (2026-07-28 server/utilities/caching).
-        if !self.policies.are_none() {
+        if !self.policies.are_none() || !parts.unconnected.is_empty() {
             scope = CacheScope::Private;
         }
-        let Parts { missing, stale, .. } = parts;
+        let Parts { missing, unconnected, stale, .. } = parts;
         let is_it = |page: &Page| {
-            (&page.missing, &page.stale) == (missing, stale) && (page.fresh_until, page.scope) == (fresh_until, scope)
+            (&page.missing, &page.unconnected, &page.stale) == (missing, unconnected, stale)
+                && (page.fresh_until, page.scope) == (fresh_until, scope)
         };
         let mut pages = view.pages.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some((_, page)) = pages.iter().find(|(at, page)| *at == start && is_it(page)) {
@@ -87,10 +88,10 @@ impl Endpoint {
         let shown: Vec<&Exposed> = shown.collect();
         let next =
             (end < places.len()).then(|| shown.last()).flatten().and_then(|last| self.cursor(kind, &last.name, end));
-        let (missing, stale) = (missing.clone(), stale.clone());
+        let (missing, unconnected, stale) = (missing.clone(), unconnected.clone(), stale.clone());
         let entries = shown.iter().map(|entry| entry.raw.clone()).collect();
         let renderings = crate::mcp::Rendering::default();
-        let page = Arc::new(Page { kind, entries, next, missing, stale, fresh_until, scope, renderings });
+        let page = Arc::new(Page { kind, entries, next, missing, unconnected, stale, fresh_until, scope, renderings });
         pages.retain(|(at, _)| *at != start);
         pages.push((start, page.clone()));
         page

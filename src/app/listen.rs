@@ -20,6 +20,7 @@ use crate::{
 };
 
 use super::{
+    connect::is_unconnected,
     endpoint::{Endpoint, Member},
     gateway::Shared,
     news::News,
@@ -194,7 +195,10 @@ async fn hear(endpoint: Arc<Endpoint>, member: Member, caller: Arc<Caller>, filt
             if !std::mem::replace(&mut is_late, true) && tell.send(Heard::Granted(Filter::default())).await.is_err() {
                 return;
             }
-            sleep(RETRY).await;
+            tokio::select! {
+                () = sleep(RETRY) => (),
+                () = connected(&member, &caller) => (),
+            }
             continue;
         };
         let first = if is_late { everything_changed() } else { vec![Heard::Granted(listening.granted.clone())] };
@@ -203,8 +207,8 @@ async fn hear(endpoint: Arc<Endpoint>, member: Member, caller: Arc<Caller>, filt
                 return;
             }
         }
-        loop {
-            for notice in listening.next().await {
+        while let Some(notices) = listening.next().await {
+            for notice in notices {
                 // Who visited a URL is nobody else's business, of the same principal or not.
                 let concerns = match &notice {
                     Notice::Elicited(_, of) => *of == caller.session,
@@ -222,6 +226,21 @@ async fn hear(endpoint: Arc<Endpoint>, member: Member, caller: Arc<Caller>, filt
                 }
             }
         }
+        // The caller's credential is another one, or none: so may be what it shows.
+        is_late = true;
+        for heard in everything_changed() {
+            if tell.send(heard).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// Ready when a caller who must be connected to a server first, and was not, is.
+async fn connected(member: &Member, caller: &Caller) {
+    match member.upstream.oauth() {
+        Some(oauth) if is_unconnected(caller, member) => oauth.connected(&caller.principal).await,
+        _ => std::future::pending().await,
     }
 }
 

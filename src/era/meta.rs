@@ -26,6 +26,8 @@ pub const SUBSCRIPTION_ID: &str = "io.modelcontextprotocol/subscriptionId";
 pub const PROGRESS_TOKEN: &str = "progressToken";
 /// Which servers' parts are not in a list.
 const MISSING: &str = "myelin/missing";
+/// Which servers show their caller more, or anything, once the caller agrees that they are called in its name: a call asks for that.
+const UNCONNECTED: &str = "myelin/unconnected";
 /// Which servers' parts of a list may be out of date, and since when.
 const STALE: &str = "myelin/stale";
 
@@ -83,6 +85,10 @@ pub(super) fn of_page(page: &Page) -> SmallVec<[(&'static str, Raw); 2]> {
     let mut members = SmallVec::new();
     if !page.missing.is_empty() {
         members.push((MISSING, Raw::from_value(&page.missing)));
+    }
+    if !page.unconnected.is_empty() {
+        let servers: Vec<&str> = page.unconnected.iter().map(|server| &**server).collect();
+        members.push((UNCONNECTED, Raw::from_value(&servers)));
     }
     if !page.stale.is_empty() {
         let since = page.stale.iter().map(|(server, at)| (server.to_string(), clock::moment(at.as_secs()).into()));

@@ -114,6 +114,8 @@ pub struct Page {
     pub next: Option<String>,
     /// Servers whose part is not in it.
     pub missing: Vec<String>,
+    /// Servers that show the caller no more than they show to anybody until the caller agrees to be connected.
+    pub unconnected: Vec<Arc<str>>,
     /// Servers whose part is not what they would say now for certain, and when they said it, since 1970.
     pub stale: Vec<(Arc<str>, Duration)>,
     /// Until when it is fresh; not at all where it is `None`.

@@ -214,6 +214,14 @@ impl Upstream {
         self.close_groups(|key, _| matches!(&key.owner, Owner::Principal(owner) if **owner == *principal)).await;
     }
 
+    /// Whoever has a connection has another one: what was read with it may be otherwise by now.
+    pub fn outdate(&self, principal: &str) {
+        let groups = self.lock_groups();
+        let theirs =
+            groups.iter().filter(|(key, _)| matches!(&key.owner, Owner::Principal(owner) if **owner == *principal));
+        theirs.for_each(|(_, group)| group.outdate());
+    }
+
     /// Whether each caller has a credential of its own on it.
     pub fn is_personal(&self) -> bool {
         self.settings.credential.is_personal()

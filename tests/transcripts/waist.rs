@@ -66,7 +66,7 @@ fn outcome(word: &str, rest: &str) -> Outcome {
 }
 
 fn page(kind: ListKind, of: &Raw) -> Page {
-    let texts = |name| {
+    let texts = |name| -> Vec<String> {
         of.member(name)
             .and_then(|list| list.elements())
             .unwrap_or_default()
@@ -79,6 +79,7 @@ fn page(kind: ListKind, of: &Raw) -> Page {
         entries: of.member("entries").and_then(|entries| entries.elements()).unwrap(),
         next: of.object().unwrap().text("next"),
         missing: texts("missing"),
+        unconnected: texts("unconnected").into_iter().map(|server: String| server.into()).collect(),
         // Stale at once, so that no clock shows in the transcript.
         stale: Vec::new(),
         fresh_until: None,

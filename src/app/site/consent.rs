@@ -7,7 +7,10 @@ use http::{Method, Response, StatusCode};
 
 use crate::{
     downstream::exchange::Asked,
-    upstream::credential::oauth::{Came, FlowFault, Invitation, Oauth},
+    upstream::{
+        Upstream,
+        credential::oauth::{Became, Came, FlowFault, Invitation, Oauth},
+    },
 };
 
 use super::{
@@ -131,18 +134,28 @@ impl Site {
             error: fields.text("error"),
         };
         match oauth.finish(&came).await {
-            Ok(_) => sentence(
-                StatusCode::OK,
-                "Connected",
-                "Your account is connected. You can close this page; the tool is called now, or call it again.",
-            ),
+            Ok(agreed) => {
+                if let Some(upstream) = self.upstream(server) {
+                    match agreed.became {
+                        Became::Connected => upstream.forget(agreed.principal()).await,
+                        Became::Renewed => upstream.outdate(agreed.principal()),
+                    }
+                }
+                oauth.tell(&agreed);
+                let text =
+                    "Your account is connected. You can close this page; the tool is called now, or call it again.";
+                sentence(StatusCode::OK, "Connected", text)
+            }
             Err(fault) => failed(fault),
         }
     }
 
     pub(super) fn oauth(&self, server: &str) -> Option<Arc<Oauth>> {
-        let upstreams = self.gateway.upstreams();
-        upstreams.iter().find(|upstream| **upstream.name() == *server).and_then(|upstream| upstream.oauth()).cloned()
+        self.upstream(server)?.oauth().cloned()
+    }
+
+    fn upstream(&self, server: &str) -> Option<Arc<Upstream>> {
+        self.gateway.upstreams().into_iter().find(|upstream| **upstream.name() == *server)
     }
 }
 

@@ -35,6 +35,23 @@ impl Courier {
         &self.client
     }
 
+    /// Sends a request without a credential, unless the server is known to answer none of those.
+    async fn send_bare(&self, request: Outgoing) -> Result<Incoming, UpstreamFault> {
+        let bareness = self.credential.oauth().map(|oauth| oauth.bareness()).filter(|bareness| bareness.may_try());
+        let bareness = bareness.ok_or(UpstreamFault::Unconnected)?;
+        let incoming = self.client.send(request).await.map_err(|fault| unreachable(&fault))?;
+        match incoming.status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                bareness.refused();
+                Err(UpstreamFault::Unconnected)
+            }
+            _ => {
+                bareness.answered();
+                Ok(incoming)
+            }
+        }
+    }
+
     /// Sends a request in the name of `by`, or of the group's principal where it is the gateway's own. One that the server answers with
     /// 401 was not acted on (RFC 9110 section 15.5.2): it is sent once more if there is another token to send it with.
     ///
@@ -53,7 +70,12 @@ impl Courier {
         }
         let held = if by.is_none() { self.holder.load_full() } else { None };
         let principal = by.or(held.as_deref());
-        let Some(badge) = self.credential.badge(principal).await? else { return Err(UpstreamFault::Unauthorized) };
+        let badge = match self.credential.badge(principal).await {
+            Ok(badge) => badge.ok_or(UpstreamFault::Unauthorized)?,
+            // What the gateway asks for itself may be answered to anybody; a call is made in the name of whoever agreed, or not at all.
+            Err(UpstreamFault::Unconnected) if by.is_none() => return self.send_bare(request).await,
+            Err(fault) => return Err(fault),
+        };
         let send = async |badge: &Badge| {
             let mut request = request.clone();
             request.headers.insert(badge.name.clone(), badge.value.clone());

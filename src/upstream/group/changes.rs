@@ -2,7 +2,10 @@
 
 use std::sync::{Arc, PoisonError, Weak, atomic::Ordering};
 
-use tokio::{sync::broadcast, time::timeout};
+use tokio::{
+    sync::{broadcast, watch},
+    time::timeout,
+};
 
 use crate::{
     era::legacy,
@@ -126,6 +129,7 @@ pub(super) async fn tell_again(peer: &Peer, wishes: &Wishes) {
 pub struct Listening {
     group: Arc<Group>,
     notices: broadcast::Receiver<Notice>,
+    ended: watch::Receiver<bool>,
     /// What is heard.
     pub granted: Filter,
 }
@@ -133,8 +137,8 @@ pub struct Listening {
 impl Listening {
     fn new(group: Arc<Group>) -> Self {
         group.listeners.fetch_add(1, Ordering::AcqRel);
-        let notices = group.bus.subscribe();
-        Self { group, notices, granted: Filter::default() }
+        let (notices, ended) = (group.bus.subscribe(), group.ended.subscribe());
+        Self { group, notices, ended, granted: Filter::default() }
     }
 
     /// Whether a caller is told what the server says in no words of MCP.
@@ -142,18 +146,25 @@ impl Listening {
         self.group.tells_unknown(caller)
     }
 
-    /// The next notice. A listener that fell behind is told that everything it listens for changed.
+    /// The next notice; `None` when the group ended and another one is to be listened to. A listener that fell behind is told that
+    /// everything it listens for changed.
     ///
     /// # Cancel safety
     /// No notice is lost.
-    pub async fn next(&mut self) -> Vec<Notice> {
+    pub async fn next(&mut self) -> Option<Vec<Notice>> {
         loop {
-            match self.notices.recv().await {
-                Ok(notice) if self.wants(&notice) => return vec![notice],
+            let heard = tokio::select! {
+                heard = self.notices.recv() => heard,
+                _ = self.ended.wait_for(|ended| *ended) => return None,
+            };
+            match heard {
+                Ok(notice) if self.wants(&notice) => return Some(vec![notice]),
                 Ok(_) => (),
                 Err(broadcast::error::RecvError::Lagged(_)) => {
                     let kinds = [ListKind::Tools, ListKind::Prompts, ListKind::Resources];
-                    return kinds.into_iter().filter(|kind| self.granted.wants(*kind)).map(Notice::Changed).collect();
+                    return Some(
+                        kinds.into_iter().filter(|kind| self.granted.wants(*kind)).map(Notice::Changed).collect(),
+                    );
                 }
                 // The group is held, so its bus is there.
                 Err(broadcast::error::RecvError::Closed) => std::future::pending().await,

@@ -9,7 +9,10 @@ use std::{
 };
 
 use arc_swap::ArcSwapOption;
-use tokio::{sync::Notify, task::JoinSet};
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinSet,
+};
 
 use crate::{
     clock,
@@ -46,6 +49,8 @@ pub struct Group {
     /// Until when its server may be at work on a task that nobody waits for.
     tasks_until: Mutex<Option<Instant>>,
     pub(super) is_closed: AtomicBool,
+    /// Turns true when it is closed: whoever listens then listens to another one.
+    pub(super) ended: watch::Sender<bool>,
     pub(super) tasks: Mutex<JoinSet<()>>,
 }
 
@@ -74,6 +79,7 @@ impl Group {
             last_used: Mutex::new(clock::now()),
             tasks_until: Mutex::default(),
             is_closed: AtomicBool::new(false),
+            ended: watch::Sender::new(false),
             tasks: Mutex::default(),
         }
     }
@@ -92,6 +98,11 @@ impl Group {
 
     pub(super) fn touch(&self) {
         *self.last_used.lock().unwrap_or_else(PoisonError::into_inner) = clock::now();
+    }
+
+    /// Everything that was read of its server may be otherwise by now.
+    pub(in crate::upstream) fn outdate(&self) {
+        self.bus.publish_gap();
     }
 
     /// How long nobody used it; `None` while somebody does.
@@ -127,6 +138,7 @@ impl Group {
     /// Ends all peers. Calls in flight end with them.
     pub(in crate::upstream) async fn close(&self) {
         self.is_closed.store(true, Ordering::Release);
+        self.ended.send_replace(true);
         let peers = std::mem::take(&mut *self.peers.lock().unwrap_or_else(PoisonError::into_inner));
         let mut closing = JoinSet::new();
         for peer in peers {

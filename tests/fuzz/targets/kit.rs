@@ -53,7 +53,9 @@ pub fn outcomes(object: &Raw, text: &str) -> Vec<Outcome> {
         entries: vec![object.clone(); 2],
         next: Some(text.to_owned()),
         missing: vec![text.to_owned()],
-        fresh_until: clock::now(),
+        unconnected: vec![text.into()],
+        stale: Vec::new(),
+        fresh_until: Some(clock::now()),
         scope: CacheScope::Private,
         renderings: Rendering::default(),
     };

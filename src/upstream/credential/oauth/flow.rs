@@ -62,6 +62,29 @@ pub enum FlowFault {
     Broken,
 }
 
+/// A user agreed, and is connected.
+pub struct Agreed {
+    invitation: Arc<Invitation>,
+    /// What that changed.
+    pub became: Became,
+}
+
+impl Agreed {
+    /// Who it is.
+    pub fn principal(&self) -> &str {
+        self.invitation.principal.id()
+    }
+}
+
+/// What a user who agreed became.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Became {
+    /// Connected: before, the server knew nothing of them.
+    Connected,
+    /// Connected otherwise than before.
+    Renewed,
+}
+
 impl Oauth {
     /// Where the browser of somebody who was invited, and who is known to be the same, goes next.
     ///
@@ -166,11 +189,12 @@ impl Oauth {
         scopes.into_iter().collect()
     }
 
-    /// What comes back from the authorization server makes a connection: whose it is.
+    /// What comes back from the authorization server makes a connection. Whoever waits for it goes on when they are
+    /// [told](Self::tell): what was opened without it is of no use any more, and ends first.
     ///
     /// # Errors
     /// Any [`FlowFault`].
-    pub async fn finish(&self, came: &Came) -> Result<String, FlowFault> {
+    pub async fn finish(&self, came: &Came) -> Result<Agreed, FlowFault> {
         let step = self.reach.wallet.consents().take(&came.state).ok_or(FlowFault::Unknown)?;
         // Another browser, or the address of another server: whoever brings the answer is not who was sent (RFC 9700 section 4.4).
         if step.browser != came.browser || step.invitation.server != self.server {
@@ -184,6 +208,7 @@ impl Oauth {
         }
         let code = came.code.as_ref().filter(|_| came.error.is_none()).ok_or(FlowFault::Denied)?;
         let principal = invitation.principal.id().to_owned();
+        let became = if self.is_connected(&invitation.principal) { Became::Renewed } else { Became::Connected };
         let connected = self.connect(at, &principal, code, &verifier).await;
         connected.map_err(|fault| {
             tracing::warn!(server = &*self.server, principal, %fault, "a user agreed, and is not connected all the same");
@@ -191,8 +216,13 @@ impl Oauth {
         })?;
         tracing::info!(server = &*self.server, principal, "a user was connected to the server");
         self.reach.wallet.consents().granted(&principal, &self.server);
-        self.reach.wallet.consents().end(&invitation);
-        Ok(principal)
+        Ok(Agreed { invitation, became })
+    }
+
+    /// Whoever waits for a user's consent goes on.
+    pub fn tell(&self, agreed: &Agreed) {
+        self.turns.send_modify(|count| *count += 1);
+        self.reach.wallet.consents().end(&agreed.invitation);
     }
 
     /// Ends the connection of a principal, here and at the authorization server; whether there was one.

@@ -7,6 +7,7 @@
 //!
 //! Sources: MCP 2026-07-28 basic/authorization; OAuth 2.1 draft; RFC 7009, 7591, 7636, 8414, 8707, 9207, 9700, 9728.
 
+mod bareness;
 pub(super) mod challenge;
 pub(super) mod client;
 pub(super) mod consent;
@@ -22,7 +23,7 @@ mod step;
 pub(super) mod vault;
 
 pub use consent::Invited;
-pub use flow::{Came, FlowFault};
+pub use flow::{Agreed, Became, Came, FlowFault};
 pub use invitation::Invitation;
 pub use record::Listed;
 pub use safe::{Safe, SafeFault};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::StatusCode;
+use tokio::sync::watch;
 
 use crate::{
     clock,
@@ -17,6 +18,7 @@ use super::{
         settings::{ClientProof, ClientSettings, OauthSettings, TokenSource},
         token_endpoint::{Reach, TokenEndpoint},
     },
+    bareness::Bareness,
     consent::Invited,
     record::Record,
     registration::Client,
@@ -32,6 +34,9 @@ pub struct Oauth {
     pub(super) settings: OauthSettings,
     pub(super) reach: Reach,
     pub(super) client: Arc<wire::Client>,
+    bareness: Bareness,
+    /// Counts what became of users' connections to it.
+    pub(super) turns: watch::Sender<u64>,
 }
 
 impl Oauth {
@@ -41,7 +46,25 @@ impl Oauth {
         reach: Reach,
         client: Arc<wire::Client>,
     ) -> Self {
-        Self { server, settings, reach, client }
+        Self { server, settings, reach, client, bareness: Bareness::default(), turns: watch::Sender::new(0) }
+    }
+
+    /// Whether it answers requests without a credential.
+    pub(in crate::upstream::credential) const fn bareness(&self) -> &Bareness {
+        &self.bareness
+    }
+
+    /// Ready when a principal who had no connection has one.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost.
+    pub async fn connected(&self, principal: &Principal) {
+        let mut turns = self.turns.subscribe();
+        while !self.is_connected(principal) {
+            if turns.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
     }
 
     /// What tokens are for.
