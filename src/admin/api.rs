@@ -12,20 +12,33 @@ use aws_lc_rs::{
 };
 use axum::{
     Json, Router,
-    extract::{DefaultBodyLimit, Request, State, rejection::JsonRejection},
-    http::{HeaderMap, StatusCode, header::AUTHORIZATION},
+    extract::{
+        DefaultBodyLimit, Query, Request, State,
+        rejection::{JsonRejection, QueryRejection},
+    },
+    http::{
+        HeaderMap, StatusCode,
+        header::{AUTHORIZATION, CONTENT_TYPE},
+    },
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
 use serde::Deserialize;
 use serde_json::json;
+use tokio::sync::Semaphore;
 
-use super::operator::Operator;
-use crate::redact::Redacted;
+use super::{
+    operator::Operator,
+    report::NoServer,
+    tail::{self, Until},
+};
+use crate::{downstream::drain::Drain, redact::Redacted, upstream::Restart};
 
 /// A change names a principal and a server.
 const MAX_BODY_BYTES: usize = 16 << 10;
+/// Readers of logs at the same time: as many terminals as operators look at, and a quarter of the listener's connections.
+const MAX_READERS: usize = 16;
 /// The header that no page of another origin can send unasked.
 const HEADER: &str = "x-myelin-admin";
 
@@ -55,19 +68,46 @@ struct Revocation {
     server: String,
 }
 
-pub(super) fn routes(api: Api) -> Router {
-    let api = Arc::new(api);
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RestartWish {
+    server: String,
+    /// Whether calls in flight are cut off.
+    #[serde(default)]
+    now: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LogWish {
+    server: String,
+    lines: usize,
+    follow: bool,
+}
+
+/// What answers need beside the operator.
+struct Desk {
+    api: Api,
+    readers: Arc<Semaphore>,
+    drain: Drain,
+}
+
+pub(super) fn routes(api: Api, drain: Drain) -> Router {
+    let api = Arc::new(Desk { api, readers: Arc::new(Semaphore::new(MAX_READERS)), drain });
     Router::new()
         .route("/api/connections", get(connections))
         .route("/api/connections/revoke", post(revoke))
+        .route("/api/servers", get(servers))
+        .route("/api/restart", post(restart))
+        .route("/api/logs", get(logs))
         // Of these routes alone: what is nowhere is not found, whoever asks.
         .route_layer(middleware::from_fn_with_state(api.clone(), guard))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .with_state(api)
 }
 
-async fn guard(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
-    match api.refusal(request.headers()) {
+async fn guard(State(desk): State<Arc<Desk>>, request: Request, next: Next) -> Response {
+    match desk.api.refusal(request.headers()) {
         Some((status, problem)) => refuse(status, problem),
         None => next.run(request).await,
     }
@@ -96,20 +136,57 @@ fn presents(headers: &HeaderMap, token: &Redacted<String>) -> bool {
     verify_slices_are_equal(presented.as_ref(), own.as_ref()).is_ok()
 }
 
-async fn connections(State(api): State<Arc<Api>>) -> Response {
-    Json(json!({ "connections": api.operator.connections() })).into_response()
+async fn connections(State(desk): State<Arc<Desk>>) -> Response {
+    Json(json!({ "connections": desk.api.operator.connections() })).into_response()
 }
 
-async fn revoke(State(api): State<Arc<Api>>, wish: Result<Json<Revocation>, JsonRejection>) -> Response {
+async fn revoke(State(desk): State<Arc<Desk>>, wish: Result<Json<Revocation>, JsonRejection>) -> Response {
     let Ok(Json(Revocation { principal, server })) = wish else {
         return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "send JSON: {\"principal\": …, \"server\": …}");
     };
-    match api.operator.revoke(principal, server).await {
+    match desk.api.operator.revoke(principal, server).await {
         true => Json(json!({ "revoked": true })).into_response(),
         false => refuse(StatusCode::NOT_FOUND, "there is no such connection"),
     }
 }
 
-fn refuse(status: StatusCode, problem: &'static str) -> Response {
+async fn servers(State(desk): State<Arc<Desk>>) -> Response {
+    Json(json!({ "servers": desk.api.operator.servers() })).into_response()
+}
+
+async fn restart(State(desk): State<Arc<Desk>>, wish: Result<Json<RestartWish>, JsonRejection>) -> Response {
+    let Ok(Json(RestartWish { server, now })) = wish else {
+        return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "send JSON: {\"server\": …}");
+    };
+    let how = if now { Restart::AtOnce } else { Restart::WhenCallsAreDone };
+    match desk.api.operator.restart(&server, how).await {
+        Ok(report) => Json(report).into_response(),
+        Err(fault) => no_server(&server, fault),
+    }
+}
+
+async fn logs(State(desk): State<Arc<Desk>>, wish: Result<Query<LogWish>, QueryRejection>) -> Response {
+    let Ok(Query(LogWish { server, lines, follow })) = wish else {
+        return refuse(StatusCode::BAD_REQUEST, "ask with ?server=…&lines=…&follow=true or false");
+    };
+    let Ok(place) = desk.readers.clone().try_acquire_owned() else {
+        return refuse(StatusCode::SERVICE_UNAVAILABLE, "too many read logs already");
+    };
+    let until = if follow { Until::Gone } else { Until::Now };
+    match desk.api.operator.log(&server) {
+        Ok(log) => {
+            let body = tail::body(log, lines, until, place, desk.drain.clone());
+            ([(CONTENT_TYPE, "application/x-ndjson")], body).into_response()
+        }
+        Err(fault) => no_server(&server, fault),
+    }
+}
+
+fn no_server(server: &str, fault: NoServer) -> Response {
+    let near = fault.near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+    refuse(StatusCode::NOT_FOUND, &format!("there is no server `{server}`{near}"))
+}
+
+fn refuse(status: StatusCode, problem: &str) -> Response {
     (status, Json(json!({ "error": problem }))).into_response()
 }

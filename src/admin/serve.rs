@@ -38,7 +38,7 @@ const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=
 pub async fn serve(bound: Bound, status: Arc<dyn Status>, api: Api, drain: Drain) -> Served {
     let http = limits();
     let guard = Arc::new(Guard::new(&http, bound.address()));
-    let router = router(status).merge(api::routes(api));
+    let router = router(status).merge(api::routes(api, drain.clone()));
     let service = move |request: Request<hyper::body::Incoming>, _peer| answer(guard.clone(), router.clone(), request);
     crate::downstream::listener::serve(bound, Arc::new(http), service, drain).await
 }

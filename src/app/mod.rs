@@ -3,6 +3,7 @@
 //! [`Gateway`] is the waist's routing half: which server, may they, carry it. [`Door`] puts the two adaptors for questions before it.
 //! [`run`] makes a process of it all.
 
+mod anonymous;
 mod audit;
 mod connect;
 mod door;
@@ -19,6 +20,7 @@ mod locate;
 mod news;
 mod operate;
 mod plain;
+mod report;
 mod run;
 mod seen;
 mod shared;

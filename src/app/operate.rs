@@ -1,13 +1,27 @@
 //! What operators may do while the gateway runs.
 
-use std::sync::Arc;
+use std::{any::Any, sync::Arc, time::Duration};
+
+use tokio::time::sleep;
 
 use crate::{
-    admin::{Operator, Revoked},
-    upstream::credential::{Wallet, oauth::Listed},
+    admin::{Log, NoServer, Operator, RestartReport, Restarting, Revoked, ServerReport, Started},
+    clock,
+    config::nearest,
+    mcp::Fault,
+    upstream::{
+        Restart, TakesCalls, Upstream,
+        credential::{Wallet, oauth::Listed},
+        settings::Start,
+    },
 };
 
-use super::gateway::Gateway;
+use super::{anonymous::anonymous, gateway::Gateway, report};
+
+/// How long the answer to a restart waits for calls in flight: less than `myelin restart` waits, and longer than most calls take.
+const RESTART_PATIENCE: Duration = Duration::from_secs(20);
+/// Between two looks at them: what a person does not notice.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// The gateway as its operator sees it.
 pub(super) struct Operations {
@@ -18,6 +32,34 @@ pub(super) struct Operations {
 impl Operations {
     pub(super) const fn new(gateway: Arc<Gateway>, wallet: Arc<Wallet>) -> Self {
         Self { gateway, wallet }
+    }
+
+    fn server(&self, name: &str) -> Result<Arc<Upstream>, NoServer> {
+        let upstreams = self.gateway.upstreams();
+        let found = upstreams.iter().find(|upstream| **upstream.name() == *name).cloned();
+        found.ok_or_else(|| NoServer { near: nearest(name, upstreams.iter().map(|upstream| &**upstream.name())) })
+    }
+}
+
+/// Replaces what runs, and starts again what was started before anybody called.
+async fn restart(upstream: Arc<Upstream>, how: Restart) -> RestartReport {
+    let replaced = upstream.restart(how).await;
+    let waits = upstream.is_personal() || upstream.settings().start == Start::Lazy;
+    let started = if waits { None } else { Some(reach(&upstream).await) };
+    let deadline = clock::now() + RESTART_PATIENCE;
+    let finishing =
+        || upstream.status().children.iter().filter(|child| child.takes_calls == TakesCalls::NoMore).count();
+    while finishing() > 0 && clock::now() < deadline {
+        sleep(LOOK).await;
+    }
+    RestartReport { server: upstream.name().to_string(), replaced, finishing: finishing(), started }
+}
+
+async fn reach(upstream: &Arc<Upstream>) -> Started {
+    match (upstream.group(&anonymous()).await, upstream.era()) {
+        (Ok(_), Some(era)) => Started::Era(era.name()),
+        (Err(Fault::Broken(_, fault)), _) => Started::Error(fault.to_string()),
+        (Ok(_), None) | (Err(_), _) => Started::Error("cannot be reached".to_owned()),
     }
 }
 
@@ -43,5 +85,23 @@ impl Operator for Operations {
             }
             was_there
         })
+    }
+
+    fn servers(&self) -> Vec<ServerReport> {
+        self.gateway.upstreams().iter().map(|upstream| report::server(upstream)).collect()
+    }
+
+    fn restart(&self, server: &str, how: Restart) -> Restarting {
+        let upstream = self.server(server);
+        // Whoever asked may go; half a restart would be none.
+        let restarting = upstream.map(|upstream| tokio::spawn(restart(upstream, how)));
+        Box::pin(async move { restarting?.await.map_err(|_| NoServer { near: None }) })
+    }
+
+    fn log(&self, server: &str) -> Result<Log, NoServer> {
+        let upstream = self.server(server)?;
+        let stderr = upstream.stderr().clone();
+        let upstream: Arc<dyn Any + Send + Sync> = upstream;
+        Ok(Log { stderr, server: Arc::downgrade(&upstream) })
     }
 }

@@ -23,7 +23,7 @@ use crate::{
         settings::ListenerSettings,
     },
     limit::{Limits, redis::RedisFault},
-    mcp::{Caller, Capabilities, LogInterest, Principal, Waist},
+    mcp::Waist,
     redact::Redacted,
     seal::KeyRing,
     telemetry::{access, log},
@@ -39,6 +39,7 @@ use crate::{
 };
 
 use super::{
+    anonymous::anonymous,
     audit,
     door::Door,
     fetch,
@@ -52,6 +53,8 @@ use super::{
 
 /// Servers that are reached over HTTP at the same time when the gateway starts; programs have a bound of their own.
 const REACHED_AT_ONCE: usize = 16;
+/// What an answer to an operator needs to be written out.
+const ADMIN_GRACE: std::time::Duration = std::time::Duration::from_millis(100);
 /// How long children and sessions may take to end, after the calls did.
 const CLOSE_PATIENCE: std::time::Duration = std::time::Duration::from_secs(8);
 
@@ -169,7 +172,8 @@ async fn serve(options: Options, audit: Option<Arc<Audit>>) -> Result<(), RunErr
     let (admin_drainer, admin_drain) = drain();
     let mut tasks = JoinSet::new();
     let operations = Operations::new(gateway.clone(), wallet.clone());
-    tasks.spawn(serve_admin(admin_bound, health.clone(), (operations, settings.admin_token.clone()), admin_drain));
+    let admin = serve_admin(admin_bound, health.clone(), (operations, settings.admin_token.clone()), admin_drain);
+    let admin = (admin_drainer, tokio::spawn(admin));
     let kept = Kept {
         gateway: gateway.clone(),
         door,
@@ -204,7 +208,7 @@ async fn serve(options: Options, audit: Option<Arc<Audit>>) -> Result<(), RunErr
     exchange.drain();
     drainer.start(settings.drain);
     finish(serving, &gateway).await;
-    stop_admin(&admin_drainer, tasks).await;
+    stop_admin(admin, tasks).await;
     shared::leave(store).await;
     tracing::info!("stopped");
     Ok(())
@@ -287,9 +291,11 @@ fn report(served: listener::Served) {
     }
 }
 
-async fn stop_admin(drainer: &Drainer, mut tasks: JoinSet<()>) {
-    drainer.start(std::time::Duration::from_millis(100));
+/// Ends the tasks; whoever reads from the operator's listener hears the end of it.
+async fn stop_admin((drainer, serving): (Drainer, JoinHandle<()>), mut tasks: JoinSet<()>) {
     tasks.shutdown().await;
+    drainer.start(ADMIN_GRACE);
+    let _ = timeout(2 * ADMIN_GRACE, serving).await;
 }
 
 fn ready(settings: &Settings, bound: &Bound, admin: Option<&Bound>) -> Ready {
@@ -323,16 +329,6 @@ async fn reach_all(upstreams: Vec<Arc<Upstream>>) {
         });
     }
     while reaching.join_next().await.is_some() {}
-}
-
-fn anonymous() -> Caller {
-    Caller {
-        principal: Principal::anonymous(),
-        session: None,
-        client_info: None,
-        capabilities: Capabilities::none(),
-        log: LogInterest::Off,
-    }
 }
 
 /// Ends all servers' processes and sessions.

@@ -5,8 +5,8 @@ use std::{ffi::OsString, process::ExitCode};
 use clap::{CommandFactory, Parser, Subcommand};
 
 use super::{
-    audit, call, check, completions, connections, exit::Code, failure::Failure, health, import, key, pin, policy,
-    run as serve, schema, tools,
+    audit, call, check, completions, connections, exit::Code, failure::Failure, health, import, key, logs, pin, policy,
+    restart, run as serve, schema, servers, tools,
 };
 
 const ABOUT: &str = "An MCP gateway: one front door between AI agents and their tool servers";
@@ -35,6 +35,9 @@ enum Command {
     Tools(tools::Tools),
     Call(call::CallTool),
     Health(health::Health),
+    Servers(servers::Servers),
+    Restart(restart::Restart),
+    Logs(logs::Logs),
     Audit(audit::Audit),
     Connections(connections::Connections),
     Pin(pin::Pin),
@@ -67,6 +70,9 @@ impl Command {
             Self::Tools(tools) => tools.run(),
             Self::Call(call) => call.run(),
             Self::Health(health) => health.run(),
+            Self::Servers(servers) => servers.run(),
+            Self::Restart(restart) => restart.run(),
+            Self::Logs(logs) => logs.run(),
             Self::Audit(audit) => audit.run(),
             Self::Connections(connections) => connections.run(),
             Self::Pin(pin) => pin.run(),

@@ -51,6 +51,8 @@ pub(super) enum Failure {
     NoCall,
     #[error("there is no server `{0}` in the configuration")]
     NoServer(String),
+    #[error("there is no server `{}`", plain(name))]
+    UnknownServer { name: String, near: Option<String> },
     #[error("the name does not say which server is meant")]
     WhichServer,
     #[error("{}", told(.0))]
@@ -114,6 +116,7 @@ impl Failure {
             | Self::Written { .. }
             | Self::NoCall
             | Self::NoServer(_)
+            | Self::UnknownServer { .. }
             | Self::WhichServer
             | Self::NotJson(_)
             | Self::NotAnObject
@@ -147,7 +150,8 @@ impl Failure {
             Self::OpenToAll(_) => {
                 "listen on a loopback address such as 127.0.0.1:8808, or say in a file who may come in: `auth` (with `publicUrl` beside issuers), or `anonymous: allow`".to_owned()
             }
-            Self::NoSuchTool { near: Some(near), .. } => format!("did you mean `{}`?", plain(near)),
+            Self::UnknownServer { near: Some(near), .. } | Self::NoSuchTool { near: Some(near), .. } => format!("did you mean `{}`?", plain(near)),
+            Self::UnknownServer { near: None, .. } => "see what there is with `myelin servers`".to_owned(),
             Self::NoSuchTool { near: None, .. } => "see what there is with `myelin tools`".to_owned(),
             Self::NoGateway(url) if is_loopback(url) => "start one with `myelin run`, or name another address with --url".to_owned(),
             Self::NoGateway(_) => "check the address, or start a gateway with `myelin run`".to_owned(),

@@ -30,7 +30,7 @@ pub use build::stdio_upstream;
 pub use environment::{Environment, ProcessEnvironment};
 pub use import::{Imported, import, import_text};
 pub use load::{Loaded, load, parse, sources};
-pub use names::{NameFault, RESERVED_PATHS};
+pub use names::{NameFault, RESERVED_PATHS, nearest};
 pub use place::{Place, Position};
 pub use problem::{Got, Note, Problem, ProblemKind, Problems, Remark};
 pub use schema::schema;

@@ -104,7 +104,7 @@ pub(super) fn fit_server(name: &str) -> String {
 }
 
 /// The known name nearest to `name`, when it is near enough to be what was meant.
-pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let distance = |known: &str| strsim::osa_distance(&name.to_lowercase(), &known.to_lowercase());
     let near_enough = |(distance, known): &(usize, &str)| *distance <= (known.chars().count() / 3).clamp(1, 3);
     let nearest = known

@@ -34,7 +34,7 @@ use super::{
     settings::{EraHint, HttpTransport, StdioSettings, UpstreamSettings, WireSettings},
     sse_wire,
     streamable::{self, Posted, Streamable, first_answer, post, post_headers},
-    wire::stdio::{Child, Launch, Line, Lines, SendFault, StartFault},
+    wire::stdio::{Child, Launch, Line, Lines, SendFault, StartFault, Stderr},
 };
 
 /// What opening needs to know of an upstream.
@@ -45,6 +45,8 @@ pub(super) struct Site<'a> {
     pub(super) courier: Option<&'a Arc<Courier>>,
     /// What was learned before.
     pub(super) known: Option<Verdict>,
+    /// Where its children's stderr goes.
+    pub(super) stderr: &'a Arc<Stderr>,
 }
 
 /// What was learned of a server: cached for as long as it is configured.
@@ -140,7 +142,7 @@ impl Post for ToChild {
 }
 
 async fn spawn(site: &Site<'_>, stdio: &StdioSettings) -> Result<(Child, Lines), UpstreamFault> {
-    let launch = Launch::new(site.settings.max_message_bytes);
+    let launch = Launch { stderr: site.stderr.clone(), ..Launch::new(site.settings.max_message_bytes) };
     Child::start(stdio, &launch, site.server).await.map_err(|fault| {
         tracing::warn!(server = &**site.server, %fault, "cannot start the server");
         match fault {

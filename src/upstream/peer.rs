@@ -5,7 +5,7 @@ use std::{
         Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -16,6 +16,7 @@ use tokio::{
 };
 
 use crate::{
+    clock,
     era::{Outgoing, legacy},
     jsonrpc::{ErrorObject, Id, Raw},
     mcp::{Answer, Level, LogInterest, UpstreamFault},
@@ -43,6 +44,8 @@ pub(super) struct Peer {
     pub(super) mark: Option<Arc<str>>,
     /// Calls that hold this peer.
     pub(super) leases: AtomicUsize,
+    /// Since when it is there.
+    pub(super) started: Instant,
     /// Its place among the upstream's processes.
     _place: Option<OwnedSemaphorePermit>,
     /// Readers and listeners; they end with the peer.
@@ -76,6 +79,7 @@ impl Peer {
             link,
             mark,
             leases: AtomicUsize::new(0),
+            started: clock::now(),
             _place: place,
             tasks: Mutex::new(tasks),
             listening: OnceLock::new(),

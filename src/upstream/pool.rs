@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
 use tokio::{
@@ -31,8 +31,9 @@ use super::{
     retry::Retries,
     screening::{Screening, screen},
     settings::{ListSettings, UpstreamSettings, WireSettings},
+    shared_by::SharedBy,
     starts::Starts,
-    wire::http::Client,
+    wire::{http::Client, stdio::Stderr},
 };
 
 /// One upstream server.
@@ -42,9 +43,12 @@ pub struct Upstream {
     lists: ListSettings,
     client: Option<Arc<Client>>,
     credential: Arc<Credential>,
-    verdict: Mutex<Option<Verdict>>,
+    pub(super) verdict: Mutex<Option<Verdict>>,
     /// A server that was reached to learn its era, until somebody uses it. Held while one is reached.
-    spare: tokio::sync::Mutex<Option<Spare>>,
+    pub(super) spare: tokio::sync::Mutex<Option<Spare>>,
+    pub(super) stderr: Arc<Stderr>,
+    /// Peers that take no more calls and finish those that they have.
+    pub(super) retired: Mutex<Vec<(Weak<Peer>, SharedBy)>>,
     places: Arc<Semaphore>,
     starts: Arc<Starts>,
     retries: Retries,
@@ -57,7 +61,7 @@ pub struct Upstream {
     pub(super) errands: Mutex<JoinSet<()>>,
 }
 
-struct Spare(Opening, Option<OwnedSemaphorePermit>);
+pub(super) struct Spare(Opening, Option<OwnedSemaphorePermit>);
 
 impl Upstream {
     /// An upstream; nothing is started or connected yet.
@@ -96,6 +100,8 @@ impl Upstream {
             credential: Arc::new(credential),
             verdict: Mutex::new(None),
             spare: tokio::sync::Mutex::new(None),
+            stderr: Arc::default(),
+            retired: Mutex::default(),
             groups: Mutex::default(),
             metrics,
             state: Mutex::new(UpstreamState::Idle),
@@ -117,8 +123,7 @@ impl Upstream {
         if !self.screening.set(screen(&self.settings, lock)) {
             return;
         }
-        let groups: Vec<Arc<Group>> = self.lock_groups().values().cloned().collect();
-        for group in groups {
+        for group in self.groups_now() {
             group.sift_again();
         }
     }
@@ -148,17 +153,22 @@ impl Upstream {
     }
 
     /// Where what happens to it is counted.
-    pub(super) const fn metrics(&self) -> &ServerMetrics {
+    pub const fn metrics(&self) -> &ServerMetrics {
         &self.metrics
     }
 
     /// What it is doing from now on: the newest thing that any of its groups saw.
-    fn enter(&self, now: UpstreamState) {
+    pub(super) fn enter(&self, now: UpstreamState) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if *state != now {
             *state = now;
             self.metrics.state(now);
         }
+    }
+
+    /// What it is doing.
+    pub(super) fn state_now(&self) -> UpstreamState {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Something was started or connected, or not.
@@ -170,7 +180,7 @@ impl Upstream {
     /// Nothing of it runs any more. One that failed stays so until it is tried again.
     async fn rest(&self) {
         let is_spare = self.spare.lock().await.is_some();
-        let is_ready = *self.state.lock().unwrap_or_else(PoisonError::into_inner) == UpstreamState::Ready;
+        let is_ready = self.state_now() == UpstreamState::Ready;
         if is_ready && !is_spare && self.load().0 == 0 {
             self.enter(UpstreamState::Idle);
         }
@@ -195,7 +205,7 @@ impl Upstream {
     }
 
     fn site<'a>(&'a self, courier: Option<&'a Arc<Courier>>) -> Site<'a> {
-        Site { settings: &self.settings, server: &self.name, courier, known: self.known() }
+        Site { settings: &self.settings, server: &self.name, courier, known: self.known(), stderr: &self.stderr }
     }
 
     /// A way to it for those who share a group; none to a child.
@@ -347,7 +357,7 @@ impl Upstream {
         }
     }
 
-    fn lock_groups(&self) -> MutexGuard<'_, HashMap<GroupKey, Arc<Group>>> {
+    pub(super) fn lock_groups(&self) -> MutexGuard<'_, HashMap<GroupKey, Arc<Group>>> {
         self.groups.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

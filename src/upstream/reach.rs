@@ -46,6 +46,16 @@ impl Reach {
         self.lock().failed.filter(|(at, _)| *at >= asked).map(|(_, fault)| fault)
     }
 
+    /// Why it could not be reached last, and how long ago; nothing once it was.
+    pub(super) fn last_failure(&self) -> Option<(UpstreamFault, Duration)> {
+        self.lock().failed.map(|(at, fault)| (fault, clock::now().saturating_duration_since(at)))
+    }
+
+    /// It is tried again as if nothing had happened.
+    pub(super) fn forget_failure(&self) {
+        self.lock().failed = None;
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -28,6 +28,7 @@ mod input;
 mod limits;
 mod lists;
 mod matrix;
+mod operator;
 mod pins;
 mod policy;
 mod pools;

@@ -51,6 +51,12 @@ impl ServerMetrics {
         }
     }
 
+    /// When the list that was not read for the longest time was read, since 1970.
+    pub fn lists_read_at(&self) -> Option<Duration> {
+        let read = self.0.lists_read.iter().filter_map(|gauge| u64::try_from(gauge.get()).ok());
+        read.filter(|at| *at > 0).min().map(Duration::from_secs)
+    }
+
     /// Its child processes or sessions that run.
     pub fn children(&self) -> &Gauge {
         &self.0.children

@@ -57,6 +57,7 @@ pub struct Group {
 #[derive(Default)]
 pub(super) struct Failures {
     pub(super) count: u32,
+    pub(super) at: Option<Instant>,
     pub(super) until: Option<Instant>,
     pub(super) fault: Option<UpstreamFault>,
 }

@@ -171,6 +171,7 @@ impl Group {
             Err(fault) => {
                 failures.count += 1;
                 let wait = BACKOFF.0.saturating_mul(1 << (failures.count - 1).min(10)).min(BACKOFF.1);
+                failures.at = Some(clock::now());
                 failures.until = Some(clock::now() + wait);
                 failures.fault = Some(fault);
                 Err(StartFault::Upstream(fault))

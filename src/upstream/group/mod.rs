@@ -6,6 +6,7 @@ mod core;
 mod key;
 mod lease;
 mod lists;
+mod operate;
 mod tasks;
 
 pub use changes::Listening;

@@ -29,7 +29,7 @@ use super::{
     locate::{StartFault, locate},
     outbox::{Outbox, SendFault},
     process::{Guarding, Pipes, Process},
-    stderr::{self, Tail},
+    stderr::{self, Stderr},
     supervisor::{KILL_GRACE, Supervisor},
 };
 use crate::{
@@ -50,7 +50,7 @@ pub struct Child(Arc<Inner>);
 struct Inner {
     process: Arc<Process>,
     outbox: Arc<Outbox>,
-    tail: Arc<Tail>,
+    stderr: Arc<Stderr>,
     stop: Arc<Notify>,
     status: watch::Receiver<Option<ExitStatus>>,
     /// The most a stop can take.
@@ -114,7 +114,7 @@ impl Child {
             process.kill_group();
         })?;
         let outbox = Arc::new(Outbox::new(stdin, launch.queue));
-        let tail = Arc::new(Tail::new(launch.stderr_lines));
+        let (kept, pid) = (Arc::clone(&launch.stderr), process.pid().as_raw_nonzero().get());
         let stop = Arc::new(Notify::new());
         let (status, status_seen) = watch::channel(None);
         let draining = Arc::clone(&outbox);
@@ -123,14 +123,15 @@ impl Child {
             ended,
             outbox: Arc::clone(&outbox),
             writer: runtime.spawn(async move { draining.drain().await }),
-            stderr: runtime.spawn(stderr::keep(stderr, Arc::clone(&tail), server)),
+            stderr: runtime.spawn(stderr::keep(stderr, kept, pid, server)),
             stop: Arc::clone(&stop),
             graces: launch.graces,
             status,
         };
         runtime.spawn(supervisor.run());
         let longest_stop = launch.graces.eof + launch.graces.term + 3 * KILL_GRACE;
-        let inner = Inner { process, outbox, tail, stop, status: status_seen, longest_stop };
+        let inner =
+            Inner { process, outbox, stderr: Arc::clone(&launch.stderr), stop, status: status_seen, longest_stop };
         Ok((Self(Arc::new(inner)), Lines::new(stdout, launch.max_message_bytes)))
     }
 
@@ -196,9 +197,10 @@ impl Child {
         self.0.process.pid().as_raw_nonzero().get()
     }
 
-    /// The last lines of stderr, the oldest first, without control characters.
+    /// The last lines that it wrote to stderr, the oldest first, without control characters.
     pub fn stderr_tail(&self) -> Vec<String> {
-        self.0.tail.lines()
+        const LINES: usize = 64;
+        self.0.stderr.of(self.pid(), LINES).iter().map(|line| line.text.to_string()).collect()
     }
 }
 

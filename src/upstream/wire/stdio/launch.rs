@@ -1,6 +1,8 @@
 //! How children are started: the gateway's side of it, the same for all of them.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use super::stderr::Stderr;
 
 /// How a child is started, bounded and stopped; [`UpstreamSettings`](crate::upstream::settings::UpstreamSettings) has the rest.
 #[derive(Clone, Debug)]
@@ -12,8 +14,8 @@ pub struct Launch {
     pub max_message_bytes: usize,
     /// How much may wait for the child to read its stdin.
     pub queue: QueueLimits,
-    /// How many of the last lines of stderr are kept.
-    pub stderr_lines: usize,
+    /// Where the lines of stderr go.
+    pub stderr: Arc<Stderr>,
     /// How long each step of a stop may take.
     pub graces: StopGraces,
 }
@@ -25,7 +27,7 @@ impl Launch {
             guard: own_executable(),
             max_message_bytes,
             queue: QueueLimits::default(),
-            stderr_lines: 64,
+            stderr: Arc::default(),
             graces: StopGraces::default(),
         }
     }

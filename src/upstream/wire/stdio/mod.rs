@@ -26,3 +26,4 @@ pub use launch::{Launch, QueueLimits, StopGraces};
 pub use lines::{Ends, Line, Lines};
 pub use locate::StartFault;
 pub use outbox::SendFault;
+pub use stderr::{Following, Stderr, StderrLine};

@@ -1,54 +1,145 @@
-//! A child's stderr: free text for people. Each line is logged (debug), the last ones are kept, nothing is concluded from them.
+//! What the children of one server write to stderr: free text for people. The last lines are kept, for the log and for the operator;
+//! nothing is concluded from them.
+//!
+//! A child that writes without end is slowed down rather than read as fast as it writes: it would take the time of the others.
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use memchr::memchr;
-use tokio::{io::AsyncReadExt, net::unix::pipe};
+use tokio::{io::AsyncReadExt, net::unix::pipe, sync::watch, time::sleep};
 
-/// A longer line is cut: enough for a stack trace in one line, and `stderr_lines` of them are still little.
+use crate::clock;
+
+/// A longer line is cut: enough for a stack trace in one line.
 const LINE_BYTES: usize = 4 << 10;
+/// Lines kept of one server.
+const MOST_LINES: usize = 1000;
+/// Bytes kept of one server.
+const MOST_BYTES: usize = 256 << 10;
+/// What is read at a time, and the pause after it: 4 MiB a second, more than anybody reads.
+const READ_BYTES: usize = 64 << 10;
+const PAUSE: Duration = Duration::from_millis(16);
 
-/// The last lines of stderr.
+/// One line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StderrLine {
+    /// Its number: lines of one server are counted from 0 as long as it is configured.
+    pub number: u64,
+    /// When it was read, since 1970.
+    pub at: Duration,
+    /// Who wrote it: the id of the child, as [`Child::pid`](super::Child::pid) tells it.
+    pub pid: i32,
+    /// What it says, without control characters.
+    pub text: Arc<str>,
+}
+
+/// The last lines that the children of one server wrote to stderr.
 #[derive(Debug)]
-pub(super) struct Tail {
-    lines: Mutex<VecDeque<String>>,
-    most: usize,
+pub struct Stderr {
+    kept: Mutex<Kept>,
+    /// The number that the next line gets.
+    next: watch::Sender<u64>,
 }
 
-impl Tail {
-    pub(super) fn new(most: usize) -> Self {
-        Self { lines: Mutex::new(VecDeque::new()), most }
-    }
+#[derive(Debug, Default)]
+struct Kept {
+    lines: VecDeque<StderrLine>,
+    bytes: usize,
+}
 
-    /// The kept lines, the oldest first.
-    pub(super) fn lines(&self) -> Vec<String> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
-    }
-
-    fn push(&self, line: String) {
-        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.push_back(line);
-        let surplus = lines.len().saturating_sub(self.most);
-        lines.drain(..surplus);
+impl Default for Stderr {
+    fn default() -> Self {
+        Self { kept: Mutex::default(), next: watch::Sender::new(0) }
     }
 }
 
-/// Reads `stderr` to its end.
-pub(super) async fn keep(mut stderr: pipe::Receiver, tail: Arc<Tail>, server: Arc<str>) {
-    let mut buffer = Vec::with_capacity(LINE_BYTES);
+impl Stderr {
+    /// The last `most` lines, the oldest first.
+    pub fn tail(&self, most: usize) -> Vec<StderrLine> {
+        let kept = self.lock();
+        kept.lines.iter().skip(kept.lines.len().saturating_sub(most)).cloned().collect()
+    }
+
+    /// What is kept of the lines from this number on.
+    pub fn since(&self, number: u64) -> Vec<StderrLine> {
+        self.lock().lines.iter().filter(|line| line.number >= number).cloned().collect()
+    }
+
+    /// Follows the lines, beginning with the last `most` that there are.
+    pub fn follow(self: &Arc<Self>, most: usize) -> Following {
+        let changed = self.next.subscribe();
+        let next = self.tail(most).first().map_or_else(|| *changed.borrow(), |line| line.number);
+        Following { stderr: self.clone(), changed, next }
+    }
+
+    /// What one child wrote last.
+    pub(super) fn of(&self, pid: i32, most: usize) -> Vec<StderrLine> {
+        let kept = self.lock();
+        let own = kept.lines.iter().rev().filter(|line| line.pid == pid).take(most);
+        own.cloned().collect::<Vec<_>>().into_iter().rev().collect()
+    }
+
+    pub(crate) fn push(&self, pid: i32, text: String) {
+        self.next.send_modify(|next| {
+            let mut kept = self.lock();
+            kept.bytes += text.len();
+            kept.lines.push_back(StderrLine { number: *next, at: clock::unix_time(), pid, text: text.into() });
+            while kept.lines.len() > MOST_LINES || kept.bytes > MOST_BYTES {
+                let Some(oldest) = kept.lines.pop_front() else { break };
+                kept.bytes -= oldest.text.len();
+            }
+            *next += 1;
+        });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Somebody who reads along.
+#[derive(Debug)]
+pub struct Following {
+    stderr: Arc<Stderr>,
+    changed: watch::Receiver<u64>,
+    next: u64,
+}
+
+impl Following {
+    /// The lines that came since, when there are any. Who reads too slowly misses the oldest, as their numbers show.
+    ///
+    /// # Cancel safety
+    /// No line is lost.
+    pub async fn lines(&mut self) -> Vec<StderrLine> {
+        loop {
+            let lines = self.stderr.since(self.next);
+            if let Some(last) = lines.last() {
+                self.next = last.number + 1;
+                return lines;
+            }
+            // It is held, so its sender is there.
+            let _ = self.changed.changed().await;
+        }
+    }
+}
+
+/// Reads a child's `stderr` to its end.
+pub(super) async fn keep(mut stderr: pipe::Receiver, kept: Arc<Stderr>, pid: i32, server: Arc<str>) {
+    let mut buffer = Vec::with_capacity(READ_BYTES);
     let mut line = Vec::new();
     let keep = |line: &mut Vec<u8>| {
         let text = printable(line);
         line.clear();
         if !text.is_empty() {
             tracing::debug!(target: "myelin::stderr", %server, line = text, "stderr");
-            tail.push(text);
+            kept.push(pid, text);
         }
     };
-    while let Ok(1..) = stderr.read_buf(&mut buffer).await {
+    while let Ok(read @ 1..) = stderr.read_buf(&mut buffer).await {
         let mut rest = buffer.as_slice();
         while let Some((first, others)) = memchr(b'\n', rest).and_then(|end| rest.split_at_checked(end)) {
             append_cut(&mut line, first);
@@ -57,6 +148,9 @@ pub(super) async fn keep(mut stderr: pipe::Receiver, tail: Arc<Tail>, server: Ar
         }
         append_cut(&mut line, rest);
         buffer.clear();
+        if read == READ_BYTES {
+            sleep(PAUSE).await;
+        }
     }
     keep(&mut line);
 }
@@ -76,30 +170,57 @@ mod tests {
     use super::*;
     use tokio::io::AsyncWriteExt;
 
-    async fn kept(text: &[u8], most: usize) -> Vec<String> {
+    async fn kept(text: &[u8]) -> Arc<Stderr> {
         let (mut sender, receiver) = pipe::pipe().unwrap();
-        let tail = Arc::new(Tail::new(most));
-        let reader = tokio::spawn(keep(receiver, tail.clone(), "server".into()));
+        let stderr = Arc::new(Stderr::default());
+        let reader = tokio::spawn(keep(receiver, stderr.clone(), 7, "server".into()));
         sender.write_all(text).await.unwrap();
         drop(sender);
         reader.await.unwrap();
-        tail.lines()
+        stderr
+    }
+
+    fn texts(lines: &[StderrLine]) -> Vec<&str> {
+        lines.iter().map(|line| &*line.text).collect()
     }
 
     #[tokio::test]
-    async fn the_last_lines_are_kept_and_an_unfinished_one_counts() {
-        assert_eq!(kept(b"one\n\ntwo\r\nthree", 2).await, ["two", "three"]);
-        assert!(kept(b"one\n", 0).await.is_empty());
+    async fn the_last_lines_are_told_and_an_unfinished_one_counts() {
+        let stderr = kept(b"one\n\ntwo\r\nthree").await;
+        assert_eq!(texts(&stderr.tail(2)), ["two", "three"]);
+        assert_eq!(
+            stderr.tail(9).iter().map(|line| (line.number, line.pid)).collect::<Vec<_>>(),
+            [(0, 7), (1, 7), (2, 7)]
+        );
+        assert_eq!(stderr.of(8, 9), []);
     }
 
     #[tokio::test]
     async fn long_lines_are_cut() {
         let text = [&vec![b'x'; 3 * LINE_BYTES], b"\nnext\n".as_slice()].concat();
-        assert_eq!(kept(&text, 9).await, ["x".repeat(LINE_BYTES), "next".to_owned()]);
+        assert_eq!(texts(&kept(&text).await.tail(9)), [&*"x".repeat(LINE_BYTES), "next"]);
     }
 
     #[tokio::test]
     async fn control_characters_and_broken_text_are_harmless() {
-        assert_eq!(kept(b"\x1b[31mred\x07\xff\n", 9).await, ["[31mred\u{fffd}"]);
+        assert_eq!(texts(&kept(b"\x1b[31mred\x07\xff\n").await.tail(9)), ["[31mred\u{fffd}"]);
+    }
+
+    #[tokio::test]
+    async fn lines_and_bytes_are_bounded() {
+        let many = kept("short\n".repeat(MOST_LINES + 5).as_bytes()).await;
+        assert_eq!((many.tail(usize::MAX).len(), many.tail(1)[0].number), (MOST_LINES, 1004));
+        let large = kept(format!("{}\n", "x".repeat(LINE_BYTES)).repeat(100).as_bytes()).await;
+        assert_eq!(large.tail(usize::MAX).len(), MOST_BYTES / LINE_BYTES);
+    }
+
+    #[tokio::test]
+    async fn who_follows_hears_the_last_lines_and_then_each_once() {
+        let stderr = kept(b"one\ntwo\n").await;
+        let mut following = stderr.follow(1);
+        assert_eq!(texts(&following.lines().await), ["two"]);
+        stderr.push(7, "three".to_owned());
+        stderr.push(7, "four".to_owned());
+        assert_eq!(texts(&following.lines().await), ["three", "four"]);
     }
 }

@@ -1,0 +1,50 @@
+//! How a server is, in the words of the operator's listener.
+
+use crate::{
+    admin::{ConnectionReport, ErrorReport, ServerReport},
+    clock,
+    era::Era,
+    upstream::{ChildStatus, SharedBy, TakesCalls, Upstream, settings::WireSettings},
+};
+
+pub(super) fn server(upstream: &Upstream) -> ServerReport {
+    let status = upstream.status();
+    let connections: Vec<ConnectionReport> = status.children.iter().map(connection).collect();
+    let (wire, target, sandboxed) = match &upstream.settings().wire {
+        WireSettings::Stdio(stdio) => ("stdio", stdio.command.clone(), stdio.sandbox.is_some()),
+        WireSettings::Http(http) => {
+            let authority = http.url.authority().map(ToString::to_string).unwrap_or_default();
+            ("http", format!("{}://{authority}", http.url.scheme_str().unwrap_or_default()), false)
+        }
+    };
+    let metrics = upstream.metrics();
+    ServerReport {
+        name: upstream.name().to_string(),
+        state: status.state.name(),
+        era: status.era.map(Era::name),
+        wire,
+        target,
+        sandboxed,
+        in_flight: connections.iter().map(|connection| connection.in_flight).sum(),
+        connections,
+        queued: status.waiting,
+        restarts: metrics.restarts().get(),
+        withheld_tools: upstream.withheld(),
+        lists_age: metrics.lists_read_at().map(|read| clock::unix_time().saturating_sub(read).as_secs()),
+        last_error: status.last_error.map(|(fault, ago)| ErrorReport { error: fault.to_string(), age: ago.as_secs() }),
+    }
+}
+
+const fn connection(child: &ChildStatus) -> ConnectionReport {
+    ConnectionReport {
+        pid: child.pid,
+        age: child.age.as_secs(),
+        in_flight: child.in_flight,
+        shared_by: match child.shared_by {
+            SharedBy::Everybody => "everybody",
+            SharedBy::OnePrincipal => "a principal",
+            SharedBy::OneSession => "a session",
+        },
+        finishing: matches!(child.takes_calls, TakesCalls::NoMore),
+    }
+}
