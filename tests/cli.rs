@@ -14,7 +14,20 @@ use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
 const MYELIN: &str = env!("CARGO_BIN_EXE_myelin");
-const COMMANDS: [&str; 8] = ["run", "check", "import", "tools", "call", "health", "schema", "completions"];
+const COMMANDS: [&str; 12] = [
+    "run",
+    "check",
+    "doctor",
+    "import",
+    "tools",
+    "call",
+    "health",
+    "servers",
+    "restart",
+    "logs",
+    "schema",
+    "completions",
+];
 
 /// What the program did.
 struct Ran {
@@ -245,6 +258,60 @@ fn a_live_check_of_a_server_that_does_not_start_fails_and_tells_of_the_others() 
         ran.err
     );
     assert_eq!(bench.run(&["call", "gone__tool", "--config", "half.json"]).code, 69);
+}
+
+/// What `doctor --json` found about something.
+fn findings<'a>(report: &'a Json, about: &str) -> Vec<&'a Json> {
+    report["findings"].as_array().unwrap().iter().filter(|finding| finding["about"] == about).collect()
+}
+
+#[test]
+fn the_doctor_says_of_each_server_and_of_the_machine_what_is_good_and_what_to_do() {
+    let bench = Bench::with_demo();
+    let ran = bench.run(&["doctor", "demo.json", "--json"]);
+    let report = json(&ran.out);
+    assert_eq!((ran.code, &report["ok"]), (0, &json!(true)), "{}{}", ran.out, ran.err);
+    assert!(findings(&report, "search")[0]["what"].as_str().unwrap().starts_with("modern, 2026-07-28, with "));
+    assert_eq!(findings(&report, "sealing keys")[0]["grade"], "warning");
+    for about in
+        ["kernel, Landlock", "kernel, seccomp", "kernel, cgroup v2", "limit, open files", "clock", "/mcp, names"]
+    {
+        assert_eq!(findings(&report, about).len(), 1, "{about}: {report:#}");
+    }
+    let told = bench.run(&["doctor", "demo.json"]);
+    assert!(told.out.contains("ok       search: modern") && told.out.contains("0 problems, "), "{}", told.out);
+}
+
+#[test]
+fn the_doctor_finds_what_a_server_and_a_sandbox_lack() {
+    let bench = Bench::new();
+    let file = json!({
+        "stateDir": "/dev/null/state", "sealing": { "keys": ["0123456789abcdef0123456789abcdef"] },
+        "mcpServers": {
+            "gone": { "command": "/no/such/program" },
+            "boxed": { "command": MYELIN, "args": ["demo", "search"], "sandbox": { "files": { "read": ["/no/such/path"] } } },
+        },
+    });
+    bench.write("sick.json", &file.to_string());
+    let ran = bench.run(&["doctor", "sick.json", "--json"]);
+    let report = json(&ran.out);
+    assert_eq!((ran.code, &report["ok"]), (1, &json!(false)), "{}", ran.out);
+    for (about, what) in [
+        ("gone", "cannot be reached"),
+        ("boxed", "is not started, since this machine lacks what its sandbox needs"),
+        ("boxed, sandbox", "`files` names /no/such/path, which is not there"),
+        ("stateDir", "/dev/null/state cannot be written"),
+    ] {
+        let found = findings(&report, about);
+        assert!(
+            found[0]["grade"] == "problem" && found[0]["what"].as_str().unwrap().contains(what),
+            "{about}: {report:#}"
+        );
+        assert!(found[0]["advice"].is_string());
+    }
+    bench.write("broken.yaml", "mcpServers: { a: { comand: x } }");
+    let ran = bench.run(&["doctor", "broken.yaml", "--json"]);
+    assert!(ran.code == 78 && ran.out.contains("did you mean `command`?"), "{}", ran.out);
 }
 
 #[test]

@@ -47,7 +47,7 @@ pub fn wallet() -> Arc<Wallet> {
 }
 
 /// The way to authorities of all kinds.
-pub(super) fn web(egress: EgressSettings) -> Arc<dyn Fetch> {
+pub fn web(egress: EgressSettings) -> Arc<dyn Fetch> {
     Arc::new(Web::new(egress))
 }
 
@@ -92,9 +92,9 @@ impl Web {
                 tracing::debug!(%fault, "an authority cannot be reached");
                 FetchFault::NoAnswer
             })?;
-        let status = answer.status;
+        let (status, headers) = (answer.status, answer.headers);
         let body = answer.body.collect(MAX_BYTES).await.map_err(|_| FetchFault::Content)?;
-        Ok(FetchAnswer { status, body })
+        Ok(FetchAnswer { status, headers, body })
     }
 
     /// The client for a place: it has read whom to trust, which takes longer than a request.

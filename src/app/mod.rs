@@ -31,7 +31,7 @@ mod view;
 
 pub use door::Door;
 pub use endpoint::{Endpoint, Member};
-pub use fetch::wallet;
+pub use fetch::{wallet, web};
 pub use gateway::{BuildError, Gateway};
 pub use keep::Source;
 pub use run::{Options, Ready, RunError, run};

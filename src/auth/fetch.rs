@@ -4,7 +4,7 @@ use std::{future::Future, net::IpAddr, path::PathBuf, pin::Pin, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use http::{StatusCode, Uri};
+use http::{HeaderMap, StatusCode, Uri};
 
 use crate::redact::Redacted;
 
@@ -67,6 +67,8 @@ pub enum FetchContent {
 pub struct FetchAnswer {
     /// The status, whatever it is.
     pub status: StatusCode,
+    /// What came before the content.
+    pub headers: HeaderMap,
     /// The content.
     pub body: Bytes,
 }

@@ -213,7 +213,11 @@ mod tests {
     impl Fetch for Says {
         fn send(&self, _: FetchRequest) -> Fetched<'_> {
             self.1.fetch_add(1, Ordering::Relaxed);
-            let body = self.0.map(|text| FetchAnswer { status: http::StatusCode::OK, body: text.into() });
+            let body = self.0.map(|text| FetchAnswer {
+                status: http::StatusCode::OK,
+                headers: http::HeaderMap::new(),
+                body: text.into(),
+            });
             Box::pin(async { body.ok_or(FetchFault::NoAnswer) })
         }
     }

@@ -5,8 +5,8 @@ use std::{ffi::OsString, process::ExitCode};
 use clap::{CommandFactory, Parser, Subcommand};
 
 use super::{
-    audit, call, check, completions, connections, exit::Code, failure::Failure, health, import, key, logs, pin, policy,
-    restart, run as serve, schema, servers, tools,
+    audit, call, check, completions, connections, doctor, exit::Code, failure::Failure, health, import, key, logs, pin,
+    policy, restart, run as serve, schema, servers, tools,
 };
 
 const ABOUT: &str = "An MCP gateway: one front door between AI agents and their tool servers";
@@ -31,6 +31,7 @@ pub(super) struct Arguments {
 enum Command {
     Run(serve::Run),
     Check(check::Check),
+    Doctor(doctor::Doctor),
     Import(import::Import),
     Tools(tools::Tools),
     Call(call::CallTool),
@@ -66,6 +67,7 @@ impl Command {
         match self {
             Self::Run(run) => run.run(),
             Self::Check(check) => check.run(),
+            Self::Doctor(doctor) => doctor.run(),
             Self::Import(import) => import.run(),
             Self::Tools(tools) => tools.run(),
             Self::Call(call) => call.run(),

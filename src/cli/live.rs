@@ -6,7 +6,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use myelin::{
     config::settings::Settings,
     era::Revision,
-    mcp::{Caller, Catalog, Fault, ListKind, LogInterest, exposed_name},
+    mcp::{Caller, Catalog, Fault, ListKind, LogInterest, UpstreamFault, exposed_name},
     route::{Index, Part, settings::EndpointSettings},
     upstream::Dialect,
 };
@@ -15,10 +15,16 @@ use tokio::task::JoinSet;
 
 use super::{
     failure::Failure,
+    finding::Finding,
     reach::{Member, caller, is_prefixed, runtime, wire},
     terminal::{GOOD, WARNING, count, plain_line, table},
 };
 
+/// What model providers take (ADR 12).
+const LONGEST: usize = 64;
+/// What clients put before a tool's name, where the gateway is called as in the README.
+const PREFIX_OF_CLIENTS: &str = "mcp__myelin__";
+const LONGEST_WITH_PREFIX: usize = LONGEST - PREFIX_OF_CLIENTS.len();
 /// How often a spinner turns.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -49,6 +55,8 @@ struct Endpoint {
     tools: usize,
     collisions: Vec<Collision>,
     shortened: Vec<Shortened>,
+    /// Names that fit by themselves, and not with what clients put before them.
+    long: Vec<String>,
 }
 
 /// Two servers want one name.
@@ -126,6 +134,11 @@ impl Live {
         self.servers.iter().any(|server| server.found.is_err())
     }
 
+    /// The same for `myelin doctor`: each server, and the names that clients would not take.
+    pub(super) fn findings(&self) -> Vec<Finding> {
+        self.servers.iter().map(Server::finding).chain(self.endpoints.iter().flat_map(Endpoint::findings)).collect()
+    }
+
     /// The servers in a table.
     pub(super) fn servers(&self) -> String {
         table(
@@ -199,7 +212,69 @@ impl Server {
     }
 }
 
+impl Server {
+    fn finding(&self) -> Finding {
+        match &self.found {
+            Ok(Found { revision, lists: [tools, ..] }) => {
+                let tools = count(tools.entries().len(), "tool");
+                Finding::good(&self.name, format!("{}, {}, with {tools}", revision.era().name(), revision.name()))
+            }
+            Err(Fault::Broken(_, fault @ (UpstreamFault::Unconnected | UpstreamFault::NoToken))) => Finding::warning(
+                &self.name,
+                fault.to_string(),
+                "it is reached with a caller's own credential, and not from here",
+            ),
+            Err(fault) => Finding::problem(&self.name, describe(fault), advice(fault)),
+        }
+    }
+}
+
+/// What to do about a server that does not answer.
+fn advice(fault: &Fault) -> &'static str {
+    match fault {
+        Fault::Broken(_, UpstreamFault::Unauthorized) => {
+            "give it a credential: `headers` or `auth` (docs/credentials.md)"
+        }
+        Fault::Broken(_, UpstreamFault::Timeout) => "raise `startTimeout` for a server that downloads at its start",
+        Fault::Broken(_, UpstreamFault::Unconfined) => "see what its sandbox lacks, above",
+        Fault::Broken(_, UpstreamFault::Unavailable) => {
+            "is the command installed, or the address right? the log above says more"
+        }
+        _ => "start its command by hand to see what it prints",
+    }
+}
+
 impl Endpoint {
+    fn findings(&self) -> Vec<Finding> {
+        let about = format!("{}, names", self.path);
+        let mut findings: Vec<Finding> = Vec::new();
+        for Collision { kind, name, loser } in &self.collisions {
+            let what = format!("{kind} `{name}` of {loser} is hidden by another server's");
+            findings.push(Finding::warning(&about, what, "`tools.rename`, or `names: prefixed`"));
+        }
+        for Shortened { whole, offered } in &self.shortened {
+            let what = format!("`{whole}` is longer than 64 characters and offered as `{offered}`");
+            findings.push(Finding::warning(
+                &about,
+                what,
+                "`tools.rename`, a shorter name of the server, or `names: bare`",
+            ));
+        }
+        if !self.long.is_empty() {
+            let what = format!(
+                "{} longer than {LONGEST_WITH_PREFIX}: with what some clients put before it (`{PREFIX_OF_CLIENTS}`) it exceeds 64 characters: {}",
+                count(self.long.len(), "name"),
+                self.long.join(", ")
+            );
+            findings.push(Finding::warning(&about, what, "`tools.rename`, or a shorter name of the server"));
+        }
+        if findings.is_empty() {
+            findings
+                .push(Finding::good(about, format!("{}, all with names that clients take", count(self.tools, "tool"))));
+        }
+        findings
+    }
+
     fn new(settings: &EndpointSettings, servers: &[Server]) -> Self {
         let behind = |name: &String| servers.iter().find(|server| server.name == *name);
         let behind: Vec<&Server> = settings.servers.iter().filter_map(behind).collect();
@@ -211,7 +286,10 @@ impl Endpoint {
             let whole = if is_prefixed(settings) { format!("{}__{own}", server.name) } else { own };
             (whole != *tool.name).then(|| Shortened { whole, offered: exposed_name(None, &tool.name) })
         });
+        let names = tools.entries().iter().map(|tool| exposed_name(None, &tool.name));
+        let long = names.filter(|name| (LONGEST_WITH_PREFIX + 1..=LONGEST).contains(&name.chars().count())).collect();
         Self {
+            long,
             path: settings.path.clone(),
             tools: tools.entries().len(),
             shortened: shortened.collect(),

@@ -47,7 +47,8 @@ fn own_groups(mounts: &str, groups: &str) -> Option<Vec<PathBuf>> {
     let own = groups.lines().find_map(|line| line.strip_prefix("0::"))?;
     let below = own.strip_prefix(root).unwrap_or(own).trim_start_matches('/');
     let mounted = Path::new(mounted);
-    let own = mounted.join(below);
+    // Without a slash at its end, where it is the root.
+    let own: PathBuf = mounted.join(below).components().collect();
     let above = own.parent().filter(|above| above.starts_with(mounted)).map(Path::to_owned);
     Some([own].into_iter().chain(above).collect())
 }
@@ -113,7 +114,7 @@ mod tests {
         let expected =
             ["/sys/fs/cgroup/system.slice/myelin.service/gateway", "/sys/fs/cgroup/system.slice/myelin.service"];
         assert_eq!(service, expected.map(PathBuf::from));
-        assert_eq!(own("0::/\n"), [PathBuf::from("/sys/fs/cgroup/")], "nothing is above the root");
+        assert_eq!(own("0::/\n"), [PathBuf::from("/sys/fs/cgroup")], "nothing is above the root");
         let bound = "38 31 0:35 /box /cg rw - cgroup2 none rw\n";
         assert_eq!(own_groups(bound, "0::/box/a\n").unwrap(), ["/cg/a", "/cg"].map(PathBuf::from));
         assert_eq!(own_groups("1 1 0:1 / /x rw - cgroup cgroup rw,memory\n", "0::/\n"), None);
