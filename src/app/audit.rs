@@ -27,7 +27,7 @@ pub(super) fn start(settings: &Settings, source: Option<&Path>) -> Result<Option
 /// Tells of something that nobody did.
 pub(super) fn note(audit: Option<&Arc<Audit>>, event: Event, detail: impl IntoIterator<Item = (&'static str, Value)>) {
     if let Some(audit) = audit {
-        audit.note(Note::new(event, clock::unix_time(), detail));
+        audit.note(&Note::new(event, clock::unix_time(), detail));
     }
 }
 

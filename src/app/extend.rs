@@ -40,7 +40,7 @@ impl Endpoint {
 
     fn permit_method<T>(&self, call: &Call, member: &Member, method: &str, what: T) -> Result<Permitted<T>, Fault> {
         let subject = Subject::Method(method);
-        self.permit(call, (member.upstream.name(), subject), Arguments::None, || unknown(method), what)
+        self.permit(call, (member.upstream.name(), subject), Arguments::Said(None), || unknown(method), what)
     }
 
     /// The only server there is, or the one that declares the extension.

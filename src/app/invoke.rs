@@ -47,7 +47,7 @@ impl Endpoint {
                 Err(fault) => return Outcome::Failed(fault),
             };
             let destination = permitted.get();
-            if !destination.group.takes(&invoke.params) {
+            if !destination.group.takes(invoke.arguments.as_ref()) {
                 return Outcome::Failed(Fault::InvalidParams("The arguments are larger than this server is sent"));
             }
             if let Err(reason) = check_mirrored(&call.mirrored, &destination.mirror, invoke) {
@@ -93,7 +93,7 @@ impl Endpoint {
         match invoke.verb {
             Verb::CallTool | Verb::GetPrompt => {
                 let found = self.named(&call.caller, invoke.verb, &invoke.target).await?;
-                self.permit_named(call, found, Arguments::Of(&invoke.params), absent)
+                self.permit_named(call, found, Arguments::Said(invoke.arguments.as_ref()), absent)
             }
             Verb::ReadResource => {
                 let subject = Subject::Resource(&invoke.target);
@@ -250,9 +250,7 @@ fn unknown(verb: Verb, name: &str) -> Fault {
 
 fn check_mirrored(mirrored: &Mirrored, mirror: &Mirror, invoke: &Invoke) -> Result<(), String> {
     match mirrored {
-        Mirrored::Headers(headers) if !mirror.is_empty() => {
-            mirror.check(invoke.params.member("arguments").as_ref(), headers)
-        }
+        Mirrored::Headers(headers) if !mirror.is_empty() => mirror.check(invoke.arguments.as_ref(), headers),
         _ => Ok(()),
     }
 }

@@ -1,7 +1,7 @@
 //! What is kept of arguments.
 
 use globset::{Glob, GlobMatcher};
-use serde_json::{Value, value::RawValue};
+use serde_json::Value;
 
 use super::{
     chain::sha256,
@@ -23,7 +23,18 @@ pub(super) struct Arguments(Vec<(GlobMatcher, ArgumentRule)>);
 #[derive(Default)]
 pub(super) struct Kept {
     pub(super) digest: Option<String>,
-    pub(super) text: Option<Box<RawValue>>,
+    pub(super) text: Text,
+}
+
+/// Themselves, as far as they are kept.
+#[derive(Debug, Default, PartialEq)]
+pub(super) enum Text {
+    #[default]
+    None,
+    /// Without what is secret.
+    Part(Value),
+    /// As they came.
+    Whole,
 }
 
 impl Arguments {
@@ -40,23 +51,18 @@ impl Arguments {
         let recording = rule.map_or(Recording::Digest, |rule| rule.record);
         let text = match recording {
             Recording::None => return Kept::default(),
-            Recording::Digest => None,
-            Recording::Full => one_line(arguments),
-            Recording::Redacted => redacted(arguments, rule.map_or(&[], |rule| &rule.redact)),
+            Recording::Digest => Text::None,
+            Recording::Full => Text::Whole,
+            Recording::Redacted => {
+                redacted(arguments, rule.map_or(&[], |rule| &rule.redact)).map_or(Text::None, Text::Part)
+            }
         };
         Kept { digest: Some(sha256(arguments.bytes())), text }
     }
 }
 
-/// JSON on one line: what stands between values may be a line's end, and inside of texts there is none.
-pub(super) fn one_line(raw: &Raw) -> Option<Box<RawValue>> {
-    let text = raw.as_str();
-    let text = if text.contains(['\n', '\r']) { text.replace(['\n', '\r'], " ") } else { text.to_owned() };
-    RawValue::from_string(text).ok()
-}
-
 /// The arguments without some members, named or pointed to.
-fn redacted(arguments: &Raw, what: &[String]) -> Option<Box<RawValue>> {
+fn redacted(arguments: &Raw, what: &[String]) -> Option<Value> {
     let mut value: Value = serde_json::from_slice(arguments.bytes()).ok()?;
     let names: Vec<String> =
         what.iter().filter(|name| !name.starts_with('/')).map(|name| name.to_lowercase()).collect();
@@ -70,7 +76,7 @@ fn redacted(arguments: &Raw, what: &[String]) -> Option<Box<RawValue>> {
         if what.is_empty() { SECRET.iter().any(|word| name.contains(word)) } else { names.contains(&name) }
     };
     take_out(&mut value, &is_secret);
-    RawValue::from_string(value.to_string()).ok()
+    Some(value)
 }
 
 fn take_out(value: &mut Value, is_secret: &dyn Fn(&str) -> bool) {
@@ -91,6 +97,8 @@ fn take_out(value: &mut Value, is_secret: &dyn Fn(&str) -> bool) {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn rule(pattern: &str, record: Recording, redact: &[&str]) -> ArgumentRule {
@@ -110,28 +118,18 @@ mod tests {
         let raw =
             Raw::literal("{\"to\": [{\"name\":\"Ann\"}],\n\"body\":{\"a\":1}, \"Access_Token\":\"x\", \"n\":1.50}");
         let digest = Some(sha256(raw.bytes()));
+        let ann = json!({ "to": [{ "name": "[redacted]" }], "body": "[redacted]", "Access_Token": "x", "n": 1.5 });
+        let login = json!({ "to": [{ "name": "Ann" }], "body": { "a": 1 }, "Access_Token": "[redacted]", "n": 1.5 });
         let cases = [
-            ("pay__card", None, None),
-            (
-                "mail__send",
-                digest.clone(),
-                Some(r#"{"to":[{"name":"[redacted]"}],"body":"[redacted]","Access_Token":"x","n":1.5}"#),
-            ),
-            (
-                "login__now",
-                digest.clone(),
-                Some(r#"{"to":[{"name":"Ann"}],"body":{"a":1},"Access_Token":"[redacted]","n":1.5}"#),
-            ),
-            (
-                "search__web",
-                digest.clone(),
-                Some(r#"{"to": [{"name":"Ann"}], "body":{"a":1}, "Access_Token":"x", "n":1.50}"#),
-            ),
-            ("other", digest, None),
+            ("pay__card", None, Text::None),
+            ("mail__send", digest.clone(), Text::Part(ann)),
+            ("login__now", digest.clone(), Text::Part(login)),
+            ("search__web", digest.clone(), Text::Whole),
+            ("other", digest, Text::None),
         ];
         for (name, digest, text) in cases {
             let kept = arguments.keep(name, &raw);
-            assert_eq!((kept.digest, kept.text.as_ref().map(|text| text.get())), (digest, text), "{name}");
+            assert_eq!((kept.digest, kept.text), (digest, text), "{name}");
         }
     }
 }

@@ -2,11 +2,10 @@
 //!
 //! A line's hash is of its bytes up to its last member, `hash`; among them are `seq` and `prev`. So each hash vouches for all lines before.
 
-use std::{borrow::Cow, fmt, str::FromStr};
+use std::{fmt, io::Write, str::FromStr};
 
 use aws_lc_rs::{digest, hmac};
 
-use super::line::Line;
 use crate::redact::Redacted;
 
 /// Bytes of a hash.
@@ -98,19 +97,19 @@ impl Chain {
         self.hasher.is_keyed()
     }
 
-    /// Appends a line, with its end, to `out`.
-    pub(super) fn seal(&mut self, line: Line<'_>, out: &mut Vec<u8>) {
+    /// Appends a line, with its end, to `out`; `open` is an object that is still open.
+    pub(super) fn seal(&mut self, open: &[u8], out: &mut Vec<u8>) {
         let start = out.len();
-        let prev = self.head.hex();
-        let line = Line { seq: self.head.seq.saturating_add(1), prev: Cow::Borrowed(&prev), hash: None, ..line };
-        // Every member has a JSON form, and writing to a Vec does not fail.
-        let written = serde_json::to_writer(&mut *out, &line);
-        debug_assert!(written.is_ok(), "a line has a JSON form");
-        out.pop();
+        let seq = self.head.seq.saturating_add(1);
+        out.extend_from_slice(open);
+        // Writing to a Vec does not fail.
+        let _ = write!(out, ",\"seq\":{seq},\"prev\":\"");
+        push_hex(out, &self.head.hash);
+        out.push(b'"');
         let hash = self.hasher.hash(out.get(start..).unwrap_or_default());
-        self.head = Head { seq: line.seq, hash };
+        self.head = Head { seq, hash };
         out.extend_from_slice(BEFORE_HASH);
-        out.extend_from_slice(self.head.hex().as_bytes());
+        push_hex(out, &hash);
         out.extend_from_slice(AFTER_HASH);
         out.push(b'\n');
     }
@@ -133,14 +132,15 @@ fn fill(hash: &mut [u8; HASH], from: &[u8]) -> bool {
 
 /// Lower-case hexadecimal digits.
 pub(super) fn hex(bytes: &[u8]) -> String {
+    let mut text = Vec::with_capacity(bytes.len() * 2);
+    push_hex(&mut text, bytes);
+    String::from_utf8(text).unwrap_or_default()
+}
+
+fn push_hex(out: &mut Vec<u8>, bytes: &[u8]) {
     const DIGITS: [u8; 16] = *b"0123456789abcdef";
     let digit = |value: u8| DIGITS.get(usize::from(value)).copied().unwrap_or_default();
-    // Three of them are in each line, so that they are bytes written into room that is there.
-    let mut text = Vec::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        text.extend([digit(byte >> 4), digit(byte & 15)]);
-    }
-    String::from_utf8(text).unwrap_or_default()
+    out.extend(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]));
 }
 
 /// Only lower-case digits: a line has one form.

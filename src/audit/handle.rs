@@ -14,14 +14,14 @@ use super::{
     chain::{Chain, Hasher},
     file::{AuditFault, Last, Trail},
     queue::{Coming, Queue},
-    record::{CallRecord, Ended, Given, Note, Record, Refusal},
+    record::{CallRecord, Ended, Note, Refusal},
     settings::{AuditSettings, Calls, OnLoss},
     writer::{Files, Writer},
 };
 use crate::{
     clock,
     jsonrpc::Raw,
-    mcp::{Call, Fault, Op, Principal, Trace},
+    mcp::{Call, Caller, Fault, Op, Trace},
 };
 
 /// The audit log, while it is written.
@@ -30,6 +30,7 @@ pub struct Audit {
     queue: Arc<Queue>,
     calls: Calls,
     on_loss: OnLoss,
+    arguments: Arc<Arguments>,
 }
 
 /// A call that will have a line. Dropped before its end it gives its place back.
@@ -40,12 +41,9 @@ pub struct Entry {
 
 /// What is known when a call begins.
 struct Pieces {
-    principal: Principal,
-    session: Option<Arc<str>>,
-    client_info: Option<Raw>,
+    caller: Arc<Caller>,
     endpoint: Arc<str>,
-    given: Given,
-    trace: Arc<Trace>,
+    given: Option<Raw>,
 }
 
 impl Audit {
@@ -54,7 +52,7 @@ impl Audit {
     /// # Errors
     /// [`AuditFault`].
     pub fn start(settings: &AuditSettings, detail: Map<String, Value>) -> Result<Arc<Self>, AuditFault> {
-        let arguments = Arguments::new(&settings.arguments).map_err(AuditFault::Pattern)?;
+        let arguments = Arc::new(Arguments::new(&settings.arguments).map_err(AuditFault::Pattern)?);
         let hasher = Hasher::new(settings.key.as_ref());
         let now = clock::unix_time();
         let (trail, found) = Trail::open(&settings.file, &hasher, now)?;
@@ -70,11 +68,12 @@ impl Audit {
         let queue = Arc::new(Queue::new(settings.queue));
         let chain = Chain::new(found.head, hasher);
         let sink = Files { trail, settings: settings.clone() };
-        let mut writer = Writer::new(queue.clone(), chain, arguments, sink, settings.sync);
+        let mut writer = Writer::new(queue.clone(), chain, arguments.clone(), sink, settings.sync);
         writer.begin(&found, now, detail);
         let thread = thread::Builder::new().name("myelin-audit".to_owned());
         thread.spawn(move || writer.run()).map_err(AuditFault::Thread)?;
-        Ok(Arc::new(Self { file: settings.file.clone(), queue, calls: settings.calls, on_loss: settings.on_loss }))
+        let AuditSettings { file, calls, on_loss, .. } = settings;
+        Ok(Arc::new(Self { file: file.clone(), queue, calls: *calls, on_loss: *on_loss, arguments }))
     }
 
     /// A call begins. Nothing where it is not to have a line.
@@ -88,25 +87,18 @@ impl Audit {
         if self.on_loss == OnLoss::Refuse && !self.queue.reserve() {
             return Err(Fault::Unaudited);
         }
-        let pieces = Pieces {
-            principal: call.caller.principal.clone(),
-            session: call.caller.session.clone(),
-            client_info: call.caller.client_info.clone(),
-            endpoint: call.endpoint.clone(),
-            given: given(&call.op),
-            trace: call.trace.clone(),
-        };
+        let pieces = Pieces { caller: call.caller.clone(), endpoint: call.endpoint.clone(), given: given(&call.op) };
         Ok(Some(Entry { audit: self.clone(), pieces: Some(pieces) }))
     }
 
     /// A request was refused before it was a call.
-    pub fn refused(&self, refusal: Refusal) {
-        self.queue.push(Record::Refusal(refusal), Coming::IfThereIsRoom);
+    pub fn refused(&self, refusal: &Refusal) {
+        self.queue.push(refusal.draft(), Coming::IfThereIsRoom);
     }
 
     /// Something else happened.
-    pub fn note(&self, note: Note) {
-        self.queue.push(Record::Note(note), Coming::IfThereIsRoom);
+    pub fn note(&self, note: &Note) {
+        self.queue.push(note.draft(), Coming::IfThereIsRoom);
     }
 
     /// The file.
@@ -141,13 +133,11 @@ impl Audit {
 
 impl Entry {
     /// The call ended. Its line is written soon.
-    pub fn end(mut self, era: &'static str, method: String, target: Option<String>, ended: Ended) {
-        let Some(pieces) = self.pieces.take() else { return };
-        let Pieces { principal, session, client_info, endpoint, given, trace } = pieces;
-        let time = clock::unix_time();
-        let record =
-            CallRecord { time, principal, session, client_info, endpoint, era, method, target, given, trace, ended };
-        self.audit.queue.push(Record::Call(Box::new(record)), self.audit.coming());
+    pub fn end(mut self, era: &'static str, method: &str, target: Option<&str>, trace: &Trace, ended: Ended) {
+        let Some(Pieces { caller, endpoint, given }) = self.pieces.take() else { return };
+        let (caller, endpoint, time) = (&*caller, &*endpoint, clock::unix_time());
+        let record = CallRecord { time, caller, endpoint, era, method, target, given, trace, ended };
+        self.audit.queue.push(record.draft(&self.audit.arguments), self.audit.coming());
     }
 }
 
@@ -164,12 +154,13 @@ const fn acts(op: &Op) -> bool {
     matches!(op, Op::Invoke(_) | Op::Complete(_) | Op::Task(_) | Op::Extension { .. })
 }
 
-fn given(op: &Op) -> Given {
+/// What is digested of a call: its arguments, or all parameters where it has none.
+fn given(op: &Op) -> Option<Raw> {
     match op {
-        Op::Invoke(invoke) => Given::Arguments(invoke.params.clone()),
-        Op::Complete(completion) => Given::Parameters(completion.params.clone()),
-        Op::Extension { params: Some(params), .. } => Given::Parameters(params.clone()),
-        _ => Given::Nothing,
+        Op::Invoke(invoke) => invoke.arguments.clone(),
+        Op::Complete(completion) => Some(completion.params.clone()),
+        Op::Extension { params, .. } => params.clone(),
+        _ => None,
     }
 }
 

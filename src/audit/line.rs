@@ -1,14 +1,12 @@
-//! The form of a line, for writing and for reading.
+//! The form of a line, for reading. It is written by [`Draft`](super::draft::Draft) and [`Chain`](super::chain::Chain).
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Map, Value, value::RawValue};
 
-use crate::mcp::Identity;
-
 /// What a line tells of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Event {
     /// The gateway started.
@@ -34,122 +32,65 @@ pub enum Event {
 }
 
 /// One line. Which members it has depends on the event; all of them are in docs/audit.md.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[expect(missing_docs, reason = "the names are those of the file, described in docs/audit.md")]
 pub struct Line<'a> {
     pub time: Cow<'a, str>,
-    pub seq: u64,
     pub event: Event,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub principal: Option<Who<'a>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_info: Option<Cow<'a, RawValue>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub era: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub own_name: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arguments_sha256: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arguments: Option<Cow<'a, RawValue>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway_us: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream_us: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    #[serde(default)]
     pub detail: Map<String, Value>,
+    pub seq: u64,
     pub prev: Cow<'a, str>,
-    /// Absent while the line is made: it is of what stands before it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hash: Option<Cow<'a, str>>,
+    pub hash: Cow<'a, str>,
 }
 
 /// Who called.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[expect(missing_docs, reason = "the names are those of the file, described in docs/audit.md")]
 pub struct Who<'a> {
     pub id: Cow<'a, str>,
     pub kind: Cow<'a, str>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issuer: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "is_empty")]
+    #[serde(default)]
     pub groups: Cow<'a, [String]>,
-    #[serde(default, skip_serializing_if = "is_empty")]
+    #[serde(default)]
     pub scopes: Cow<'a, [String]>,
 }
 
-impl<'a> Line<'a> {
-    /// A line that tells only what happened and when; number and chain come when it is sealed.
-    pub(super) fn new(event: Event, time: &'a str) -> Self {
-        Self {
-            time: time.into(),
-            seq: 0,
-            event,
-            principal: None,
-            session: None,
-            client_info: None,
-            address: None,
-            endpoint: None,
-            era: None,
-            method: None,
-            server: None,
-            target: None,
-            own_name: None,
-            arguments_sha256: None,
-            arguments: None,
-            decision: None,
-            rule: None,
-            outcome: None,
-            status: None,
-            gateway_us: None,
-            upstream_us: None,
-            trace_id: None,
-            detail: Map::new(),
-            prev: "".into(),
-            hash: None,
+impl Event {
+    /// The word in the file.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Stop => "stop",
+            Self::Reload => "reload",
+            Self::Rotate => "rotate",
+            Self::Call => "call",
+            Self::Refused => "refused",
+            Self::Lost => "lost",
+            Self::Torn => "torn",
+            Self::Admin => "admin",
+            Self::Pin => "pin",
         }
     }
-}
-
-impl<'a> Who<'a> {
-    /// Of an identity; its claims are nobody's business here.
-    pub(super) fn of(identity: &'a Identity) -> Self {
-        Self {
-            id: (&*identity.id).into(),
-            kind: identity.kind.name().into(),
-            issuer: identity.issuer.as_deref().map(Cow::from),
-            client: identity.client.as_deref().map(Cow::from),
-            groups: identity.groups.as_slice().into(),
-            scopes: identity.scopes.as_slice().into(),
-        }
-    }
-}
-
-#[expect(clippy::ptr_arg, reason = "serde passes the member as it is")]
-fn is_empty(list: &Cow<'_, [String]>) -> bool {
-    list.is_empty()
 }

@@ -8,10 +8,13 @@ use std::{
     time::Duration,
 };
 
-use super::record::Record;
+use super::{
+    draft::{Batch, Draft},
+    line::Event,
+};
 use crate::telemetry::METRICS;
 
-/// Bytes of arguments that may wait: sixteen bodies of the largest size that is accepted by default.
+/// Bytes of lines and arguments that may wait: sixteen bodies of the largest size that is accepted by default.
 const MAX_BYTES: usize = 64 << 20;
 /// Refused requests that have a line of their own, in a second: whoever has no token must not be able to push other lines out.
 const MAX_REFUSALS: u64 = 100;
@@ -21,9 +24,9 @@ pub(super) struct Queue {
     waiting: Mutex<Waiting>,
     some: Condvar,
     done: Condvar,
-    /// Records at the most.
+    /// Lines at the most.
     max: usize,
-    /// Calls that have a place and no record yet.
+    /// Calls that have a place and no line yet.
     places: AtomicUsize,
     /// Whether the last attempt to write failed.
     failing: AtomicBool,
@@ -31,8 +34,7 @@ pub(super) struct Queue {
 
 #[derive(Default)]
 struct Waiting {
-    records: Vec<Record>,
-    bytes: usize,
+    batch: Batch,
     lost: Lost,
     refusals: (u64, u64),
     suppressed: Lost,
@@ -49,14 +51,13 @@ pub(super) struct Lost {
     pub(super) to: Duration,
 }
 
-/// What there is to be written.
-pub(super) struct Taken {
-    pub(super) records: Vec<Record>,
+/// What has no line of its own, to be said in one.
+pub(super) struct Unwritten {
     pub(super) lost: Lost,
     pub(super) suppressed: Lost,
 }
 
-/// How a record comes.
+/// How a line comes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Coming {
     /// Its place was taken before.
@@ -97,11 +98,11 @@ impl Queue {
         METRICS.audit_failing.set(failing.into());
     }
 
-    /// A place for a record that is to come, unless lines are not written or too many wait.
+    /// A place for a line that is to come, unless lines are not written or too many wait.
     pub(super) fn reserve(&self) -> bool {
         let waiting = self.lock();
         let taken = self.places.load(Ordering::Acquire);
-        let has_room = waiting.records.len() + taken < self.max && waiting.bytes < MAX_BYTES;
+        let has_room = waiting.batch.len() + taken < self.max && waiting.batch.bytes() < MAX_BYTES;
         let is_given = has_room && !self.is_failing();
         if is_given {
             self.places.fetch_add(1, Ordering::AcqRel);
@@ -114,48 +115,43 @@ impl Queue {
         self.places.fetch_sub(1, Ordering::AcqRel);
     }
 
-    /// Takes a record.
-    pub(super) fn push(&self, record: Record, coming: Coming) {
+    /// Takes a line.
+    pub(super) fn push(&self, draft: Draft, coming: Coming) {
         let mut waiting = self.lock();
         if coming == Coming::WithPlace {
             self.places.fetch_sub(1, Ordering::AcqRel);
-        } else if waiting.records.len() >= self.max || waiting.bytes >= MAX_BYTES {
-            waiting.lost.add(record.time());
+        } else if waiting.batch.len() >= self.max || waiting.batch.bytes() >= MAX_BYTES {
+            waiting.lost.add(draft.time);
             METRICS.audit_lost.inc();
             return;
         }
-        if waiting.suppresses(&record) {
+        if waiting.suppresses(&draft) {
             return;
         }
-        let was_empty = waiting.records.is_empty();
-        waiting.bytes += record.bytes();
-        waiting.records.push(record);
+        let was_empty = waiting.batch.len() == 0;
+        waiting.batch.push(draft);
         drop(waiting);
         if was_empty {
             self.some.notify_one();
         }
     }
 
-    /// Waits for records, for the end, or for so long.
+    /// Waits for lines, for the end, or for so long.
     pub(super) fn wait(&self, patience: Option<Duration>) {
         let waiting = self.lock();
         let is_idle =
-            |waiting: &mut Waiting| waiting.records.is_empty() && waiting.lost.count == 0 && !waiting.is_closing;
+            |waiting: &mut Waiting| waiting.batch.len() == 0 && waiting.lost.count == 0 && !waiting.is_closing;
         match patience {
             Some(patience) => drop(self.some.wait_timeout_while(waiting, patience, is_idle)),
             None => drop(self.some.wait_while(waiting, is_idle)),
         }
     }
 
-    /// Takes all that waits.
-    pub(super) fn take(&self) -> Taken {
+    /// Takes all that waits, for an empty batch.
+    pub(super) fn take(&self, batch: &mut Batch) -> Unwritten {
         let mut waiting = self.lock();
-        waiting.bytes = 0;
-        Taken {
-            records: std::mem::take(&mut waiting.records),
-            lost: std::mem::take(&mut waiting.lost),
-            suppressed: std::mem::take(&mut waiting.suppressed),
-        }
+        std::mem::swap(&mut waiting.batch, batch);
+        Unwritten { lost: std::mem::take(&mut waiting.lost), suppressed: std::mem::take(&mut waiting.suppressed) }
     }
 
     pub(super) fn is_closing(&self) -> bool {
@@ -171,7 +167,7 @@ impl Queue {
             .done
             .wait_timeout_while(waiting, patience, |waiting| !waiting.is_done)
             .unwrap_or_else(PoisonError::into_inner);
-        waiting.is_done && waiting.records.is_empty()
+        waiting.is_done && waiting.batch.len() == 0
     }
 
     pub(super) fn is_done(&self) {
@@ -186,16 +182,19 @@ impl Queue {
 
 impl Waiting {
     /// Whether it is one refusal too many in this second.
-    fn suppresses(&mut self, record: &Record) -> bool {
-        let Record::Refusal(refusal) = record else { return false };
+    fn suppresses(&mut self, draft: &Draft) -> bool {
+        // A count of those that have no line of their own comes from the writer and not through here.
+        if draft.event != Event::Refused {
+            return false;
+        }
         let (second, count) = &mut self.refusals;
-        if *second != refusal.time.as_secs() {
-            (*second, *count) = (refusal.time.as_secs(), 0);
+        if *second != draft.time.as_secs() {
+            (*second, *count) = (draft.time.as_secs(), 0);
         }
         *count += 1;
         let is_too_many = *count > MAX_REFUSALS;
         if is_too_many {
-            self.suppressed.add(refusal.time);
+            self.suppressed.add(draft.time);
         }
         is_too_many
     }

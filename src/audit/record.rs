@@ -1,17 +1,13 @@
-//! What is handed over to be written: the pieces as they are, since making a line of them is not the call's work.
+//! What lines tell of, and the lines of it.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{net::IpAddr, time::Duration};
 
 use serde_json::{Map, Value};
 
-use super::{
-    arguments::{Arguments, Kept, one_line},
-    chain::sha256,
-    line::{Event, Line, Who},
-};
+use super::{arguments::Arguments, chain::sha256, draft::Draft, line::Event};
 use crate::{
     jsonrpc::Raw,
-    mcp::{Principal, Trace, TraceContext},
+    mcp::{Caller, Principal, Trace, TraceContext},
     telemetry::write_time,
 };
 
@@ -20,35 +16,18 @@ const MAX_CLIENT_INFO: usize = 1024;
 /// Of a path that somebody made up, so many characters are kept.
 const MAX_PATH: usize = 256;
 
-/// Something to be written.
-pub(super) enum Record {
-    Call(Box<CallRecord>),
-    Refusal(Refusal),
-    Note(Note),
-}
-
 /// A call that ended.
-pub(super) struct CallRecord {
+pub(super) struct CallRecord<'a> {
     pub(super) time: Duration,
-    pub(super) principal: Principal,
-    pub(super) session: Option<Arc<str>>,
-    pub(super) client_info: Option<Raw>,
-    pub(super) endpoint: Arc<str>,
+    pub(super) caller: &'a Caller,
+    pub(super) endpoint: &'a str,
     pub(super) era: &'static str,
-    pub(super) method: String,
-    pub(super) target: Option<String>,
-    pub(super) given: Given,
-    pub(super) trace: Arc<Trace>,
+    pub(super) method: &'a str,
+    pub(super) target: Option<&'a str>,
+    /// Its arguments, or what stands for them.
+    pub(super) given: Option<Raw>,
+    pub(super) trace: &'a Trace,
     pub(super) ended: Ended,
-}
-
-/// What a call was given.
-pub(super) enum Given {
-    Nothing,
-    /// Parameters with a member `arguments`.
-    Arguments(Raw),
-    /// Parameters as a whole.
-    Parameters(Raw),
 }
 
 /// How a call ended.
@@ -100,102 +79,60 @@ impl Note {
     }
 }
 
-impl Record {
-    /// Bytes that it holds on to.
-    pub(super) fn bytes(&self) -> usize {
-        match self {
-            Self::Call(call) => match &call.given {
-                Given::Nothing => 0,
-                Given::Arguments(raw) | Given::Parameters(raw) => raw.bytes().len(),
-            },
-            Self::Refusal(_) | Self::Note(_) => 0,
-        }
-    }
-
-    pub(super) const fn time(&self) -> Duration {
-        match self {
-            Self::Call(call) => call.time,
-            Self::Refusal(refusal) => refusal.time,
-            Self::Note(note) => note.time,
-        }
-    }
-
-    /// Hands its line to `take`.
-    pub(super) fn line(&self, arguments: &Arguments, take: impl FnOnce(Line<'_>)) {
-        let time = moment(self.time());
-        match self {
-            Self::Call(call) => call.line(&time, arguments, take),
-            Self::Refusal(refusal) => take(refusal.line(&time)),
-            Self::Note(note) => take(note.line(&time)),
-        }
-    }
-}
-
-impl CallRecord {
-    fn line(&self, time: &str, arguments: &Arguments, take: impl FnOnce(Line<'_>)) {
+impl CallRecord<'_> {
+    pub(super) fn draft(self, arguments: &Arguments) -> Draft {
+        let mut draft = Draft::new(Event::Call, self.time);
+        draft.principal(self.caller.principal.identity());
         // The id is what lets its client in: its digest tells sessions apart as well.
-        let session = self.session.as_ref().map(|id| short_digest(id));
-        let Kept { digest, text } = self.kept(arguments);
-        let client_info = self.client_info.as_ref().filter(|raw| raw.bytes().len() <= MAX_CLIENT_INFO).map(one_line);
-        let address = self.trace.address().map(|address| address.to_string());
-        let decision = self.trace.decision();
-        take(Line {
-            principal: Some(Who::of(self.principal.identity())),
-            session: session.map(Into::into),
-            client_info: client_info.flatten().map(std::borrow::Cow::Owned),
-            address: address.map(Into::into),
-            endpoint: Some((&*self.endpoint).into()),
-            era: Some(self.era.into()),
-            method: Some(self.method.as_str().into()),
-            server: self.trace.server().map(Into::into),
-            target: self.target.as_deref().map(Into::into),
-            own_name: self.trace.own_name().map(Into::into),
-            arguments_sha256: digest.map(Into::into),
-            arguments: text.map(std::borrow::Cow::Owned),
-            decision: decision.map(|decision| decision.ruling.name().into()),
-            rule: decision.and_then(|decision| decision.rule.as_deref()).map(Into::into),
-            outcome: Some(self.ended.outcome.into()),
-            status: Some(self.ended.status),
-            gateway_us: Some(micros(self.ended.gateway)),
-            upstream_us: Some(micros(self.ended.upstream)),
-            trace_id: self.trace.context().and_then(TraceContext::trace_id).map(Into::into),
-            ..Line::new(Event::Call, time)
-        });
-    }
-
-    fn kept(&self, arguments: &Arguments) -> Kept {
-        let name = self.target.as_deref().unwrap_or(&self.method);
-        match &self.given {
-            Given::Nothing => Kept::default(),
-            Given::Parameters(raw) => arguments.keep(name, raw),
-            Given::Arguments(raw) => {
-                raw.member("arguments").map_or_else(Kept::default, |raw| arguments.keep(name, &raw))
-            }
+        draft.word("session", self.caller.session.as_deref().map(short_digest).as_deref());
+        if let Some(info) = self.caller.client_info.as_ref().filter(|raw| raw.bytes().len() <= MAX_CLIENT_INFO) {
+            draft.raw("client_info", info);
         }
+        draft.address(self.trace.address());
+        draft.word("endpoint", Some(self.endpoint));
+        draft.word("era", Some(self.era));
+        draft.word("method", Some(self.method));
+        draft.word("server", self.trace.server());
+        draft.word("target", self.target);
+        draft.word("own_name", self.trace.own_name());
+        let decision = self.trace.decision();
+        draft.word("decision", decision.map(|decision| decision.ruling.name()));
+        draft.word("rule", decision.and_then(|decision| decision.rule.as_deref()));
+        draft.word("outcome", Some(self.ended.outcome));
+        draft.value("status", &self.ended.status);
+        draft.value("gateway_us", &micros(self.ended.gateway));
+        draft.value("upstream_us", &micros(self.ended.upstream));
+        draft.word("trace_id", self.trace.context().and_then(TraceContext::trace_id));
+        if let Some(given) = self.given {
+            draft.arguments(arguments, self.target.unwrap_or(self.method), given);
+        }
+        draft
     }
 }
 
 impl Refusal {
-    fn line<'a>(&'a self, time: &'a str) -> Line<'a> {
+    pub(super) fn draft(&self) -> Draft {
+        let mut draft = Draft::new(Event::Refused, self.time);
         let path: String = self.path.chars().take(MAX_PATH).collect();
-        Line {
-            address: self.address.map(|address| address.to_string().into()),
-            endpoint: Some(path.into()),
-            method: Some(self.method.as_str().into()),
-            outcome: Some("refused".into()),
-            status: Some(self.status),
-            ..Line::new(Event::Refused, time)
-        }
+        draft.address(self.address);
+        draft.word("endpoint", Some(&path));
+        draft.word("method", Some(&self.method));
+        draft.word("outcome", Some("refused"));
+        draft.value("status", &self.status);
+        draft
     }
 }
 
 impl Note {
-    fn line<'a>(&'a self, time: &'a str) -> Line<'a> {
-        Line {
-            principal: self.principal.as_ref().map(|principal| Who::of(principal.identity())),
-            detail: self.detail.clone(),
-            ..Line::new(self.event, time)
+    pub(super) fn draft(&self) -> Draft {
+        let mut draft = Draft::new(self.event, self.time);
+        if let Some(principal) = &self.principal {
+            draft.principal(principal.identity());
         }
+        if !self.detail.is_empty() {
+            draft.value("detail", &self.detail);
+        }
+        draft
     }
 }
 

@@ -16,8 +16,9 @@ use serde_json::{Map, Value, json};
 use super::{
     arguments::Arguments,
     chain::{Chain, Hasher, Head},
+    draft::Batch,
     queue::{Coming, Queue},
-    record::{Note, Record, Refusal},
+    record::{Note, Refusal},
     settings::{AuditSettings, Calls, OnLoss},
     verify::{Report, Verifier, Wrong},
     writer::{Sink, Writer},
@@ -49,7 +50,7 @@ fn note(number: usize) -> Note {
 fn run(settings: &AuditSettings, notes: usize) {
     let audit = Audit::start(settings, Map::new()).unwrap();
     for number in 0..notes {
-        audit.note(note(number));
+        audit.note(&note(number));
     }
     audit.close(SOON);
     drop(audit);
@@ -202,12 +203,18 @@ fn tampering() -> impl Strategy<Value = Tampering> {
     ]
 }
 
+fn seal(chain: &mut Chain, note: Note, out: &mut Vec<u8>) {
+    let mut batch = Batch::default();
+    batch.push(note.draft());
+    batch.drain(&Arguments::default(), |line| chain.seal(line, out));
+}
+
 /// Eight sealed lines.
 fn sealed() -> Vec<Vec<u8>> {
     let mut chain = Chain::new(Head::START, Hasher::new(None));
     let mut all = Vec::new();
     for number in 0..8 {
-        Record::Note(note(number)).line(&Arguments::default(), |line| chain.seal(line, &mut all));
+        seal(&mut chain, note(number), &mut all);
     }
     all.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect()
 }
@@ -230,7 +237,7 @@ proptest! {
                 let head = if line == 0 { Head::START } else { file::read_link(before[line - 1].trim_ascii_end()).unwrap() };
                 lines[line].clear();
                 let mut chain = Chain::new(head, Hasher::new(None));
-                Record::Note(note(99)).line(&Arguments::default(), |forged| chain.seal(forged, &mut lines[line]));
+                seal(&mut chain, note(99), &mut lines[line]);
             }
         }
         let folder = tempfile::tempdir().unwrap();
@@ -273,7 +280,7 @@ impl Sink for Disk {
 fn writing(disk: &Disk, max: usize) -> Arc<Queue> {
     let queue = Arc::new(Queue::new(max));
     let chain = Chain::new(Head::START, Hasher::new(None));
-    let writer = Writer::new(queue.clone(), chain, Arguments::default(), disk.clone(), Duration::ZERO);
+    let writer = Writer::new(queue.clone(), chain, Arc::default(), disk.clone(), Duration::ZERO);
     std::thread::spawn(move || writer.run());
     queue
 }
@@ -290,13 +297,13 @@ fn what_a_full_disk_did_not_take_is_written_when_there_is_room_and_what_did_not_
     let disk = Disk::default();
     disk.failures.store(usize::MAX, Ordering::SeqCst);
     let queue = writing(&disk, 3);
-    queue.push(Record::Note(note(0)), Coming::IfThereIsRoom);
+    queue.push(note(0).draft(), Coming::IfThereIsRoom);
     while !queue.is_failing() {
         std::thread::yield_now();
     }
     assert!(!queue.reserve(), "whoever needs a line is told that there is none");
     for number in 1..=8 {
-        queue.push(Record::Note(note(number)), Coming::IfThereIsRoom);
+        queue.push(note(number).draft(), Coming::IfThereIsRoom);
     }
     disk.failures.store(0, Ordering::SeqCst);
     while queue.is_failing() {
@@ -317,8 +324,8 @@ fn a_place_holds_until_its_record_comes() {
     assert!(queue.reserve() && queue.reserve() && !queue.reserve());
     queue.give_back();
     assert!(queue.reserve());
-    queue.push(Record::Note(note(1)), Coming::WithPlace);
-    queue.push(Record::Note(note(2)), Coming::WithPlace);
+    queue.push(note(1).draft(), Coming::WithPlace);
+    queue.push(note(2).draft(), Coming::WithPlace);
     assert!(queue.close(SOON));
     assert_eq!(report_of(&disk).0.lost, 0);
 }
@@ -330,7 +337,7 @@ fn refusals_beyond_a_hundred_in_a_second_are_counted_and_take_no_room() {
     for _ in 0..150 {
         let (path, method) = ("/mcp".to_owned(), "POST".to_owned());
         let refusal = Refusal { time: Duration::from_secs(7), address: None, path, method, status: 401 };
-        queue.push(Record::Refusal(refusal), Coming::IfThereIsRoom);
+        queue.push(refusal.draft(), Coming::IfThereIsRoom);
     }
     assert!(queue.close(SOON));
     let (report, lines) = report_of(&disk);

@@ -1,4 +1,4 @@
-//! The thread that makes lines and writes them.
+//! The thread that chains lines and writes them.
 
 use std::{io, sync::Arc, thread, time::Duration};
 
@@ -7,15 +7,16 @@ use serde_json::json;
 use super::{
     arguments::Arguments,
     chain::{Chain, sha256},
+    draft::Batch,
     file::{Found, Last, Trail},
-    line::{Event, Line},
-    queue::{Lost, Queue, Taken},
-    record::{Note, Record, moment},
+    line::Event,
+    queue::{Lost, Queue, Unwritten},
+    record::{Note, moment},
     settings::AuditSettings,
 };
 use crate::{clock, telemetry::METRICS};
 
-/// How long records wait for others: one system call for all of them, and few enough that they are still in the cache.
+/// How long lines wait for others: one system call for all of them, and few enough that they are still in the cache.
 const GATHER: Duration = Duration::from_millis(5);
 /// Bytes of the buffer that are kept for the next lines.
 const MAX_BUFFER: usize = 1 << 20;
@@ -63,9 +64,11 @@ impl Sink for Files {
 pub(super) struct Writer<S> {
     queue: Arc<Queue>,
     chain: Chain,
-    arguments: Arguments,
+    arguments: Arc<Arguments>,
     sink: S,
     sync: Duration,
+    /// What was taken from the queue last; empty between two turns.
+    batch: Batch,
     /// Lines that are made and not written, and the number of the first.
     pending: (Vec<u8>, u64),
     /// When the first line was written that the disk did not confirm.
@@ -80,10 +83,20 @@ enum Failing {
 }
 
 impl<S: Sink> Writer<S> {
-    pub(super) fn new(queue: Arc<Queue>, chain: Chain, arguments: Arguments, sink: S, sync: Duration) -> Self {
+    pub(super) fn new(queue: Arc<Queue>, chain: Chain, arguments: Arc<Arguments>, sink: S, sync: Duration) -> Self {
         let first = chain.head.seq.saturating_add(1);
         let pending = (Vec::new(), first);
-        Self { queue, chain, arguments, sink, sync, pending, unsynced: None, failing: Failing::No }
+        Self {
+            queue,
+            chain,
+            arguments,
+            sink,
+            sync,
+            batch: Batch::default(),
+            pending,
+            unsynced: None,
+            failing: Failing::No,
+        }
     }
 
     /// What the first line of a run says, and before it what was found.
@@ -119,16 +132,14 @@ impl<S: Sink> Writer<S> {
                 thread::sleep(if self.failing == Failing::Yes { RETRY } else { GATHER });
             }
             if self.pending.0.is_empty() {
-                let taken = self.queue.take();
-                self.make(taken);
+                self.make();
             }
         }
     }
 
     /// The last lines. What cannot be written now is lost with the process; it is counted, and the log says so.
     fn finish(&mut self) {
-        let taken = self.queue.take();
-        self.make(taken);
+        self.make();
         let now = clock::unix_time();
         self.note(&Note::new(Event::Stop, now, []));
         // No file begins with the end.
@@ -147,11 +158,10 @@ impl<S: Sink> Writer<S> {
         }
     }
 
-    fn make(&mut self, taken: Taken) {
-        let Taken { records, lost, suppressed } = taken;
-        for record in &records {
-            self.add(record);
-        }
+    /// Chains all that waits.
+    fn make(&mut self) {
+        let Unwritten { lost, suppressed } = self.queue.take(&mut self.batch);
+        self.chain();
         self.say(lost, Event::Lost);
         self.say(suppressed, Event::Refused);
     }
@@ -165,13 +175,14 @@ impl<S: Sink> Writer<S> {
     }
 
     fn note(&mut self, note: &Note) {
-        self.add(&Record::Note(note.clone()));
+        self.batch.push(note.draft());
+        self.chain();
     }
 
-    fn add(&mut self, record: &Record) {
-        let Self { chain, pending, arguments, .. } = self;
-        record.line(arguments, |line: Line<'_>| chain.seal(line, &mut pending.0));
-        METRICS.audit_lines.inc();
+    fn chain(&mut self) {
+        let Self { batch, chain, pending, arguments, .. } = self;
+        METRICS.audit_lines.inc_by(u64::try_from(batch.len()).unwrap_or_default());
+        batch.drain(arguments, |line| chain.seal(line, &mut pending.0));
     }
 
     /// Writes what is made, and waits for the disk when it is time.

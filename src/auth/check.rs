@@ -9,7 +9,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -21,8 +21,9 @@ use crate::{
 };
 
 use super::{
+    admitted::Admitted,
     bearer::{self, Malformed},
-    cache::{self, Cache, Digest, Remembered},
+    cache::{self, Cache, Digest},
     certificate::{Certificate, Rule},
     claims::{self, Claims, Found},
     fetch::Fetch,
@@ -36,6 +37,7 @@ use super::{
     lookup::Lookups,
     metadata,
     refused::{Refused, refuse},
+    seat::{Credentials, Seat},
     settings::{Anonymous, AuthSettings, EndpointRules, IssuerSettings, Way},
 };
 
@@ -89,15 +91,6 @@ pub struct Presented<'a> {
     pub endpoint: &'a str,
     /// The address of that endpoint as clients name it.
     pub resource: &'a str,
-}
-
-/// Somebody who comes in.
-#[derive(Clone, Debug)]
-pub struct Admitted {
-    /// Who it is.
-    pub principal: Principal,
-    /// Until when that holds without another check; as long as these rules do when absent.
-    pub until: Option<Instant>,
 }
 
 /// What a check came to.
@@ -169,6 +162,16 @@ impl Auth {
     /// [`Malformed`]: its credentials could be read in two ways.
     pub fn token<'a>(headers: &'a HeaderMap, query: Option<&str>) -> Result<Option<&'a str>, Malformed> {
         bearer::token(headers, query)
+    }
+
+    /// Whose request it is, if the one before it on the same connection showed the same.
+    pub fn recall(&self, seat: &Seat, shown: Credentials<'_>) -> Option<Principal> {
+        seat.find(self.epoch, shown, clock::now())
+    }
+
+    /// Remembers who a request was for the next one on the same connection.
+    pub fn remember_seat(&self, seat: &Seat, shown: Credentials<'_>, admitted: &Admitted) {
+        seat.keep(self.epoch, shown, admitted);
     }
 
     /// Whose request it is.
@@ -380,11 +383,5 @@ impl Auth {
 
     fn base<'a>(&'a self, base: &'a str) -> &'a str {
         self.settings.public_url.as_deref().unwrap_or(base)
-    }
-}
-
-impl From<Remembered<Principal>> for Admitted {
-    fn from(known: Remembered<Principal>) -> Self {
-        Self { principal: known.what, until: Some(known.until) }
     }
 }

@@ -133,6 +133,7 @@ mod tests {
         Invoke {
             verb: Verb::CallTool,
             target: "t".into(),
+            arguments: Raw::literal(params).member("arguments"),
             params: Raw::literal(params),
             answers: None,
             state: None,

@@ -98,6 +98,11 @@ impl<'a> Subject<'a> {
 
     /// The key of one tuple: with their lengths, since names may contain anything. A call that lacks a part has none.
     fn key(&self, per: &[Per], group: &str, take: &mut impl FnMut(&[u8])) {
+        if let [only] = per
+            && let Some(name) = self.name(*only)
+        {
+            return take(name.as_bytes());
+        }
         let mut key = Key::new();
         for part in per {
             let address;

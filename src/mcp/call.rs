@@ -142,6 +142,8 @@ pub struct Invoke {
     pub target: String,
     /// The parameters as they came, `_meta` included.
     pub params: Raw,
+    /// Their member `arguments`, found once for all who look at it.
+    pub arguments: Option<Raw>,
     /// Answers to the questions of the round before, an object.
     pub answers: Option<Raw>,
     /// The state of the round before.

@@ -160,10 +160,9 @@ impl Policies {
         }
         let arguments = match request.arguments {
             Arguments::NotSaid => return (said.at_best(), false),
-            Arguments::Of(params) => params.member("arguments"),
-            Arguments::None => None,
+            Arguments::Said(arguments) => arguments,
         };
-        let (mut truths, _) = self.look_closer(asked, Known::Whole(request.caller, arguments.as_ref()), &truths);
+        let (mut truths, _) = self.look_closer(asked, Known::Whole(request.caller, arguments), &truths);
         // All is known now: what still cannot tell is too large to be looked at.
         for (rule, truth) in self.rules.iter().zip(&mut truths).filter(|(_, truth)| **truth == Truth::Open) {
             rule.failed(None);
@@ -245,10 +244,8 @@ pub struct Request<'a> {
 /// What is known of a call's arguments.
 #[derive(Clone, Copy, Debug)]
 pub enum Arguments<'a> {
-    /// There are none.
-    None,
-    /// Those of these parameters.
-    Of(&'a Raw),
+    /// These, or none.
+    Said(Option<&'a Raw>),
     /// They are not said yet, or no longer: what is asked goes with a call that has some.
     NotSaid,
 }

