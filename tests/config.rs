@@ -302,7 +302,21 @@ fn all_schema_keys() -> Vec<SchemaKey> {
 }
 
 /// The keys that mean something beside `url` only.
-const OF_URL: [&str; 7] = ["url", "auth", "headers", "ca", "connectTimeout", "maxIdleConnections", "maxConnections"];
+const OF_URL: [&str; 13] = [
+    "url",
+    "auth",
+    "headers",
+    "ca",
+    "connectTimeout",
+    "maxIdleConnections",
+    "maxConnections",
+    "resolve",
+    "firstByteTimeout",
+    "tls",
+    "health",
+    "ejection",
+    "breaker",
+];
 
 /// A file with `value` at `path`, and nothing else but what makes a server whole.
 fn file_with(path: &[String], value: &Json) -> String {
@@ -527,11 +541,11 @@ fn summary(settings: &Settings) -> String {
         text += &format!("{} {:?} {:?}\n", endpoint.path, endpoint.servers, endpoint.names);
     }
     for upstream in &settings.upstreams {
-        let UpstreamSettings { name, wire, era, pool, tools, .. } = upstream;
+        let UpstreamSettings { name, wire, era, pool, tools, breaker, .. } = upstream;
         text +=
             &format!("\n{name}: {}\n  {era:?} {:?}/{:?}", wire_summary(wire), upstream.timeout, upstream.total_timeout);
         text += &format!(" probe {:?} start {:?}", upstream.probe_timeout, upstream.start_timeout);
-        text += &format!(" message {}\n  {pool:?}\n  {tools:?}\n", upstream.max_message_bytes);
+        text += &format!(" message {}\n  {pool:?}\n  {tools:?}\n  {breaker:?}\n", upstream.max_message_bytes);
     }
     text
 }
@@ -542,18 +556,13 @@ fn wire_summary(wire: &WireSettings) -> String {
             let sandbox = sandbox.as_ref().map(|sandbox| format!("\n  {sandbox:?}")).unwrap_or_default();
             format!("{command} {args:?} {env:?} in {cwd:?}{sandbox}")
         }
-        WireSettings::Http(HttpSettings {
-            url,
-            headers,
-            transport,
-            ca,
-            connect_timeout,
-            max_idle_connections,
-            max_connections,
-        }) => {
-            format!(
-                "{url} {headers:?} {transport:?} {ca:?} {connect_timeout:?} {max_idle_connections}/{max_connections}"
-            )
+        WireSettings::Http(http) => {
+            let HttpSettings { url, headers, transport, ca, connect_timeout, .. } = http;
+            let (idle, most) = (http.max_idle_connections, http.max_connections);
+            let (others, resolve, identity) = (&http.others, &http.resolve, &http.identity);
+            let (first, health, ejection) = (&http.first_byte_timeout, &http.health, &http.ejection);
+            let wire = format!("{url} {headers:?} {transport:?} {ca:?} {connect_timeout:?} {idle}/{most}");
+            format!("{wire}\n  {others:?} {resolve:?} {identity:?} {first:?}\n  {health:?}\n  {ejection:?}")
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::{
     redact::Redacted,
     upstream::{
         credential::{Reached, Wallet, oauth::Safe},
-        settings::{EgressSettings, HttpSettings, HttpTransport},
+        settings::{EgressSettings, HttpSettings},
         wire::http::{Client, Outgoing},
     },
 };
@@ -175,12 +175,8 @@ fn read_token(path: &Path) -> io::Result<Redacted<String>> {
 
 fn client_settings(url: Uri, request: &FetchRequest) -> HttpSettings {
     HttpSettings {
-        url,
-        headers: Vec::new(),
-        transport: HttpTransport::Detect,
         ca: request.ca.clone(),
-        connect_timeout: request.patience,
         max_idle_connections: 0,
-        max_connections: MAX_CONNECTIONS,
+        ..HttpSettings::plain(url, request.patience, MAX_CONNECTIONS)
     }
 }

@@ -16,7 +16,7 @@ use myelin::{
     },
     upstream::{
         Upstream,
-        settings::{HttpSettings, HttpTransport, UpstreamSettings, WireSettings},
+        settings::{HttpSettings, UpstreamSettings, WireSettings},
     },
 };
 use tokio::{runtime::Runtime, task::JoinSet, time::timeout};
@@ -121,13 +121,8 @@ impl Reach {
 
     fn of_url(url: &Uri, headers: &[Header]) -> Result<Self, Failure> {
         let http = HttpSettings {
-            url: url.clone(),
             headers: headers.to_vec(),
-            transport: HttpTransport::Detect,
-            ca: None,
-            connect_timeout: Duration::from_secs(5),
-            max_idle_connections: CONNECTIONS,
-            max_connections: CONNECTIONS,
+            ..HttpSettings::plain(url.clone(), Duration::from_secs(5), CONNECTIONS)
         };
         let settings = Settings::default_with(Vec::new());
         let upstream =

@@ -121,6 +121,33 @@ pub(super) const MAX_IDLE_CONNECTIONS: usize = 64;
 /// Calls and streams of all principals together.
 pub(super) const MAX_UPSTREAM_CONNECTIONS: usize = 256;
 
+/// DNS of clusters tells its answers for 5 to 30 s: a replica that came or went is noticed within one of them.
+pub(super) const RESOLVE: Duration = Duration::from_secs(10);
+/// A replica that hangs gets no calls after half a minute, and a look costs less than one call.
+pub(super) const HEALTH_INTERVAL: Duration = Duration::from_secs(10);
+/// A look is answered without work: whoever takes longer cannot take calls.
+pub(super) const HEALTH_TIMEOUT: Duration = Duration::from_secs(3);
+/// Two lost in a row happen to a replica that collects its garbage.
+pub(super) const UNHEALTHY_AFTER: usize = 3;
+/// A replica that has just started answers once before it is warm.
+pub(super) const HEALTHY_AFTER: usize = 2;
+/// What Envoy and others take: fewer would blame a replica for one bad request that is tried again.
+pub(super) const EJECTION_FAILURES: usize = 5;
+/// As long as a restart takes.
+pub(super) const EJECTION_TIME: Duration = Duration::from_secs(10);
+/// A replica that has failed for this long is looked after by somebody.
+pub(super) const EJECTION_MAX_TIME: Duration = Duration::from_secs(5 * 60);
+/// The other half can carry twice as much for a while, and not more.
+pub(super) const EJECTION_MAX_SHARE: usize = 50;
+/// Twice what leaves a replica out: first the others are tried.
+pub(super) const BREAKER_FAILURES: usize = 10;
+/// Short enough that nobody notices when it was a hiccup.
+pub(super) const BREAKER_TIME: Duration = Duration::from_secs(1);
+/// A server that is back is called again within half a minute.
+pub(super) const BREAKER_MAX_TIME: Duration = Duration::from_secs(30);
+/// Whoever asks for more is asked again all the same: the client hears what was asked for.
+pub(super) const MAX_RETRY_AFTER: Duration = MINUTE;
+
 /// A day of some ten calls a second; tools open it without trouble.
 pub(super) const AUDIT_MAX_SIZE: usize = 100 * MIB;
 /// As many as requests in flight: a third of a second of the fastest stream of calls that was measured.

@@ -109,6 +109,14 @@ pub enum ProblemKind {
     NoWire,
     #[error("has both `command` and `url`: keep one of them")]
     TwoWires,
+    #[error("has both `url` and `urls`: keep one of them")]
+    UrlAndUrls,
+    #[error("there is the same address twice")]
+    UrlTwice,
+    #[error("`cert` and `key` belong together: give both")]
+    HalfIdentity,
+    #[error("means something only for https:// addresses")]
+    WithoutTls,
     #[error("`type: {kind}` needs `{needed}`")]
     TypeNeeds { kind: &'static str, needed: &'static str },
     #[error("means something only beside `{beside}`")]

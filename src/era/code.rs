@@ -142,9 +142,16 @@ pub(super) fn broken(server: &str, what: UpstreamFault) -> ErrorObject {
         | UpstreamFault::NoToken
         | UpstreamFault::Unconnected
         | UpstreamFault::Overloaded
+        | UpstreamFault::Busy(_)
+        | UpstreamFault::LeftAlone(_)
+        | UpstreamFault::ServerError
+        | UpstreamFault::Refused
         | UpstreamFault::Incompatible => UNAVAILABLE,
     };
-    ErrorObject::new(code, format!("The server `{server}` {what}")).with_data(data(&[("server", Raw::string(server))]))
+    let after = what.retry_after().map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
+    let mut members = vec![("server", Raw::string(server))];
+    members.extend(after.map(|milliseconds| ("retryAfterMs", Raw::from_value(&milliseconds))));
+    ErrorObject::new(code, format!("The server `{server}` {what}")).with_data(data(&members))
 }
 
 /// The gateway is shutting down.

@@ -80,9 +80,36 @@ pub enum UpstreamFault {
     /// It said that it has too much to do.
     #[error("is overloaded")]
     Overloaded,
+    /// The same, and when it wants to be called again.
+    #[error("is overloaded; it asks to be called again in {} s", seconds(*.0))]
+    Busy(Duration),
+    /// Calls to it failed again and again: it is left alone, for so much longer.
+    #[error("failed again and again and is left alone; call again in {} s", seconds(*.0))]
+    LeftAlone(Duration),
+    /// It answered with a status of HTTP that says that it failed, and with no error of MCP.
+    #[error("failed inside")]
+    ServerError,
+    /// The same with a status that says that the request was wrong.
+    #[error("refused the request with an HTTP status that is no answer of MCP")]
+    Refused,
     /// It speaks no revision that this gateway speaks.
     #[error("speaks no protocol revision that this gateway speaks")]
     Incompatible,
+}
+
+impl UpstreamFault {
+    /// When to come back, where that is known.
+    pub const fn retry_after(self) -> Option<Duration> {
+        match self {
+            Self::Busy(after) | Self::LeftAlone(after) => Some(after),
+            _ => None,
+        }
+    }
+}
+
+/// Whole seconds that are not too short.
+const fn seconds(time: Duration) -> u64 {
+    if time.subsec_nanos() > 0 { time.as_secs().saturating_add(1) } else { time.as_secs() }
 }
 
 /// A limit of the gateway that a call ran into.

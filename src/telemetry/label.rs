@@ -282,6 +282,32 @@ labels! {
 }
 
 labels! {
+    /// Whether a replica of a server is used.
+    ReplicaCondition {
+        /// It is.
+        Healthy = "healthy",
+        /// Looks at it fail.
+        Unhealthy = "unhealthy",
+        /// Calls to it failed: it is left out for a while.
+        Ejected = "ejected",
+        /// It is named no longer, and ends what it began.
+        Leaving = "leaving",
+    }
+}
+
+labels! {
+    /// Whether a server is called.
+    BreakerState {
+        /// It is.
+        Closed = "closed",
+        /// One call is let through, to see.
+        HalfOpen = "half_open",
+        /// It is left alone for a while.
+        Open = "open",
+    }
+}
+
+labels! {
     /// Where a list came from.
     ListSource {
         /// From memory.

@@ -2,13 +2,14 @@
 //!
 //! All names begin with `myelin_`. Labels come from the closed sets of [`label`](super::label), but for `server`, whose values are the
 //! operator's names for the servers: a server's series are dropped with the last handle to it. The whole is therefore bounded by
-//! `ERAS × METHODS × OUTCOMES + servers × 60` series, of which only those that were used appear.
+//! `ERAS × METHODS × OUTCOMES + servers × 80` series, of which only those that were used appear.
 //!
 //! Handles are resolved once: counting is an atomic addition and allocates nothing; a histogram takes a lock for a few nanoseconds.
 //!
 //! Source: OpenMetrics 1.0; prometheus.io/docs/practices/naming.
 
 mod handle;
+mod remote;
 mod server;
 
 use std::sync::LazyLock;

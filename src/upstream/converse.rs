@@ -37,6 +37,8 @@ pub(super) trait Exchange: Send {
     fn answer(&mut self, id: Id, answer: Answer);
     /// What the upstream speaks.
     fn dialect(&self) -> Dialect;
+    /// Nothing came for as long as it may be waited.
+    fn timed_out(&mut self) {}
 }
 
 /// Where a call is carried.
@@ -89,6 +91,7 @@ pub(super) async fn converse(
                     silence.as_mut().reset(end);
                     continue;
                 }
+                exchange.timed_out();
                 return Err(UpstreamFault::Timeout.into());
             }
         };

@@ -160,6 +160,11 @@ impl Dialect {
         }
     }
 
+    /// Whether a handshake that found this revision found the same again.
+    pub(super) fn is_of(&self, found: Revision) -> bool {
+        matches!(self, Self::Legacy(revision) if *revision == found)
+    }
+
     /// Whether it is of the legacy era.
     pub(super) const fn is_legacy(&self) -> bool {
         matches!(self, Self::Legacy(_))

@@ -16,8 +16,9 @@ use super::{
     converse::Exchange,
     credential::unreachable,
     errand::Dialect,
-    mailbox::{Item, Mailbox},
-    streamable::{Posted, Streamable},
+    mailbox::{Broken, Item, Mailbox},
+    posting::{Got, Posted},
+    streamable::Streamable,
     wire::http::Body,
 };
 
@@ -28,7 +29,7 @@ const MAX_RETRY: Duration = Duration::from_secs(30);
 /// How often in a row a stream is taken up again without a message in between.
 const MAX_RESUMPTIONS: u32 = 5;
 
-type Sending = Pin<Box<dyn Future<Output = Result<Posted, UpstreamFault>> + Send>>;
+type Sending = Pin<Box<dyn Future<Output = Result<Posted, Broken>> + Send>>;
 
 /// One request in flight. Dropping it closes its stream, and tells a legacy upstream that it is cancelled.
 pub(super) struct HttpExchange {
@@ -110,7 +111,7 @@ impl HttpExchange {
         }
     }
 
-    fn begin(&mut self, posted: Result<Posted, UpstreamFault>) {
+    fn begin(&mut self, posted: Result<Posted, Broken>) {
         self.step = Step::Over;
         match posted {
             Ok(Posted::Stream(body)) => self.step = Step::Streaming(body),
@@ -118,7 +119,7 @@ impl HttpExchange {
             Ok(Posted::Empty | Posted::SessionUnknown) => {
                 self.items.push_back(Item::Broken(UpstreamFault::Garbled.into()));
             }
-            Err(fault) => self.items.push_back(Item::Broken(fault.into())),
+            Err(broken) => self.items.push_back(Item::Broken(broken)),
         }
     }
 
@@ -127,7 +128,11 @@ impl HttpExchange {
         let has_answer = items.iter().any(|item| matches!(item, Item::Answer(_)));
         self.items.extend(items);
         if !has_answer {
-            let fault = if status.is_success() { UpstreamFault::Garbled } else { UpstreamFault::Unavailable };
+            let fault = match status {
+                status if status.is_server_error() => UpstreamFault::ServerError,
+                status if status.is_success() => UpstreamFault::Garbled,
+                _ => UpstreamFault::Refused,
+            };
             self.items.push_back(Item::Broken(fault.into()));
         }
     }
@@ -158,7 +163,11 @@ impl HttpExchange {
         let (wire, retry) = (self.wire.clone(), self.retry);
         self.step = Step::Sending(Box::pin(async move {
             tokio::time::sleep(retry).await;
-            wire.get(Some(&last)).await?.map(Posted::Stream).ok_or(UpstreamFault::Gone)
+            // The request was sent long ago, whatever becomes of this.
+            match wire.get(Some(&last)).await.map_err(Broken::from)? {
+                Got::Stream(body) => Ok(Posted::Stream(body)),
+                Got::SessionUnknown | Got::Nothing => Err(UpstreamFault::Gone.into()),
+            }
         }));
     }
 }

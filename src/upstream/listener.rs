@@ -13,11 +13,13 @@ use crate::{
 };
 
 use super::{
+    any_exchange::AnyExchange,
     bus::Bus,
     converse::Exchange,
     mailbox::Item,
     opening::gateway_caller,
-    peer::{AnyExchange, Peer},
+    peer::Peer,
+    posting::Got,
     streamable::Streamable,
     wishes::{Wanted, Wishes},
 };
@@ -39,19 +41,31 @@ impl Backoff {
     }
 }
 
-/// Follows the stream that a legacy session has of its own, and opens it again when it breaks. A server that has none answers so
-/// once and is left alone.
+/// Follows the stream that a legacy session has of its own, and opens it again when it breaks, or when the session was opened anew. A
+/// server that has none answers so once and is left alone.
 pub(super) async fn session_stream(http: Arc<Streamable>, bus: Arc<Bus>, opened: watch::Sender<bool>) {
+    let mut renewals = http.renewals();
     let http = { Arc::downgrade(&http) };
-    let (mut backoff, mut last, mut is_first) = (Backoff::new(), None, true);
+    let (mut backoff, mut last, mut is_first, mut has_one) = (Backoff::new(), None, true, false);
     while let Some(wire) = http.upgrade() {
+        if renewals.has_changed().unwrap_or(false) {
+            renewals.mark_unchanged();
+            last = None;
+        }
         match wire.get(last.as_ref()).await {
-            Ok(Some(mut body)) => {
+            Ok(Got::Stream(mut body)) => {
                 if !std::mem::replace(&mut is_first, false) && last.is_none() {
                     bus.publish_gap();
                 }
+                has_one = true;
                 opened.send_replace(true);
-                while let Ok(Some(event)) = body.next_event().await {
+                loop {
+                    let event = tokio::select! {
+                        event = body.next_event() => event,
+                        // What is said from now on is said on the new one's.
+                        Ok(()) = renewals.changed() => break,
+                    };
+                    let Ok(Some(event)) = event else { break };
                     last = event.id.or(last);
                     if !event.data.is_empty() {
                         backoff = Backoff::new();
@@ -59,7 +73,9 @@ pub(super) async fn session_stream(http: Arc<Streamable>, bus: Arc<Bus>, opened:
                     }
                 }
             }
-            Ok(None) => {
+            // One that knows no such streams may say so with the same words as one that has forgotten the session.
+            Ok(Got::SessionUnknown) if std::mem::replace(&mut has_one, false) => drop(wire.begin_anew().await),
+            Ok(Got::SessionUnknown | Got::Nothing) => {
                 opened.send_replace(true);
                 return;
             }

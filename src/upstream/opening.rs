@@ -31,9 +31,12 @@ use super::{
     mux::{Mux, Post},
     owners::{Attribution, Owners},
     peer::{Link, Peer, answer},
+    posting::{Posted, first_answer, initialize, post, post_headers},
+    session::Session,
     settings::{EraHint, HttpTransport, StdioSettings, UpstreamSettings, WireSettings},
     sse_wire,
-    streamable::{self, Posted, Streamable, first_answer, post, post_headers},
+    streamable::Streamable,
+    wire::http::To,
     wire::stdio::{Child, Launch, Line, Lines, SendFault, StartFault, Stderr},
 };
 
@@ -100,7 +103,8 @@ pub(super) fn gateway_caller(profile: &Profile) -> Caller {
     Caller { principal, session: None, client_info: None, capabilities, log: LogInterest::Off }
 }
 
-fn probe_request(token: u64) -> crate::era::Outgoing {
+/// What a server is asked to find its era.
+pub(super) fn probe_request(token: u64) -> crate::era::Outgoing {
     let caller = gateway_caller(&Profile::default());
     modern::back::Encode { caller: &caller, progress: ProgressInterest::Unwanted, token }.discover()
 }
@@ -232,9 +236,10 @@ async fn open_http(site: &Site<'_>) -> Result<Opening, UpstreamFault> {
         let outgoing = probe_request(token);
         let body = crate::jsonrpc::request(&Id::from(token), &outgoing.method, outgoing.params.as_ref());
         let opened =
-            post(courier, body, post_headers(&outgoing.headers), site.settings.max_message_bytes, None).await?;
+            post(courier, body, post_headers(&outgoing.headers), site.settings.max_message_bytes, (None, To::ANY))
+                .await?;
         if matches!(&opened.posted, Posted::Whole(status, _) if status.is_server_error()) {
-            return Err(UpstreamFault::Unavailable);
+            return Err(UpstreamFault::ServerError);
         }
         let answer = match first_answer(opened.posted, &Id::from(token), site.settings.max_message_bytes).await {
             Ok(answer) => answer,
@@ -337,7 +342,7 @@ async fn greet_http(
             Ok((verdict, http_peer(site, courier, &terms, greeting, None)))
         }
         (Verdict::LegacySse, _) => sse_wire::greet(site, courier, terms).await.map(|peer| (verdict, peer)),
-        _ => match streamable::initialize(courier, &terms.profile, site.settings.max_message_bytes).await {
+        _ => match initialize(courier, &terms.profile, site.settings.max_message_bytes).await {
             Ok((session, answer)) => {
                 let peer = http_peer(site, courier, &terms, greeting(answer)?, session);
                 if let Link::Http(http) = &peer.link {
@@ -359,7 +364,7 @@ fn http_peer(
     courier: &Arc<Courier>,
     terms: &Terms,
     greeting: Greeting,
-    session: Option<http::HeaderValue>,
+    session: Option<Session>,
 ) -> Peer {
     let http = Arc::new(Streamable::new(
         site.server.clone(),
@@ -372,7 +377,7 @@ fn http_peer(
     ));
     http.enter(session);
     let (opened, is_open) = watch::channel(false);
-    let peer = Peer::new(greeting, Link::Http(http.clone()), None, JoinSet::new());
+    let peer = Peer::new(greeting, Link::Http(http.clone()), None, JoinSet::new()).through(courier);
     if peer.greeting.dialect.is_legacy() {
         peer.spawn(super::listener::session_stream(http, terms.bus.clone(), opened));
         peer.set_listening(is_open);

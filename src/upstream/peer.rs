@@ -18,18 +18,20 @@ use tokio::{
 use crate::{
     clock,
     era::{Outgoing, legacy},
-    jsonrpc::{ErrorObject, Id, Raw},
-    mcp::{Answer, Level, LogInterest, UpstreamFault},
+    jsonrpc::{ErrorObject, Raw},
+    mcp::{Level, LogInterest, Principal, UpstreamFault},
     seal,
     telemetry::metrics::InUse,
 };
 
 use super::{
+    any_exchange::AnyExchange,
+    circuit::Pass,
     converse::Exchange,
-    errand::{Dialect, Errand, Greeting},
-    http_exchange::HttpExchange,
+    credential::Courier,
+    errand::{Errand, Greeting},
     mailbox::Item,
-    mux::{Mux, MuxExchange},
+    mux::Mux,
     owners::Owners,
     streamable::Streamable,
     wire::stdio::Child,
@@ -56,6 +58,8 @@ pub(super) struct Peer {
     log_level: AtomicUsize,
     /// Counted among the server's children while it lives.
     counted: OnceLock<InUse>,
+    /// What lets requests over HTTP through, or not.
+    courier: Option<Arc<Courier>>,
 }
 
 /// What carries its messages.
@@ -85,7 +89,13 @@ impl Peer {
             listening: OnceLock::new(),
             log_level: AtomicUsize::new(usize::MAX),
             counted: OnceLock::new(),
+            courier: None,
         }
+    }
+
+    /// The same, whose requests this lets through.
+    pub(super) fn through(self, courier: &Arc<Courier>) -> Self {
+        Self { courier: Some(courier.clone()), ..self }
     }
 
     /// A task that ends with the peer.
@@ -126,11 +136,19 @@ impl Peer {
         }
     }
 
+    /// Tells a server that knows nothing any more of how talkative it should be.
+    pub(super) async fn tell_log_level_again(&self) {
+        const PATIENCE: Duration = Duration::from_secs(2);
+        if let Some(level) = Level::ALL.get(self.log_level.load(Ordering::Acquire)).copied() {
+            let _ = self.request(|_| legacy::back::set_level(level), PATIENCE).await;
+        }
+    }
+
     /// Whether calls can still be sent.
     pub(super) fn is_alive(&self) -> bool {
         match &self.link {
             Link::Stdio(mux, _) | Link::Sse(mux) => !mux.has_ended(),
-            Link::Http(_) => true,
+            Link::Http(http) => !http.is_over(),
         }
     }
 
@@ -138,19 +156,27 @@ impl Peer {
         self.leases.load(Ordering::Acquire)
     }
 
+    fn admit(&self, by: Option<&Principal>) -> Result<Option<Pass>, UpstreamFault> {
+        self.courier.as_ref().map(|courier| courier.admit(by)).transpose()
+    }
+
     /// Starts a client's request.
     pub(super) fn start(&self, errand: &Errand) -> Result<AnyExchange, UpstreamFault> {
+        let pass = self.admit(Some(&errand.caller.principal))?;
         match &self.link {
-            Link::Stdio(mux, _) | Link::Sse(mux) => mux.start(errand).map(AnyExchange::Mux),
-            Link::Http(http) => Ok(AnyExchange::Http(Box::new(http.start(errand)))),
+            Link::Stdio(mux, _) | Link::Sse(mux) => mux.start(errand).map(|exchange| AnyExchange::mux(exchange, pass)),
+            Link::Http(http) => Ok(AnyExchange::http(http.start(errand), pass)),
         }
     }
 
     /// Starts a request of the gateway's own.
     pub(super) fn start_own(&self, encode: impl FnOnce(u64) -> Outgoing) -> Result<AnyExchange, UpstreamFault> {
+        let pass = self.admit(None)?;
         match &self.link {
-            Link::Stdio(mux, _) | Link::Sse(mux) => mux.start_own(encode).map(AnyExchange::Mux),
-            Link::Http(http) => Ok(AnyExchange::Http(Box::new(http.start_own(encode)))),
+            Link::Stdio(mux, _) | Link::Sse(mux) => {
+                mux.start_own(encode).map(|exchange| AnyExchange::mux(exchange, pass))
+            }
+            Link::Http(http) => Ok(AnyExchange::http(http.start_own(encode), pass)),
         }
     }
 
@@ -161,7 +187,13 @@ impl Peer {
         patience: Duration,
     ) -> Result<Result<Raw, ErrorObject>, UpstreamFault> {
         let mut exchange = self.start_own(encode)?;
-        timeout(patience, answer(&mut exchange)).await.map_err(|_| UpstreamFault::Timeout)?
+        match timeout(patience, answer(&mut exchange)).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                exchange.timed_out();
+                Err(UpstreamFault::Timeout)
+            }
+        }
     }
 
     /// To which calls its questions belong.
@@ -210,35 +242,6 @@ pub(super) async fn answer(exchange: &mut impl Exchange) -> Result<Result<Raw, E
             Item::Broken(broken) => return Err(broken.fault),
             Item::Ask(id, kind, _) => exchange.answer(id, legacy::back::unattributable(kind)),
             Item::Progress(_) | Item::Notice(_) | Item::Retract(_) => (),
-        }
-    }
-}
-
-/// A request in flight, on whatever wire.
-pub(super) enum AnyExchange {
-    Mux(MuxExchange),
-    Http(Box<HttpExchange>),
-}
-
-impl Exchange for AnyExchange {
-    async fn next(&mut self) -> Item {
-        match self {
-            Self::Mux(exchange) => exchange.next().await,
-            Self::Http(exchange) => exchange.next().await,
-        }
-    }
-
-    fn answer(&mut self, id: Id, answer: Answer) {
-        match self {
-            Self::Mux(exchange) => exchange.answer(id, answer),
-            Self::Http(exchange) => exchange.answer(id, answer),
-        }
-    }
-
-    fn dialect(&self) -> Dialect {
-        match self {
-            Self::Mux(exchange) => exchange.dialect(),
-            Self::Http(exchange) => exchange.dialect(),
         }
     }
 }

@@ -24,44 +24,47 @@ use crate::{
 use super::{
     catalog::FetchLimits,
     credential::{Courier, Credential, Wallet, oauth::Oauth},
+    doing::Doing,
     group::{Group, GroupKey, NoPlace, Owner, key},
-    opening::{Opening, Site, Terms, Verdict, open},
+    opening::{Opening, Site, Verdict, open},
     peer::Peer,
     reach::Reach,
+    remote::Remote,
     retry::Retries,
     screening::{Screening, screen},
     settings::{ListSettings, UpstreamSettings, WireSettings},
     shared_by::SharedBy,
     starts::Starts,
-    wire::{http::Client, stdio::Stderr},
+    tend::Known,
+    wire::stdio::Stderr,
 };
 
 /// One upstream server.
 pub struct Upstream {
-    name: Arc<str>,
+    pub(super) name: Arc<str>,
     settings: UpstreamSettings,
     lists: ListSettings,
-    client: Option<Arc<Client>>,
-    credential: Arc<Credential>,
-    pub(super) verdict: Mutex<Option<Verdict>>,
+    pub(super) remote: Option<Remote>,
+    pub(super) credential: Arc<Credential>,
+    pub(super) verdict: Known,
     /// A server that was reached to learn its era, until somebody uses it. Held while one is reached.
     pub(super) spare: tokio::sync::Mutex<Option<Spare>>,
     pub(super) stderr: Arc<Stderr>,
     /// Peers that take no more calls and finish those that they have.
     pub(super) retired: Mutex<Vec<(Weak<Peer>, SharedBy)>>,
     places: Arc<Semaphore>,
-    starts: Arc<Starts>,
+    pub(super) starts: Arc<Starts>,
     retries: Retries,
     groups: Mutex<HashMap<GroupKey, Arc<Group>>>,
     metrics: ServerMetrics,
-    state: Mutex<UpstreamState>,
+    pub(super) doing: Doing,
     screening: Screening,
     pub(super) reach: Reach,
     /// Attempts to reach it that nobody waits for: one at a time.
     pub(super) errands: Mutex<JoinSet<()>>,
 }
 
-pub(super) struct Spare(Opening, Option<OwnedSemaphorePermit>);
+pub(super) struct Spare(pub(super) Opening, pub(super) Option<OwnedSemaphorePermit>);
 
 impl Upstream {
     /// An upstream; nothing is started or connected yet.
@@ -74,16 +77,14 @@ impl Upstream {
         wallet: &Arc<Wallet>,
         starts: &Arc<Starts>,
     ) -> Result<Arc<Self>, super::wire::http::ClientFault> {
-        let (client, ca) = match &settings.wire {
-            WireSettings::Http(http) => {
-                (Some(Arc::new(Client::new(http, settings.max_message_bytes)?)), http.ca.clone())
-            }
-            WireSettings::Stdio(_) => (None, None),
+        let (name, metrics): (Arc<str>, _) = (settings.name.as_str().into(), METRICS.server(&settings.name));
+        let remote = match &settings.wire {
+            WireSettings::Http(http) => Some(Remote::new(&name, &settings, http, &metrics)?),
+            WireSettings::Stdio(_) => None,
         };
-        let credential =
-            Credential::new(settings.name.as_str().into(), &settings.credential, wallet, (client.as_ref(), ca));
-        let metrics = METRICS.server(&settings.name);
-        metrics.state(UpstreamState::Idle);
+        let way = remote.as_ref().map(Remote::replicas);
+        let credential = Credential::new(name.clone(), &settings.credential, wallet, (way, settings.ca()));
+        let doing = Doing::new(metrics.clone());
         let retries = Retries::new(settings.retry.clone(), metrics.clone());
         let screening = Screening::new(screen(&settings, None), metrics.clone());
         Ok(Arc::new(Self {
@@ -91,20 +92,20 @@ impl Upstream {
             screening,
             reach: Reach::default(),
             errands: Mutex::default(),
-            name: settings.name.as_str().into(),
+            name,
             places: Arc::new(Semaphore::new(settings.pool.max)),
             starts: starts.clone(),
             settings,
             lists,
-            client,
+            remote,
             credential: Arc::new(credential),
-            verdict: Mutex::new(None),
+            verdict: Known::default(),
             spare: tokio::sync::Mutex::new(None),
             stderr: Arc::default(),
             retired: Mutex::default(),
             groups: Mutex::default(),
             metrics,
-            state: Mutex::new(UpstreamState::Idle),
+            doing,
         }))
     }
 
@@ -157,32 +158,18 @@ impl Upstream {
         &self.metrics
     }
 
-    /// What it is doing from now on: the newest thing that any of its groups saw.
-    pub(super) fn enter(&self, now: UpstreamState) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if *state != now {
-            *state = now;
-            self.metrics.state(now);
-        }
-    }
-
-    /// What it is doing.
-    pub(super) fn state_now(&self) -> UpstreamState {
-        *self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Something was started or connected, or not.
-    fn started<T>(&self, result: Result<T, UpstreamFault>) -> Result<T, UpstreamFault> {
-        self.enter(if result.is_ok() { UpstreamState::Ready } else { UpstreamState::BackingOff });
+    pub(super) fn started<T>(&self, result: Result<T, UpstreamFault>) -> Result<T, UpstreamFault> {
+        self.doing.enter(if result.is_ok() { UpstreamState::Ready } else { UpstreamState::BackingOff });
         result
     }
 
     /// Nothing of it runs any more. One that failed stays so until it is tried again.
     async fn rest(&self) {
         let is_spare = self.spare.lock().await.is_some();
-        let is_ready = self.state_now() == UpstreamState::Ready;
+        let is_ready = self.doing.now() == UpstreamState::Ready;
         if is_ready && !is_spare && self.load().0 == 0 {
-            self.enter(UpstreamState::Idle);
+            self.doing.enter(UpstreamState::Idle);
         }
     }
 
@@ -204,14 +191,13 @@ impl Upstream {
         *self.verdict.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn site<'a>(&'a self, courier: Option<&'a Arc<Courier>>) -> Site<'a> {
+    pub(super) fn site<'a>(&'a self, courier: Option<&'a Arc<Courier>>) -> Site<'a> {
         Site { settings: &self.settings, server: &self.name, courier, known: self.known(), stderr: &self.stderr }
     }
 
     /// A way to it for those who share a group; none to a child.
     pub(super) fn courier(&self) -> Option<Arc<Courier>> {
-        let client = self.client.clone()?;
-        Some(Arc::new(Courier::new(client, self.credential.clone())))
+        self.remote.as_ref().map(|remote| remote.courier(&self.credential))
     }
 
     /// What users are asked to agree to before it is called in their name, where they are.
@@ -275,57 +261,23 @@ impl Upstream {
         if self.known().is_some() {
             return Ok(());
         }
-        // Whoever waited for an attempt that failed has waited long enough: a crowd does not try one after the other.
-        if let Some(fault) = self.reach.failed_since(asked) {
+        // Whoever waited for an attempt that failed has waited long enough: a crowd does not try one after the other. Where each has a
+        // credential of their own, what one is told is not for the next one.
+        if let Some(fault) = self.reach.failed_since(asked).filter(|_| !self.is_personal()) {
             return Err(fault);
         }
         let attempt = self.reach.begin();
         let place = if self.is_stdio() { self.places.clone().try_acquire_owned().ok() } else { None };
-        self.enter(UpstreamState::Starting);
         let courier = self.courier();
         if let (true, Some(courier)) = (self.is_personal(), &courier) {
             courier.act_for(&caller.principal);
         }
-        let opening = self.in_turn(Box::pin(open(&self.site(courier.as_ref())))).await;
-        let opening = attempt.ended(self.started(opening))?;
+        let opening = self.begin(courier.as_ref(), Box::pin(open(&self.site(courier.as_ref())))).await;
+        let opening = attempt.ended(opening)?;
         self.learn(opening.verdict);
         // What it said to one principal is not for the next one.
         *spare = (!self.is_personal()).then_some(Spare(opening, place));
         Ok(())
-    }
-
-    fn learn(&self, verdict: Verdict) {
-        let mut known = self.verdict.lock().unwrap_or_else(PoisonError::into_inner);
-        if *known != Some(verdict) {
-            tracing::info!(server = &*self.name, era = verdict.era().name(), "upstream speaks");
-            *known = Some(verdict);
-        }
-    }
-
-    /// A peer on these terms.
-    pub(super) async fn connect(&self, terms: Terms) -> Result<Peer, UpstreamFault> {
-        self.enter(UpstreamState::Starting);
-        self.started(self.in_turn(Box::pin(self.greet(terms))).await)
-    }
-
-    /// A start, when it is its turn. Boxed: it is long, rare, and on the way of every call. Connections start no program and need none.
-    async fn in_turn<T>(&self, start: impl Future<Output = T>) -> T {
-        if self.is_stdio() { self.starts.run(start).await } else { start.await }
-    }
-
-    async fn greet(&self, mut terms: Terms) -> Result<Peer, UpstreamFault> {
-        let spare = self.spare.lock().await.take();
-        let opening = match spare {
-            Some(Spare(opening, place)) => {
-                terms.place = place.or(terms.place);
-                opening
-            }
-            None => open(&self.site(terms.courier.as_ref())).await?,
-        };
-        let courier = terms.courier.clone();
-        let (verdict, peer) = opening.greet(&self.site(courier.as_ref()), terms).await?;
-        self.learn(verdict);
-        Ok(peer)
     }
 
     /// A place for another process; an idle group gives one up if there is none.
@@ -373,10 +325,16 @@ impl Upstream {
         let is_idle = |group: &Group| group.idle_for().is_some_and(|idle| idle >= limit) && !group.may_have_tasks();
         self.close_groups(|_, group| is_idle(group)).await;
         self.rest().await;
+        if let Some(remote) = &self.remote {
+            remote.tidy();
+        }
     }
 
     /// Ends everything. Calls in flight end with it.
     pub async fn close(&self) {
+        if let Some(remote) = &self.remote {
+            remote.close().await;
+        }
         drop(self.spare.lock().await.take());
         self.close_groups(|_, _| true).await;
     }

@@ -80,7 +80,10 @@ impl Retries {
         match (self.settings.calls, reached) {
             (RetryCalls::Off, _) | (RetryCalls::Unsent, Reached::Perhaps) => false,
             (RetryCalls::Unsent | RetryCalls::Safe, Reached::Not) => may_pass(fault),
-            (RetryCalls::Safe, Reached::Perhaps) => may_pass(fault) && is_harmless(errand),
+            // A server that said that it has too much to do gets no more of it.
+            (RetryCalls::Safe, Reached::Perhaps) => {
+                may_pass(fault) && fault != UpstreamFault::Overloaded && is_harmless(errand)
+            }
         }
     }
 
@@ -102,8 +105,16 @@ impl Retries {
 /// Whether it may be otherwise in a moment. What takes too long, is too large or not allowed will be so again.
 const fn may_pass(fault: UpstreamFault) -> bool {
     match fault {
-        UpstreamFault::Unavailable | UpstreamFault::Gone | UpstreamFault::Garbled | UpstreamFault::Overloaded => true,
-        UpstreamFault::Timeout
+        UpstreamFault::Unavailable
+        | UpstreamFault::Gone
+        | UpstreamFault::Garbled
+        | UpstreamFault::ServerError
+        | UpstreamFault::Overloaded => true,
+        // Who says when to come back, or has failed too often, is not asked before.
+        UpstreamFault::Busy(_)
+        | UpstreamFault::LeftAlone(_)
+        | UpstreamFault::Refused
+        | UpstreamFault::Timeout
         | UpstreamFault::TooLarge
         | UpstreamFault::Unauthorized
         | UpstreamFault::Unconnected
@@ -167,6 +178,11 @@ mod tests {
             (RetryCalls::Safe, r#"{"annotations":{"idempotentHint":"true"}}"#, GONE, false),
             (RetryCalls::Safe, READS, UpstreamFault::Timeout.into(), false),
             (RetryCalls::Safe, READS, UpstreamFault::TooLarge.into(), false),
+            (RetryCalls::Safe, READS, UpstreamFault::ServerError.into(), true),
+            (RetryCalls::Safe, PLAIN, UpstreamFault::ServerError.into(), false),
+            (RetryCalls::Safe, READS, UpstreamFault::Overloaded.into(), false),
+            (RetryCalls::Safe, READS, UpstreamFault::Busy(Duration::ZERO).into(), false),
+            (RetryCalls::Safe, READS, Broken::unsent(UpstreamFault::LeftAlone(Duration::ZERO)), false),
         ] {
             let again = retries(calls, 20).again(&call(tool), broken, 0);
             assert_eq!(again.is_some(), is_repeated, "{calls:?} {tool} {broken:?}");

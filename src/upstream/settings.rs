@@ -4,14 +4,18 @@
 
 use std::{collections::BTreeMap, path::PathBuf, str::FromStr, time::Duration};
 
-use http::{HeaderName, HeaderValue, Uri};
-
 use crate::{
     guard::sandbox::Sandbox,
     network::{Network, NetworkFault},
     pin,
     redact::Redacted,
     upstream::credential::settings::CredentialSettings,
+};
+
+mod http;
+
+pub use self::http::{
+    BreakerSettings, EjectionSettings, HealthSettings, HttpSettings, HttpTransport, IdentitySettings, Watched,
 };
 
 /// One upstream server.
@@ -51,10 +55,23 @@ pub struct UpstreamSettings {
     pub max_entry_bytes: usize,
     /// What is done about tools that are not what was approved.
     pub pin: pin::Mode,
+    /// When a server that fails is left alone; for HTTP.
+    pub breaker: BreakerSettings,
+}
+
+impl UpstreamSettings {
+    /// The authority that is trusted instead of the machine's.
+    pub fn ca(&self) -> Option<PathBuf> {
+        match &self.wire {
+            WireSettings::Http(http) => http.ca.clone(),
+            WireSettings::Stdio(_) => None,
+        }
+    }
 }
 
 /// How an upstream is reached.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "one for each server, moved when a configuration is read")]
 pub enum WireSettings {
     /// A child process, one JSON-RPC message a line.
     Stdio(StdioSettings),
@@ -75,40 +92,6 @@ pub struct StdioSettings {
     pub cwd: Option<PathBuf>,
     /// What it may do at the most; all that the gateway's user may when absent.
     pub sandbox: Option<Box<Sandbox>>,
-}
-
-/// An HTTP server.
-#[derive(Clone, Debug, PartialEq)]
-pub struct HttpSettings {
-    /// The endpoint.
-    pub url: Uri,
-    /// Headers added to each request; the values may be secrets.
-    pub headers: Vec<(HeaderName, Redacted<String>)>,
-    /// Which of the two HTTP transports.
-    pub transport: HttpTransport,
-    /// PEM file of the authority to trust instead of the machine's.
-    pub ca: Option<PathBuf>,
-    /// How long connecting (TCP and TLS) may take.
-    pub connect_timeout: Duration,
-    /// Idle connections kept for reuse.
-    pub max_idle_connections: usize,
-    /// Open connections at the most.
-    pub max_connections: usize,
-}
-
-impl HttpSettings {
-    /// The configured headers in wire form, marked sensitive so that no dump shows them. A value that is not header text was
-    /// refused when the configuration was read, and is left out here.
-    pub fn header_values(&self) -> Vec<(HeaderName, HeaderValue)> {
-        self.headers
-            .iter()
-            .filter_map(|(name, value)| {
-                let mut value = HeaderValue::from_str(value.expose()).ok()?;
-                value.set_sensitive(true);
-                Some((name.clone(), value))
-            })
-            .collect()
-    }
 }
 
 /// Where addresses that a peer's message named may lead, beside public ones.
@@ -180,15 +163,6 @@ pub enum RetryCalls {
     /// Those too that change nothing, or nothing the second time: reads, and tools that say so of themselves (`readOnlyHint`,
     /// `idempotentHint`). What a server says of its tools is believed.
     Safe,
-}
-
-/// Which HTTP transport an upstream speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HttpTransport {
-    /// Streamable HTTP first; HTTP+SSE when the server shows that it knows only that.
-    Detect,
-    /// HTTP+SSE of revision 2024-11-05.
-    Sse,
 }
 
 /// What is known of an upstream's era beforehand.

@@ -17,8 +17,8 @@ use super::{
     mux::{Mux, Post},
     opening::{Site, Terms, shake_hands},
     peer::{Link, Peer},
-    streamable::post_headers,
-    wire::http::{self as wire, Body},
+    posting::post_headers,
+    wire::http::{self as wire, Body, Pin, To},
 };
 
 /// Messages on their way at the most.
@@ -27,6 +27,8 @@ const MAX_POSTS: usize = 256;
 struct ToEndpoint {
     courier: Arc<Courier>,
     endpoint: Uri,
+    /// The replica whose stream it is.
+    pin: Pin,
     posts: Mutex<JoinSet<()>>,
     server: Arc<str>,
 }
@@ -39,10 +41,11 @@ impl Post for ToEndpoint {
             return Err(UpstreamFault::Overloaded);
         }
         let (courier, target, server) = (self.courier.clone(), self.endpoint.clone(), self.server.clone());
+        let pin = self.pin.clone();
         posts.spawn(async move {
             let headers = post_headers(&[]);
             let request = wire::Outgoing { method: Method::POST, target: Some(target), headers, body: message };
-            match courier.send(request, None).await {
+            match courier.send(request, None, To::pinned(Some(&pin))).await {
                 Ok(incoming) if incoming.status.is_success() => (),
                 Ok(incoming) => tracing::warn!(server = &*server, status = incoming.status.as_u16(), "POST refused"),
                 Err(fault) => tracing::warn!(server = &*server, %fault, "POST failed"),
@@ -59,41 +62,55 @@ impl Post for ToEndpoint {
 
 /// Opens the stream and shakes hands.
 pub(super) async fn greet(site: &Site<'_>, courier: &Arc<Courier>, terms: Terms) -> Result<Peer, UpstreamFault> {
-    let mut body = open_stream(courier).await?;
-    let endpoint = endpoint(courier, &mut body).await?;
+    let Begun { body, pin, endpoint } = begin(courier, To::SESSION).await?;
     let server = site.server.clone();
-    let post = ToEndpoint { courier: courier.clone(), endpoint, posts: Mutex::default(), server: server.clone() };
+    let courier = courier.clone();
+    let post = ToEndpoint { courier: courier.clone(), endpoint, pin, posts: Mutex::default(), server: server.clone() };
     let mux = Arc::new(Mux::new(server, Box::new(post), terms.owners(), terms.bus.clone(), 1));
     let mut tasks = JoinSet::new();
     tasks.spawn(read_events(mux.clone(), body));
     let greeting = shake_hands(&mux, &terms.profile).await?;
     mux.settle(greeting.dialect.clone());
     mux.post(legacy::back::initialized())?;
-    Ok(Peer::new(greeting, Link::Sse(mux), None, tasks))
+    Ok(Peer::new(greeting, Link::Sse(mux), None, tasks).through(&courier))
 }
 
-async fn open_stream(courier: &Courier) -> Result<Body, UpstreamFault> {
+/// A stream whose session has begun.
+pub(super) struct Begun {
+    body: Body,
+    pin: Pin,
+    endpoint: Uri,
+}
+
+/// Opens the stream and learns where to POST. The session ends with the stream.
+pub(super) async fn begin(courier: &Courier, to: To<'_>) -> Result<Begun, UpstreamFault> {
+    let (mut body, pin) = open_stream(courier, to).await?;
+    let endpoint = endpoint(&pin, &mut body).await?;
+    Ok(Begun { body, pin, endpoint })
+}
+
+async fn open_stream(courier: &Courier, to: To<'_>) -> Result<(Body, Pin), UpstreamFault> {
     let mut headers = HeaderMap::new();
     headers.insert(header::ACCEPT, HeaderValue::from_static("text/event-stream"));
     let request = wire::Outgoing { method: Method::GET, target: None, headers, body: Bytes::new() };
-    let incoming = courier.send(request, None).await?;
+    let incoming = courier.send(request, None, to.streaming()).await?;
     let kind = incoming.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if matches!(incoming.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
         return Err(UpstreamFault::Unauthorized);
     }
     if incoming.status.is_success() && kind.starts_with("text/event-stream") {
-        Ok(incoming.body)
+        Ok((incoming.body, incoming.from))
     } else {
         Err(UpstreamFault::Incompatible)
     }
 }
 
 /// The first event says where to POST. Elsewhere than the upstream's own origin it would carry credentials away.
-async fn endpoint(courier: &Courier, body: &mut Body) -> Result<Uri, UpstreamFault> {
+async fn endpoint(pin: &Pin, body: &mut Body) -> Result<Uri, UpstreamFault> {
     while let Some(event) = body.next_event().await.map_err(|fault| unreachable(&fault))? {
         if &*event.name == b"endpoint" {
             let reference = std::str::from_utf8(&event.data).map_err(|_| UpstreamFault::Garbled)?;
-            return courier.client().resolve(reference).ok_or(UpstreamFault::Garbled);
+            return pin.resolve(reference).ok_or(UpstreamFault::Garbled);
         }
     }
     Err(UpstreamFault::Gone)

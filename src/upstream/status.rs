@@ -13,6 +13,7 @@ use super::{
     group::Group,
     peer::{Link, Peer},
     pool::Upstream,
+    remote::{Remote, RemoteStatus},
     shared_by::SharedBy,
     wire::stdio::Stderr,
 };
@@ -33,6 +34,8 @@ pub struct ServerStatus {
     pub waiting: usize,
     /// What went wrong last, and how long ago.
     pub last_error: Option<(UpstreamFault, Duration)>,
+    /// Its replicas and its breaker, where it is reached over HTTP.
+    pub remote: Option<RemoteStatus>,
 }
 
 /// How a child process or session is.
@@ -83,10 +86,11 @@ impl Upstream {
             .filter_map(|(peer, shared_by)| Some(child(&*peer.upgrade()?, TakesCalls::NoMore, *shared_by)));
         let failures = groups.iter().filter_map(|group| group.last_failure());
         ServerStatus {
-            state: self.state_now(),
+            state: self.doing.now(),
             era: self.era(),
             children: live.chain(retiring).collect(),
             waiting: groups.iter().map(|group| group.waiting_now()).sum(),
+            remote: self.remote.as_ref().map(Remote::status),
             last_error: failures.chain(self.reach.last_failure()).min_by_key(|(_, ago)| *ago),
         }
     }
@@ -108,7 +112,7 @@ impl Upstream {
         drop(self.spare.lock().await.take());
         *self.verdict.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.reach.forget_failure();
-        self.enter(UpstreamState::Idle);
+        self.doing.enter(UpstreamState::Idle);
         let mut replaced = 0;
         for group in self.groups_now() {
             group.release();

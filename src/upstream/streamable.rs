@@ -7,7 +7,7 @@
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -15,111 +15,49 @@ use std::{
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use tokio::task::JoinSet;
+use tokio::{sync::watch, task::JoinSet};
 
 use crate::{
     era::{Incoming, Outgoing, legacy},
-    jsonrpc::{self, ErrorObject, Id, MAX_DEPTH, Malformed, Message, Raw},
+    jsonrpc::{self, MAX_DEPTH, Malformed, Message, Raw},
     mcp::{Notice, Principal, Profile, UpstreamFault},
 };
 
 use super::{
     bus::Bus,
-    credential::{Courier, unreachable},
+    credential::Courier,
     errand::{Dialect, Errand, Tasking},
     http_exchange::HttpExchange,
-    mailbox::{Item, Mailbox},
+    mailbox::{Broken, Item, Mailbox},
     owners::{Attribution, Owners, Place},
-    wire::http::{self as wire, Body},
+    posting::{Got, Posted, initialize, media_type, name_session, post, post_headers},
+    session::Session,
+    wire::http::{self as wire, To},
 };
 
-const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
-const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-const BOTH: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
 const STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// How long a message that wants no answer may take.
 const POST_TIMEOUT: Duration = Duration::from_secs(10);
-/// The longest error body that is read for its JSON-RPC error.
-const MAX_ERROR_BYTES: usize = 64 << 10;
-
 /// One upstream endpoint, and the legacy session on it if there is one.
 pub(super) struct Streamable {
     pub(super) server: Arc<str>,
     pub(super) courier: Arc<Courier>,
     dialect: Dialect,
     profile: Profile,
-    session: ArcSwapOption<HeaderValue>,
+    session: ArcSwapOption<Session>,
     renewal: tokio::sync::Mutex<()>,
+    /// The server went over to something else than the handshake settled.
+    is_over: AtomicBool,
+    /// How often the session was opened anew.
+    renewals: watch::Sender<u64>,
     bus: Arc<Bus>,
     owners: Owners,
     next: AtomicU64,
     max_message_bytes: usize,
     /// Messages on their way that nobody waits for; they end with this.
     posts: Mutex<JoinSet<()>>,
-}
-
-/// What an upstream answered to a POST.
-#[expect(clippy::large_enum_variant, reason = "moved once, where it is made")]
-pub(super) enum Posted {
-    /// One message, or what should be one.
-    Whole(StatusCode, Bytes),
-    /// Messages still arriving.
-    Stream(Body),
-    /// Nothing.
-    Empty,
-    /// The session is not known (any more).
-    SessionUnknown,
-}
-
-/// An answer and the session that came with it.
-pub(super) struct Opened {
-    pub(super) posted: Posted,
-    pub(super) session: Option<HeaderValue>,
-}
-
-/// Sends one POST in the name of `by`, or of the group's principal.
-pub(super) async fn post(
-    courier: &Courier,
-    body: Bytes,
-    headers: HeaderMap,
-    max_message_bytes: usize,
-    by: Option<&Principal>,
-) -> Result<Opened, UpstreamFault> {
-    let had_session = headers.contains_key(SESSION_ID);
-    let request = wire::Outgoing { method: Method::POST, target: None, headers, body };
-    let incoming = courier.send(request, by).await?;
-    let session = incoming.headers.get(SESSION_ID).cloned();
-    let is_stream = media_type(&incoming.headers) == Some("text/event-stream");
-    let posted = match incoming.status {
-        StatusCode::NOT_FOUND if had_session => Posted::SessionUnknown,
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => return Err(UpstreamFault::Unauthorized),
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => return Err(UpstreamFault::Overloaded),
-        StatusCode::ACCEPTED | StatusCode::NO_CONTENT => Posted::Empty,
-        status if status.is_success() && is_stream => Posted::Stream(incoming.body),
-        status => {
-            let limit = if status.is_success() { max_message_bytes } else { MAX_ERROR_BYTES };
-            Posted::Whole(status, incoming.body.collect(limit).await.map_err(|fault| unreachable(&fault))?)
-        }
-    };
-    Ok(Opened { posted, session })
-}
-
-fn media_type(headers: &HeaderMap) -> Option<&str> {
-    headers.get(header::CONTENT_TYPE)?.to_str().ok()?.split(';').next().map(str::trim)
-}
-
-/// The headers of every POST.
-pub(super) fn post_headers(outgoing: &[(HeaderName, HeaderValue)]) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(outgoing.len() + 4);
-    headers.insert(header::CONTENT_TYPE, JSON);
-    headers.insert(header::ACCEPT, BOTH);
-    for (name, value) in outgoing {
-        headers.append(name.clone(), value.clone());
-    }
-    headers
 }
 
 impl Streamable {
@@ -140,6 +78,8 @@ impl Streamable {
             owners: Owners::new(attribution, profile.clone()),
             profile,
             session: ArcSwapOption::empty(),
+            is_over: AtomicBool::new(false),
+            renewals: watch::Sender::new(0),
             renewal: tokio::sync::Mutex::new(()),
             bus,
             next: AtomicU64::new(1),
@@ -149,8 +89,18 @@ impl Streamable {
     }
 
     /// Settles the session that the handshake opened.
-    pub(super) fn enter(&self, session: Option<HeaderValue>) {
+    pub(super) fn enter(&self, session: Option<Session>) {
         self.session.store(session.map(Arc::new));
+    }
+
+    /// Whether nothing more is to be sent: the server is not what the handshake found.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Acquire)
+    }
+
+    /// How often the session was opened anew: what the server was told in the last one is to be told again.
+    pub(super) fn renewals(&self) -> watch::Receiver<u64> {
+        self.renewals.subscribe()
     }
 
     pub(super) const fn dialect(&self) -> &Dialect {
@@ -186,45 +136,69 @@ impl Streamable {
         self.next.fetch_add(1, Ordering::Relaxed)
     }
 
-    fn session_headers(&self, headers: &mut HeaderMap) -> Option<Arc<HeaderValue>> {
-        if let Dialect::Legacy(revision) = &self.dialect {
-            headers.insert(VERSION, HeaderValue::from_static(revision.name()));
-        }
+    fn session_headers(&self, headers: &mut HeaderMap) -> Option<Arc<Session>> {
         let session = self.session.load_full();
-        if let Some(session) = &session {
-            headers.insert(SESSION_ID, HeaderValue::clone(session));
+        if let Dialect::Legacy(revision) = &self.dialect {
+            name_session(*revision, session.as_deref(), headers);
         }
         session
     }
 
-    /// Sends one request; a session that the upstream has forgotten is opened anew, once.
+    /// Sends one request. A session that the upstream has forgotten, or whose replica is gone, is opened anew, once: the request was
+    /// refused or did not arrive, so it was not executed and is sent again.
     pub(super) async fn post_request(
         &self,
         body: Bytes,
         extra: &[(HeaderName, HeaderValue)],
         by: Option<&Principal>,
-    ) -> Result<Posted, UpstreamFault> {
+    ) -> Result<Posted, Broken> {
         for _ in 0..2 {
             let mut headers = post_headers(extra);
             let session = self.session_headers(&mut headers);
-            match post(&self.courier, body.clone(), headers, self.max_message_bytes, by).await?.posted {
-                Posted::SessionUnknown => self.renew(session).await?,
-                posted => return Ok(posted),
+            let to = To::pinned(session.as_ref().map(|session| session.pin()));
+            let posted = post(&self.courier, body.clone(), headers, self.max_message_bytes, (by, to)).await;
+            match posted.map(|opened| opened.posted) {
+                Ok(Posted::SessionUnknown) => self.renew(session).await.map_err(Broken::unsent)?,
+                Err(UpstreamFault::Unavailable) if self.may_move(session.as_deref()) => {
+                    self.renew(session).await.map_err(Broken::unsent)?;
+                }
+                // What this fault says is that nothing was sent.
+                Err(fault @ UpstreamFault::Unavailable) => return Err(Broken::unsent(fault)),
+                posted => return posted.map_err(Broken::from),
             }
         }
-        Err(UpstreamFault::Gone)
+        Err(UpstreamFault::Gone.into())
+    }
+
+    /// Whether there is another replica for a session whose own is not there.
+    fn may_move(&self, session: Option<&Session>) -> bool {
+        session.is_some_and(|session| self.courier.replicas().has_others(session.pin()))
     }
 
     /// Opens the session anew unless somebody else just did.
-    async fn renew(&self, forgotten: Option<Arc<HeaderValue>>) -> Result<(), UpstreamFault> {
+    async fn renew(&self, forgotten: Option<Arc<Session>>) -> Result<(), UpstreamFault> {
         let _turn = self.renewal.lock().await;
-        if self.session.load_full() != forgotten {
+        let is_same = |now: Option<Arc<Session>>| match (&now, &forgotten) {
+            (Some(now), Some(forgotten)) => Arc::ptr_eq(now, forgotten),
+            (None, None) => true,
+            _ => false,
+        };
+        if !is_same(self.session.load_full()) {
             return Ok(());
         }
         tracing::info!(server = &*self.server, "upstream has forgotten the session; opening another");
-        let (session, _) = initialize(&self.courier, &self.profile, self.max_message_bytes).await?;
+        let (session, answer) = initialize(&self.courier, &self.profile, self.max_message_bytes).await?;
         self.enter(session);
+        let handshake = answer.ok().and_then(|result| legacy::back::handshake(&result));
+        if !handshake.is_some_and(|handshake| self.dialect.is_of(handshake.revision)) {
+            // It was replaced by another version of itself: what clients were told of it holds no longer.
+            self.is_over.store(true, Ordering::Release);
+            self.close().await;
+            return Err(UpstreamFault::Gone);
+        }
         self.post_message(legacy::back::initialized()).await?;
+        self.courier.renewed();
+        self.renewals.send_modify(|count| *count += 1);
         self.bus.publish_gap();
         Ok(())
     }
@@ -232,8 +206,9 @@ impl Streamable {
     /// Sends a message that wants no answer.
     pub(super) async fn post_message(&self, message: Bytes) -> Result<(), UpstreamFault> {
         let mut headers = post_headers(&[]);
-        self.session_headers(&mut headers);
-        let sent = post(&self.courier, message, headers, self.max_message_bytes, None);
+        let session = self.session_headers(&mut headers);
+        let to = To::pinned(session.as_ref().map(|session| session.pin()));
+        let sent = post(&self.courier, message, headers, self.max_message_bytes, (None, to));
         tokio::time::timeout(POST_TIMEOUT, sent).await.map_err(|_| UpstreamFault::Timeout)?.map(drop)
     }
 
@@ -251,27 +226,37 @@ impl Streamable {
     }
 
     /// Opens a stream by GET: the session's own, or one that broke.
-    pub(super) async fn get(&self, last_event_id: Option<&Bytes>) -> Result<Option<Body>, UpstreamFault> {
+    pub(super) async fn get(&self, last_event_id: Option<&Bytes>) -> Result<Got, UpstreamFault> {
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, STREAM);
-        self.session_headers(&mut headers);
+        let session = self.session_headers(&mut headers);
         if let Some(value) = last_event_id.and_then(|id| HeaderValue::from_bytes(id).ok()) {
             headers.insert(LAST_EVENT_ID, value);
         }
         let request = wire::Outgoing { method: Method::GET, target: None, headers, body: Bytes::new() };
-        let incoming = self.courier.send(request, None).await?;
+        let to = To::pinned(session.as_ref().map(|session| session.pin())).streaming();
+        let incoming = self.courier.send(request, None, to).await?;
         let is_stream = media_type(&incoming.headers) == Some("text/event-stream");
-        Ok((incoming.status.is_success() && is_stream).then_some(incoming.body))
+        Ok(match incoming.status {
+            status if status.is_success() && is_stream => Got::Stream(incoming.body),
+            StatusCode::NOT_FOUND if session.is_some() => Got::SessionUnknown,
+            _ => Got::Nothing,
+        })
+    }
+
+    /// Opens the session anew: the upstream has forgotten it.
+    pub(super) async fn begin_anew(&self) -> Result<(), UpstreamFault> {
+        self.renew(self.session.load_full()).await
     }
 
     /// Ends the session; an upstream that does not allow it is left as it is.
     pub(super) async fn close(&self) {
-        let Some(_) = self.session.load_full() else { return };
         let mut headers = HeaderMap::new();
-        self.session_headers(&mut headers);
+        let Some(session) = self.session_headers(&mut headers) else { return };
         let request = wire::Outgoing { method: Method::DELETE, target: None, headers, body: Bytes::new() };
         // Whatever it answers, nothing more is wanted of it.
-        let _ = tokio::time::timeout(POST_TIMEOUT, self.courier.send(request, None)).await;
+        let sent = self.courier.send(request, None, To::pinned(Some(session.pin())));
+        let _ = tokio::time::timeout(POST_TIMEOUT, sent).await;
     }
 
     /// Reads one message of a stream; `token` is the request whose stream it is.
@@ -342,47 +327,5 @@ impl Streamable {
             _ => self.bus.publish(notice),
         }
         None
-    }
-}
-
-/// The legacy handshake: the session it opens, and what the server answers.
-pub(super) async fn initialize(
-    courier: &Courier,
-    profile: &Profile,
-    max_message_bytes: usize,
-) -> Result<(Option<HeaderValue>, Result<Raw, ErrorObject>), UpstreamFault> {
-    let outgoing = legacy::back::initialize(profile);
-    let body = jsonrpc::request(&Id::from(0), &outgoing.method, outgoing.params.as_ref());
-    let opened = post(courier, body, post_headers(&outgoing.headers), max_message_bytes, None).await?;
-    let answer = first_answer(opened.posted, &Id::from(0), max_message_bytes).await?;
-    Ok((opened.session, answer))
-}
-
-/// The answer in a POST's content, whatever its form.
-pub(super) async fn first_answer(
-    posted: Posted,
-    id: &Id,
-    _max_message_bytes: usize,
-) -> Result<Result<Raw, ErrorObject>, UpstreamFault> {
-    let judge = |data: Bytes| match Message::parse(data, MAX_DEPTH).map(legacy::back::decode) {
-        Ok(Some(Incoming::Answer(answered, answer))) if answered == *id => Some(answer),
-        Ok(Some(Incoming::Complaint(error))) => Some(Err(error)),
-        _ => None,
-    };
-    match posted {
-        Posted::Whole(status, data) => judge(data).ok_or(if status.is_server_error() {
-            UpstreamFault::Unavailable
-        } else {
-            UpstreamFault::Garbled
-        }),
-        Posted::Stream(mut body) => {
-            while let Some(event) = body.next_event().await.map_err(|fault| unreachable(&fault))? {
-                if let Some(answer) = judge(event.data) {
-                    return Ok(answer);
-                }
-            }
-            Err(UpstreamFault::Gone)
-        }
-        Posted::Empty | Posted::SessionUnknown => Err(UpstreamFault::Garbled),
     }
 }

@@ -12,6 +12,7 @@ mod found;
 mod limit;
 mod pin;
 mod policy;
+mod replicas;
 mod sandbox;
 mod server;
 mod wire;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     credential,
     found::{section, values},
-    wire,
+    replicas, wire,
 };
 use crate::{
     config::{
@@ -98,6 +98,7 @@ fn upstream(name: &str, wire: WireSettings, options: &ServerOptions) -> Upstream
         max_result_bytes: options.max_result(),
         max_entry_bytes: options.max_description(),
         pin: options.pin(),
+        breaker: replicas::breaker(&section(options.breaker.clone())),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use http::{HeaderName, HeaderValue, Uri, header};
 
-use super::{found::section, sandbox};
+use super::{found::section, replicas, sandbox};
 use crate::{
     config::{
         keys::{ServerKeys, ServerOptions},
@@ -34,7 +34,8 @@ pub(super) fn settings(
 ) -> Option<WireSettings> {
     let Found { value: keys, place } = found;
     let word = keys.wire.as_ref().map(|found| found.value);
-    match (&keys.command, &keys.url, word) {
+    let urls = replicas::urls(keys, reader)?;
+    match (&keys.command, urls.first(), word) {
         (Some(_), Some(url), _) => reader.report(&url.place, ProblemKind::TwoWires),
         (None, None, _) if reader.reported(place, "command") || reader.reported(place, "url") => {}
         (None, None, _) => reader.report(place, ProblemKind::NoWire),
@@ -44,7 +45,7 @@ pub(super) fn settings(
         (Some(command), None, _) => return stdio(command, keys, options, reader).map(WireSettings::Stdio),
         (None, Some(url), word) => {
             let transport = if word == Some(WireWord::Sse) { HttpTransport::Sse } else { HttpTransport::Detect };
-            return http(url, transport, keys, options, reader).map(WireSettings::Http);
+            return http((url, &urls), transport, keys, options, reader).map(WireSettings::Http);
         }
     }
     None
@@ -68,6 +69,12 @@ fn stdio(
         keys.options.connect_timeout.as_ref().map(|found| &found.place),
         keys.options.max_idle_connections.as_ref().map(|found| &found.place),
         keys.options.max_connections.as_ref().map(|found| &found.place),
+        keys.options.tls.as_ref().map(|found| &found.place),
+        keys.options.resolve.as_ref().map(|found| &found.place),
+        keys.options.first_byte_timeout.as_ref().map(|found| &found.place),
+        keys.options.health.as_ref().map(|found| &found.place),
+        keys.options.ejection.as_ref().map(|found| &found.place),
+        keys.options.breaker.as_ref().map(|found| &found.place),
     ];
     report_foreign(foreign, "url", reader);
     if command.value.trim().is_empty() {
@@ -114,7 +121,7 @@ fn variables(
 }
 
 fn http(
-    url: &Found<String>,
+    (url, urls): (&Found<String>, &[&Found<String>]),
     transport: HttpTransport,
     keys: &ServerKeys,
     options: &ServerOptions,
@@ -128,14 +135,25 @@ fn http(
     ];
     report_foreign(foreign, "command", reader);
     let headers = headers(section(keys.headers.clone()), reader);
+    let others = urls.iter().skip(1).map(|url| address(url, reader)).collect::<Vec<_>>();
+    let (url, others) = (address(url, reader)?, others.into_iter().collect::<Option<Vec<_>>>()?);
+    let is_secure = [&url].into_iter().chain(&others).any(|url| url.scheme_str() == Some("https"));
+    let timeout = options.timeout();
     Some(HttpSettings {
-        url: address(url, reader)?,
+        url,
+        others,
+        resolve: options.resolve(),
         headers,
         transport,
         ca: options.ca.as_ref().map(|found| found.value.clone()),
+        identity: replicas::identity(keys, options, is_secure, reader),
         connect_timeout: options.connect_timeout(),
+        first_byte_timeout: options.first_byte_timeout.as_ref().map(|found| found.value),
+        patience: (timeout, options.total_timeout().max(timeout)),
         max_idle_connections: options.max_idle_connections(),
         max_connections: options.max_connections(),
+        health: replicas::health(&section(options.health.clone())),
+        ejection: replicas::ejection(&section(options.ejection.clone())),
     })
 }
 

@@ -14,6 +14,7 @@ mod limit;
 mod matching;
 mod policy;
 mod redis;
+mod remote;
 mod sandbox;
 mod server;
 
@@ -29,6 +30,7 @@ pub(super) use self::{
     matching::MatchKeys,
     policy::RuleKeys,
     redis::RedisKeys,
+    remote::{BreakerKeys, EjectionKeys, HealthKeys},
     sandbox::{CgroupKeys, FileRuleKeys, ResourceKeys, SandboxKeys},
     server::{PoolKeys, RetryKeys, ServerKeys, ServerOptions, ToolKeys},
 };

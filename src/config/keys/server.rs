@@ -6,13 +6,15 @@ use crate::{
         defaults,
         shape::section,
         shapes::{
-            Bytes, CallTime, Choice, Count, FilePath, Flag, Glob, Ignored, List, Mapping, OrOff, Secret, ServerAuth,
-            Text, Time, WireWord,
+            Bytes, CallTime, Choice, Count, EveryOrOff, FilePath, Flag, Glob, Ignored, List, Mapping, OrOff, Secret,
+            ServerAuth, Text, Time, WireWord,
         },
     },
     pin::Mode,
     upstream::settings::{EraHint, Isolation, RetryCalls, Start},
 };
+
+use super::remote::{BreakerKeys, EjectionKeys, HealthKeys, IdentityKeys};
 
 section! {
     /// One server. `command` starts a program, `url` calls an address.
@@ -29,6 +31,8 @@ section! {
         wire "type": Choice<WireWord>,
         /// The server's address.
         url "url": Text,
+        /// The addresses of its replicas, in place of `url`. The first is what the server is called in tokens for it.
+        urls "urls": List<Text>,
         /// Headers added to each request.
         headers "headers": Mapping<Secret>,
         /// What requests to `url` are authorised with.
@@ -90,14 +94,27 @@ section! {
         retry "retry": RetryKeys,
         /// Which of the server's tools are offered, and under which names.
         tools "tools": ToolKeys,
-        /// PEM file of the authority to trust for `url` instead of the machine's.
+        /// PEM file of the authority to trust for `url` instead of the machine's; read anew when it changes.
         ca "ca": FilePath,
+        /// The certificate that the server is shown.
+        tls "tls": IdentityKeys,
+        /// How often the name in `url` is looked up, each address that it leads to being a replica: a time, or `on` for the usual one. With
+        /// `off` a name is one replica, wherever it leads.
+        resolve "resolve": EveryOrOff = None,
         /// How long connecting to `url` may take.
         connect_timeout "connectTimeout": Time = defaults::CONNECT_TIMEOUT,
-        /// Idle connections to `url` kept for reuse.
+        /// How long a request may wait for the head of its answer; `timeout` when absent. Many servers send it only with the result.
+        first_byte_timeout "firstByteTimeout": Time,
+        /// Idle connections to each replica kept for reuse.
         max_idle_connections "maxIdleConnections": Count<0> = defaults::MAX_IDLE_CONNECTIONS,
-        /// Open connections to `url` at the most.
+        /// Open connections to each replica at the most; over HTTP/2, requests in flight.
         max_connections "maxConnections": Count = defaults::MAX_UPSTREAM_CONNECTIONS,
+        /// How replicas are looked at.
+        health "health": HealthKeys,
+        /// When a replica gets no calls for a while.
+        ejection "ejection": EjectionKeys,
+        /// When the server gets no calls for a while.
+        breaker "breaker": BreakerKeys,
     }
 }
 

@@ -17,7 +17,7 @@ pub(super) use confined::{Account, OrOff, Space};
 pub(super) use matching::{Matched, Matching};
 pub(super) use pace::{PaceWord, QuotaWord};
 pub(super) use quantity::{Bytes, CallTime, Count, Date, Time, written_duration};
-pub(super) use switched::{AddressOrOff, Admin, ServerAuth};
+pub(super) use switched::{AddressOrOff, Admin, EveryOrOff, ServerAuth};
 pub(super) use text::{Allow, FilePath, Flag, Glob, Ignored, SchemaAddress, Secret, Text};
 pub(super) use way::WayWord;
 pub(super) use words::{Choice, LogWord, ProofWord, WireWord};

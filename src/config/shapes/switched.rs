@@ -1,12 +1,13 @@
 //! What can be switched off with a word.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use serde_json::{Value as Json, json};
 
-use super::address::Address;
+use super::{address::Address, quantity::Time};
 use crate::{
     config::{
+        defaults,
         keys::{AdminKeys, ServerAuthKeys},
         place::Place,
         shape::{Reader, Shape},
@@ -56,6 +57,30 @@ impl Shape for AddressOrOff {
     fn show(value: &Option<Admin>) -> Json {
         let shown = |admin: &Admin| json!({ "listen": Address::show(&admin.address) });
         value.as_ref().map_or_else(|| "off".into(), shown)
+    }
+}
+
+/// How often something is done: a time, `on` for the usual one, or `off`.
+pub(in crate::config) enum EveryOrOff {}
+
+impl Shape for EveryOrOff {
+    type Value = Option<Duration>;
+
+    /// `true` and `false` are what a YAML 1.1 reader, Helm's for one, makes of `on` and `off`.
+    fn read(node: &Node, place: &Place, reader: &mut Reader<'_>) -> Option<Option<Duration>> {
+        match node.scalar() {
+            Some("off" | "false") => Some(None),
+            Some("on" | "true") => Some(Some(defaults::RESOLVE)),
+            _ => Time::<1000>::read(node, place, reader).map(Some),
+        }
+    }
+
+    fn schema() -> Json {
+        json!({ "anyOf": [{ "enum": ["off", "on", false, true] }, Time::<1000>::schema()] })
+    }
+
+    fn show(value: &Option<Duration>) -> Json {
+        value.as_ref().map_or_else(|| "off".into(), Time::<1000>::show)
     }
 }
 

@@ -25,7 +25,7 @@ use crate::{
     pin,
     policy::settings::Mode,
     route::settings::Names,
-    upstream::settings::{EraHint, Isolation, RetryCalls, Start},
+    upstream::settings::{EraHint, Isolation, RetryCalls, Start, Watched},
 };
 
 /// A type whose values are words.
@@ -78,6 +78,17 @@ impl Words for Start {
 impl Words for Isolation {
     const WORDS: &'static [(&'static str, Self)] =
         &[("shared", Self::Shared), ("principal", Self::Principal), ("session", Self::Session)];
+}
+
+impl Words for Watched {
+    /// `true` and `false` are what a YAML 1.1 reader, Helm's for one, makes of `on` and `off`.
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("auto", Self::WhereSeveral),
+        ("on", Self::Always),
+        ("off", Self::Never),
+        ("true", Self::Always),
+        ("false", Self::Never),
+    ];
 }
 
 impl Words for ForwardedHeader {

@@ -1,6 +1,10 @@
 //! Handles that are resolved once and then cost an atomic addition.
 
-use std::{marker::PhantomData, sync::OnceLock};
+use std::{
+    fmt,
+    marker::PhantomData,
+    sync::{Arc, OnceLock},
+};
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, LabelSetEncoder},
@@ -44,7 +48,7 @@ struct RequestLabels {
 }
 
 impl EncodeLabelSet for RequestLabels {
-    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> Result<(), std::fmt::Error> {
+    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> fmt::Result {
         encode_label(encoder, "era", self.era.name())?;
         encode_label(encoder, "method", self.method.name())?;
         encode_label(encoder, "outcome", self.outcome.name())
@@ -99,7 +103,17 @@ impl<L: Label> PerLabel<L> {
     }
 }
 
-pub(super) fn encode_label(encoder: &mut LabelSetEncoder<'_>, name: &str, value: &str) -> Result<(), std::fmt::Error> {
+/// The operator's name for a server.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct ServerLabel(pub(super) Arc<str>);
+
+impl EncodeLabelSet for ServerLabel {
+    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> fmt::Result {
+        encode_label(encoder, "server", &self.0)
+    }
+}
+
+pub(super) fn encode_label(encoder: &mut LabelSetEncoder<'_>, name: &str, value: &str) -> fmt::Result {
     use prometheus_client::encoding::EncodeLabel;
     (name, value).encode(encoder.encode_label())
 }

@@ -17,8 +17,12 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use super::{Count, handle::encode_label};
-use crate::telemetry::label::{Label, List, ListSource, UpstreamState};
+use super::{
+    Count,
+    handle::{ServerLabel, encode_label},
+    remote::{Remote, RemoteFamilies},
+};
+use crate::telemetry::label::{BreakerState, Label, List, ListSource, ReplicaCondition, Success, UpstreamState};
 
 /// The metrics of one server, shared by whoever works for it.
 #[derive(Clone)]
@@ -91,6 +95,46 @@ impl ServerMetrics {
     pub fn dropped_notices(&self) -> &Count {
         &self.0.dropped_notices
     }
+
+    /// How its replicas are.
+    pub fn replicas(&self, conditions: impl Iterator<Item = ReplicaCondition>) {
+        self.0.remote.replicas(conditions);
+    }
+
+    /// Connections to it that are in use.
+    pub fn connections(&self, in_use: usize) {
+        self.0.remote.connections.set(in_use.try_into().unwrap_or(i64::MAX));
+    }
+
+    /// Replicas that were left out because calls to them failed.
+    pub fn ejections(&self) -> &Count {
+        &self.0.remote.ejections
+    }
+
+    /// A replica was looked at.
+    pub fn looked(&self, result: Success) {
+        self.0.remote.looked(result);
+    }
+
+    /// Whether it is called from now on.
+    pub fn breaker(&self, now: BreakerState) {
+        self.0.remote.breaker(now);
+    }
+
+    /// Principals with whose own credential calls to it fail.
+    pub fn troubled(&self) -> &Gauge {
+        &self.0.remote.troubled
+    }
+
+    /// Calls that were refused because it is left alone.
+    pub fn left_alone(&self) -> &Count {
+        &self.0.remote.left_alone
+    }
+
+    /// Sessions that were opened anew.
+    pub fn renewals(&self) -> &Count {
+        &self.0.remote.renewals
+    }
 }
 
 impl fmt::Debug for ServerMetrics {
@@ -144,6 +188,7 @@ impl Servers {
                 .iter()
                 .map(|source| families.lists.get_or_create_owned(&(one.clone(), SourceLabel(*source))))
                 .collect(),
+            remote: families.remote.resolve(&one),
             all: self.clone(),
             name,
         }
@@ -175,6 +220,7 @@ struct Resolved {
     lists_read: Vec<Gauge>,
     states: Vec<Gauge>,
     lists: Vec<Count>,
+    remote: Remote,
     all: Servers,
 }
 
@@ -199,6 +245,7 @@ struct Families {
     lists_read: Family<(ServerLabel, ListLabel), Gauge>,
     states: Family<(ServerLabel, StateLabel), Gauge>,
     lists: Family<(ServerLabel, SourceLabel), Count>,
+    remote: RemoteFamilies,
 }
 
 impl Families {
@@ -215,6 +262,7 @@ impl Families {
             lists_read: Family::default(),
             states: Family::default(),
             lists: Family::default(),
+            remote: RemoteFamilies::register(registry),
         };
         families.clone().declare(registry);
         families
@@ -267,6 +315,7 @@ impl Families {
         for source in ListSource::ALL {
             self.lists.remove(&(one.clone(), SourceLabel(*source)));
         }
+        self.remote.remove(name);
     }
 }
 
@@ -276,15 +325,6 @@ struct Buckets(Arc<[f64]>);
 impl MetricConstructor<Histogram> for Buckets {
     fn new_metric(&self) -> Histogram {
         Histogram::new(self.0.iter().copied())
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct ServerLabel(Arc<str>);
-
-impl EncodeLabelSet for ServerLabel {
-    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> fmt::Result {
-        encode_label(encoder, "server", &self.0)
     }
 }
 

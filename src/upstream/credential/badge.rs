@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::{
     mcp::{Principal, UpstreamFault},
-    upstream::wire::http::Client,
+    upstream::wire::http::Replicas,
 };
 
 use super::{
@@ -49,7 +49,7 @@ impl Credential {
         server: Arc<str>,
         settings: &CredentialSettings,
         wallet: &Arc<Wallet>,
-        (client, ca): (Option<&Arc<Client>>, Option<PathBuf>),
+        (client, ca): (Option<&Arc<Replicas>>, Option<PathBuf>),
     ) -> Self {
         let reach = || Reach { wallet: wallet.clone(), ca: ca.clone() };
         let kind = match settings {
@@ -68,6 +68,11 @@ impl Credential {
             }
         };
         Self { server, kind: kind.unwrap_or_else(Kind::Unusable) }
+    }
+
+    /// None: requests are sent as they are.
+    pub(in crate::upstream) fn none(server: Arc<str>) -> Self {
+        Self { server, kind: Kind::None }
     }
 
     /// Whether requests are sent as they are.

@@ -168,6 +168,8 @@ impl Group {
             }
             // It depends on the caller, and may be otherwise with the next call.
             Err(fault @ (UpstreamFault::Unconnected | UpstreamFault::NoToken)) => Err(StartFault::Upstream(fault)),
+            // Nothing was tried, and when to try is said elsewhere.
+            Err(fault @ UpstreamFault::LeftAlone(_)) => Err(StartFault::Upstream(fault)),
             Err(fault) => {
                 failures.count += 1;
                 let wait = BACKOFF.0.saturating_mul(1 << (failures.count - 1).min(10)).min(BACKOFF.1);
@@ -203,6 +205,7 @@ impl Group {
         if !greeting.dialect.is_legacy() && announces {
             peer.spawn(listener::subscription(Arc::downgrade(&peer), self.bus.clone(), self.wishes.clone()));
         }
+        self.tell_again_when_renewed(&peer);
         let is_another = self.greeting.swap(Some(Arc::new(greeting.clone()))).is_some();
         let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
         let replaces = is_another && peers.is_empty();
@@ -212,6 +215,21 @@ impl Group {
             self.upstream.metrics().restarts().inc();
             self.after_restart(&peer);
         }
+    }
+
+    /// A session that is opened anew knows nothing of what the last one was told.
+    fn tell_again_when_renewed(&self, peer: &Arc<Peer>) {
+        let Link::Http(http) = &peer.link else { return };
+        let (weak, wishes, mut renewals) = (Arc::downgrade(peer), self.wishes.clone(), http.renewals());
+        peer.spawn(async move {
+            while renewals.changed().await.is_ok() {
+                let Some(peer) = weak.upgrade() else { return };
+                peer.tell_log_level_again().await;
+                if peer.greeting.offer.subscribe {
+                    changes::tell_again(&peer, &wishes).await;
+                }
+            }
+        });
     }
 
     /// Another process knows nothing of what the last one was told, and may offer something else.

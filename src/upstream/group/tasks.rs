@@ -22,11 +22,12 @@ use crate::{
     },
     policy::Permitted,
     upstream::{
+        any_exchange::AnyExchange,
         converse::{Exchange, Patience, Place, Told, converse},
         errand::{Errand, Tasking},
         mailbox::Item,
         overture::Overture,
-        peer::{AnyExchange, Peer, answer},
+        peer::{Peer, answer},
     },
 };
 

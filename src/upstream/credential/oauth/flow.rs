@@ -154,7 +154,7 @@ impl Oauth {
         ]);
         let body = Bytes::from_static(br#"{"jsonrpc":"2.0","id":0,"method":"ping"}"#);
         let request = wire::Outgoing { method: Method::POST, target: None, headers, body };
-        match self.client.send(request).await {
+        match self.client.send(request, wire::To::ANY).await {
             Ok(answer) if answer.status == StatusCode::UNAUTHORIZED => Challenge::read(&answer.headers),
             _ => Challenge::default(),
         }

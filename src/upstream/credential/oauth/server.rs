@@ -33,7 +33,7 @@ pub struct Oauth {
     pub(super) server: Arc<str>,
     pub(super) settings: OauthSettings,
     pub(super) reach: Reach,
-    pub(super) client: Arc<wire::Client>,
+    pub(super) client: Arc<wire::Replicas>,
     bareness: Bareness,
     /// Counts what became of users' connections to it.
     pub(super) turns: watch::Sender<u64>,
@@ -44,7 +44,7 @@ impl Oauth {
         server: Arc<str>,
         settings: OauthSettings,
         reach: Reach,
-        client: Arc<wire::Client>,
+        client: Arc<wire::Replicas>,
     ) -> Self {
         Self { server, settings, reach, client, bareness: Bareness::default(), turns: watch::Sender::new(0) }
     }

@@ -14,7 +14,11 @@ use bytes::{Bytes, BytesMut};
 use http_body::{Body as _, Frame};
 use hyper::body::Incoming;
 
-use super::{fault::HttpFault, pool::Lease};
+use super::{
+    fault::HttpFault,
+    pool::{Lease, Slot},
+    replicas::Flight,
+};
 use crate::sse::{Event, Parser};
 
 /// How long, and for how many bytes, [`Body::retire`] waits for an end that should be there. A reconnect costs about 0.1 ms; an
@@ -27,13 +31,15 @@ pub struct Body {
     source: Source,
     events: Parser,
     max_event_bytes: usize,
+    /// What it counts as at the replica it comes from.
+    flight: Option<Flight>,
 }
 
 enum Source {
     /// HTTP/1.1: the connection is polled along with what it delivers.
     Own { frames: Incoming, lease: Lease },
     /// HTTP/2: one stream of many.
-    Shared(Incoming),
+    Shared { frames: Incoming, _slot: Slot },
     /// Read to its end, or failed.
     Ended,
 }
@@ -43,12 +49,20 @@ impl Body {
         Self::from(Source::Own { frames, lease }, max_event_bytes)
     }
 
-    pub(super) fn shared(frames: Incoming, max_event_bytes: usize) -> Self {
-        Self::from(Source::Shared(frames), max_event_bytes)
+    pub(super) fn shared(frames: Incoming, slot: Slot, max_event_bytes: usize) -> Self {
+        Self::from(Source::Shared { frames, _slot: slot }, max_event_bytes)
+    }
+
+    /// From now on it counts at its replica.
+    pub(super) fn count(&mut self, mut flight: Flight) {
+        if matches!(self.source, Source::Ended) {
+            flight.ended();
+        }
+        self.flight = Some(flight);
     }
 
     fn from(source: Source, max_event_bytes: usize) -> Self {
-        let mut body = Self { source, events: Parser::new(max_event_bytes), max_event_bytes };
+        let mut body = Self { source, events: Parser::new(max_event_bytes), max_event_bytes, flight: None };
         body.give_back_at_end();
         body
     }
@@ -114,6 +128,9 @@ impl Body {
     /// Puts aside a stream whose answer has been read: an end that is there already gives the connection back at once, one that
     /// is about to come is waited for in the background, a second at the most.
     pub fn retire(mut self) {
+        if let Some(mut flight) = self.flight.take() {
+            flight.ended();
+        }
         let mut cx = Context::from_waker(Waker::noop());
         if let Poll::Ready(None | Some(Err(_))) = self.poll_piece(&mut cx) {
             return;
@@ -141,11 +158,14 @@ impl Body {
         loop {
             let frame = match &mut self.source {
                 Source::Own { frames, lease } => lease.link.poll_with(cx, |cx| Pin::new(&mut *frames).poll_frame(cx)),
-                Source::Shared(frames) => Pin::new(frames).poll_frame(cx),
+                Source::Shared { frames, .. } => Pin::new(frames).poll_frame(cx),
                 Source::Ended => return Poll::Ready(None),
             };
             match ready!(frame).map(|frame| frame.map(Frame::into_data)) {
                 Some(Ok(Ok(piece))) => {
+                    if let Some(flight) = &mut self.flight {
+                        flight.heard();
+                    }
                     self.give_back_at_end();
                     return Poll::Ready(Some(Ok(piece)));
                 }
@@ -153,6 +173,9 @@ impl Body {
                 Some(Ok(Err(_))) => (),
                 Some(Err(error)) => {
                     self.source = Source::Ended;
+                    if let Some(flight) = &mut self.flight {
+                        flight.broke();
+                    }
                     return Poll::Ready(Some(Err(error.into())));
                 }
                 None => {
@@ -166,7 +189,7 @@ impl Body {
     /// Bytes the head promised; zero when it did not.
     fn announced_bytes(&self) -> u64 {
         match &self.source {
-            Source::Own { frames, .. } | Source::Shared(frames) => frames.size_hint().lower(),
+            Source::Own { frames, .. } | Source::Shared { frames, .. } => frames.size_hint().lower(),
             Source::Ended => 0,
         }
     }
@@ -184,6 +207,9 @@ impl Body {
         if let Source::Own { lease, .. } = std::mem::replace(&mut self.source, Source::Ended) {
             lease.give_back();
         }
+        if let Some(flight) = &mut self.flight {
+            flight.ended();
+        }
     }
 }
 
@@ -191,7 +217,7 @@ impl std::fmt::Debug for Body {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self.source {
             Source::Own { .. } => "Body(own connection)",
-            Source::Shared(_) => "Body(shared connection)",
+            Source::Shared { .. } => "Body(shared connection)",
             Source::Ended => "Body(ended)",
         })
     }

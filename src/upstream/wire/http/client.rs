@@ -1,11 +1,18 @@
 //! Sends a request over the connection that suits: one at rest, the shared one, or a fresh one.
 
-use std::sync::Arc;
+use std::{
+    net::SocketAddr,
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header, response::Parts};
 use http_body_util::Full;
 use hyper::client::conn::TrySendError;
+use rustls::pki_types::ServerName;
+use tokio::time::timeout;
 
 use super::{
     body::Body,
@@ -16,6 +23,7 @@ use super::{
     origin::{Form, Origin},
     pool::{Lease, Pool, Slot},
     reach::Reach,
+    tls::Tls,
     transport::Transport,
 };
 use crate::upstream::settings::{EgressSettings, HttpSettings};
@@ -64,13 +72,14 @@ pub struct Client {
     pool: Arc<Pool>,
     /// Only TLS can choose HTTP/2.
     multiplexed: Option<Multiplexed>,
+    first_byte_timeout: Option<Duration>,
     max_message_bytes: usize,
 }
 
 /// The connection a request goes over.
 enum Path {
     Own(Lease),
-    Shared(Requests),
+    Shared(Requests, Slot),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -89,9 +98,11 @@ impl Client {
     /// A client for what `settings` name; `max_message_bytes` limits one event of a stream. No connection is opened.
     ///
     /// # Errors
-    /// See [`ClientFault`]. For `https` the trusted authorities are read here, once.
+    /// See [`ClientFault`]. For `https` the trusted authorities and the certificate to show are read here.
     pub fn new(settings: &HttpSettings, max_message_bytes: usize) -> Result<Self, ClientFault> {
-        Self::reaching(Origin::parse(&settings.url)?, Reach::Anywhere, settings, max_message_bytes)
+        let origin = Origin::parse(&settings.url)?;
+        let tls = tls(&origin, settings)?;
+        Self::reaching(origin, Reach::Anywhere, (tls, None), settings, max_message_bytes)
     }
 
     /// The same for an address that a peer's message named. `by` is the configured address that led here, over however many messages.
@@ -107,24 +118,54 @@ impl Client {
     ) -> Result<Self, ClientFault> {
         let origin = Origin::parse(&settings.url)?;
         let reach = Reach::learned(&origin, &Origin::parse(by)?, egress)?;
-        Self::reaching(origin, reach, settings, max_message_bytes)
+        let tls = tls(&origin, settings)?;
+        Self::reaching(origin, reach, (tls, None), settings, max_message_bytes)
+    }
+
+    /// A client for one replica: at `origin`, and at one address of it where that is given.
+    pub(super) fn replica(
+        origin: Origin,
+        way: (Option<Arc<Tls>>, Option<SocketAddr>),
+        settings: &HttpSettings,
+        max_message_bytes: usize,
+    ) -> Result<Self, ClientFault> {
+        Self::reaching(origin, Reach::Anywhere, way, settings, max_message_bytes)
     }
 
     fn reaching(
         origin: Origin,
         reach: Reach,
+        (tls, address): (Option<Arc<Tls>>, Option<SocketAddr>),
         settings: &HttpSettings,
         max_message_bytes: usize,
     ) -> Result<Self, ClientFault> {
-        let dialer = Dialer::new(&origin, reach, settings)?;
+        let dialer = Dialer::new(&origin, reach, tls, settings.connect_timeout)?;
+        let dialer = match address {
+            Some(address) => dialer.to(address),
+            None => dialer,
+        };
         Ok(Self {
             headers: settings.header_values(),
             multiplexed: dialer.speaks_tls().then(Multiplexed::new),
             pool: Pool::new(settings),
             origin,
             dialer,
+            first_byte_timeout: settings.first_byte_timeout,
             max_message_bytes,
         })
+    }
+
+    /// Connections that are open are not used for another request: who is trusted, or who this side is, has changed.
+    pub(super) fn renew_connections(&self) {
+        self.pool.renew();
+        if let Some(multiplexed) = &self.multiplexed {
+            multiplexed.forget();
+        }
+    }
+
+    /// Open connections; over HTTP/2, requests in flight.
+    pub(super) fn in_use(&self) -> usize {
+        self.pool.in_use()
     }
 
     /// The request target that a reference sent by the upstream means (the `endpoint` event of HTTP+SSE), if it lies on the
@@ -133,8 +174,8 @@ impl Client {
         self.origin.resolve(reference)
     }
 
-    /// Sends `request` and waits for the head of the answer. Only connecting is bounded here (by `connect_timeout`); how long an
-    /// answer may take is the caller's to say, by dropping the future.
+    /// Sends `request` and waits for the head of the answer. Only connecting is bounded here (by `connect_timeout`), and the wait for
+    /// that head where there is a `first_byte_timeout`; how long an answer may take is the caller's to say, by dropping the future.
     ///
     /// A connection that closed while at rest is replaced, once, when no byte of the request was written.
     ///
@@ -148,7 +189,7 @@ impl Client {
         match self.attempt(Choice::IdleFirst, request).await {
             Ok(incoming) => Ok(incoming),
             Err(Failed::For(fault)) => Err(fault),
-            Err(Failed::Unsent(request, _)) => match self.attempt(Choice::Fresh, *request).await {
+            Err(Failed::Unsent(request, _)) => match Box::pin(self.attempt(Choice::Fresh, *request)).await {
                 Ok(incoming) => Ok(incoming),
                 Err(Failed::For(fault)) => Err(fault),
                 Err(Failed::Unsent(_, error)) => Err(HttpFault::NotSent(error)),
@@ -183,27 +224,38 @@ impl Client {
         match self.path(choice).await? {
             Path::Own(mut lease) => {
                 self.origin.put_into(Form::Origin, &mut request);
-                let (head, frames) = lease.link.exchange(request).await?.into_parts();
+                let (head, frames) = self.begun(pin!(lease.link.exchange(request))).await?.into_parts();
                 accept(head, || Body::own(frames, lease, self.max_message_bytes))
             }
-            Path::Shared(mut requests) => {
+            Path::Shared(mut requests, slot) => {
                 self.origin.put_into(Form::Absolute, &mut request);
-                let (head, frames) = requests.try_send_request(request).await?.into_parts();
-                accept(head, || Body::shared(frames, self.max_message_bytes))
+                let (head, frames) = self.begun(pin!(requests.try_send_request(request))).await?.into_parts();
+                accept(head, || Body::shared(frames, slot, self.max_message_bytes))
             }
+        }
+    }
+
+    /// The head of an answer, if it comes in time. Pinned by whoever asks, so that the call holds it once.
+    async fn begun<T>(
+        &self,
+        answer: Pin<&mut impl Future<Output = Result<T, TrySendError<Request<Full<Bytes>>>>>>,
+    ) -> Result<T, Failed> {
+        match self.first_byte_timeout {
+            None => Ok(answer.await?),
+            Some(limit) => Ok(timeout(limit, answer).await.map_err(|_| HttpFault::Silent)??),
         }
     }
 
     /// The usual case, a connection at rest, needs no timer and no boxed future.
     async fn path(&self, choice: Choice) -> Result<Path, HttpFault> {
+        let Some(slot) = self.pool.free_slot() else { return Box::pin(self.open(choice, None)).await };
         if let Some(requests) = self.shared() {
-            return Ok(Path::Shared(requests));
+            return Ok(Path::Shared(requests, slot));
         }
-        let slot = self.pool.free_slot();
-        let link = slot.as_ref().filter(|_| choice == Choice::IdleFirst).and_then(Slot::idle_link);
-        match (slot, link) {
-            (Some(slot), Some(link)) => Ok(Path::Own(Lease { link, slot })),
-            (slot, _) => Box::pin(self.open(choice, slot)).await,
+        let link = if choice == Choice::IdleFirst { slot.idle_link() } else { None };
+        match link {
+            Some(link) => Ok(Path::Own(Lease { link, slot })),
+            None => Box::pin(self.open(choice, Some(slot))).await,
         }
     }
 
@@ -223,20 +275,28 @@ impl Client {
             None => None,
         };
         if let Some(requests) = self.shared() {
-            return Ok(Path::Shared(requests));
+            return Ok(Path::Shared(requests, slot));
         }
+        let generation = self.pool.generation();
         let (transport, protocol) = self.dialer.dial(deadline).await?;
-        self.establish(transport, protocol, slot).await.map_err(HttpFault::NotSent)
+        self.establish(transport, (protocol, generation), slot).await.map_err(HttpFault::NotSent)
     }
 
-    async fn establish(&self, transport: Transport, protocol: Protocol, slot: Slot) -> hyper::Result<Path> {
+    async fn establish(
+        &self,
+        transport: Transport,
+        (protocol, generation): (Protocol, u64),
+        slot: Slot,
+    ) -> hyper::Result<Path> {
         match (protocol, &self.multiplexed) {
-            (Protocol::Http2, Some(multiplexed)) => multiplexed.adopt(transport).await.map(Path::Shared),
+            (Protocol::Http2, Some(multiplexed)) => {
+                multiplexed.adopt(transport).await.map(|requests| Path::Shared(requests, slot))
+            }
             (_, multiplexed) => {
                 if let Some(multiplexed) = multiplexed {
                     multiplexed.refuse();
                 }
-                let link = Box::new(Link::over(transport).await?);
+                let link = Box::new(Link::over(transport, generation).await?);
                 Ok(Path::Own(Lease { link, slot }))
             }
         }
@@ -267,6 +327,16 @@ impl From<TrySendError<Request<Full<Bytes>>>> for Failed {
             None => Self::For(error.into_error().into()),
         }
     }
+}
+
+/// What a client needs for TLS, if its origin wants it.
+fn tls(origin: &Origin, settings: &HttpSettings) -> Result<Option<Arc<Tls>>, ClientFault> {
+    if !origin.is_https() {
+        return Ok(None);
+    }
+    // A host that cannot be certified is told before any file is read.
+    ServerName::try_from(origin.host()).map_err(|_| ClientFault::Host)?;
+    Tls::load(settings).map(Some)
 }
 
 /// An encoded body could be neither read nor limited by its real size (RFC 9110, section 8.4).

@@ -4,6 +4,7 @@ use std::{
     io,
     net::{IpAddr, SocketAddr},
     pin::Pin,
+    sync::Arc,
     time::Duration,
 };
 
@@ -12,16 +13,15 @@ use tokio::{
     net::{TcpStream, lookup_host},
     time::{Instant, timeout_at},
 };
-use tokio_rustls::TlsConnector;
 
 use super::{
     fault::{ClientFault, HttpFault, Phase},
     origin::Origin,
     reach::Reach,
-    tls::{self, ALPN_HTTP2},
+    tls::{ALPN_HTTP2, Tls},
     transport::Transport,
 };
-use crate::{telemetry::metrics::METRICS, upstream::settings::HttpSettings};
+use crate::telemetry::metrics::METRICS;
 
 /// Which HTTP version ALPN settled on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +33,9 @@ pub(super) enum Protocol {
 pub(super) struct Dialer {
     host: Box<str>,
     port: u16,
-    tls: Option<(TlsConnector, ServerName<'static>)>,
+    /// The one address that is meant; otherwise those that the name leads to.
+    fixed: Option<SocketAddr>,
+    tls: Option<(Arc<Tls>, ServerName<'static>)>,
     reach: Reach,
     lookup: Lookup,
     timeout: Duration,
@@ -46,16 +48,24 @@ pub(super) type Lookup = fn(&str, u16) -> Addresses<'_>;
 pub(super) type Addresses<'a> = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'a>>;
 
 impl Dialer {
-    pub(super) fn new(origin: &Origin, reach: Reach, settings: &HttpSettings) -> Result<Self, ClientFault> {
-        let tls = match origin.is_https() {
-            false => None,
-            true => {
-                let name = ServerName::try_from(origin.host().to_owned()).map_err(|_| ClientFault::Host)?;
-                Some((tls::connector(settings.ca.as_deref())?, name))
-            }
+    /// `tls` is there where the origin wants it.
+    pub(super) fn new(
+        origin: &Origin,
+        reach: Reach,
+        tls: Option<Arc<Tls>>,
+        timeout: Duration,
+    ) -> Result<Self, ClientFault> {
+        let tls = match tls.filter(|_| origin.is_https()) {
+            None => None,
+            Some(tls) => Some((tls, ServerName::try_from(origin.host().to_owned()).map_err(|_| ClientFault::Host)?)),
         };
         let (host, port) = (origin.host().into(), origin.port());
-        Ok(Self { host, port, tls, reach, lookup: by_the_system, timeout: settings.connect_timeout })
+        Ok(Self { host, port, fixed: None, tls, reach, lookup: by_the_system, timeout })
+    }
+
+    /// The same to one address only.
+    pub(super) fn to(self, address: SocketAddr) -> Self {
+        Self { fixed: Some(address), ..self }
     }
 
     #[cfg(test)]
@@ -75,10 +85,10 @@ impl Dialer {
     /// Dropping the future closes what was opened.
     pub(super) async fn dial(&self, deadline: Instant) -> Result<(Transport, Protocol), HttpFault> {
         let stream = timeout_at(deadline, self.tcp(deadline)).await.map_err(|_| timed_out(Phase::Connect))??;
-        let Some((connector, name)) = &self.tls else {
+        let Some((tls, name)) = &self.tls else {
             return Ok((Transport::Plain(stream), Protocol::Http1));
         };
-        let handshake = connector.connect(name.clone(), stream);
+        let handshake = tls.connector().connect(name.clone(), stream);
         let stream =
             timeout_at(deadline, handshake).await.map_err(|_| timed_out(Phase::Tls))?.map_err(HttpFault::Tls)?;
         let protocol = match stream.get_ref().1.alpn_protocol() {
@@ -110,9 +120,10 @@ impl Dialer {
 
     /// Where the name leads, as far as this client may go: looked up once, and these very addresses are connected to.
     async fn addresses(&self) -> Result<Vec<SocketAddr>, HttpFault> {
-        let mut addresses = match self.host.parse::<IpAddr>() {
-            Ok(address) => vec![SocketAddr::new(address, self.port)],
-            Err(_) => (self.lookup)(&self.host, self.port).await.map_err(HttpFault::Connect)?,
+        let mut addresses = match (self.fixed, self.host.parse::<IpAddr>()) {
+            (Some(address), _) => vec![address],
+            (None, Ok(address)) => vec![SocketAddr::new(address, self.port)],
+            (None, Err(_)) => (self.lookup)(&self.host, self.port).await.map_err(HttpFault::Connect)?,
         };
         let found = addresses.len();
         addresses.retain(|address| self.reach.permits(&self.host, *address));
@@ -128,7 +139,7 @@ impl Dialer {
     }
 }
 
-fn by_the_system(host: &str, port: u16) -> Addresses<'_> {
+pub(super) fn by_the_system(host: &str, port: u16) -> Addresses<'_> {
     Box::pin(async move { Ok(lookup_host((host, port)).await?.collect()) })
 }
 

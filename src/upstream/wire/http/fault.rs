@@ -20,6 +20,12 @@ pub enum ClientFault {
     /// The `ca` file cannot be read or holds no certificate.
     #[error("the authority's file cannot be used")]
     Authority(#[source] rustls::pki_types::pem::Error),
+    /// The files of the gateway's own certificate cannot be read or hold none.
+    #[error("the certificate that servers are shown cannot be used")]
+    Identity(#[source] rustls::pki_types::pem::Error),
+    /// The key is not that of the certificate.
+    #[error("the private key does not fit the certificate that servers are shown")]
+    Mismatch(#[source] rustls::Error),
     /// Neither the machine nor the `ca` file offers an authority to trust.
     #[error("no trusted authority was found")]
     NoAuthorities,
@@ -49,6 +55,12 @@ pub enum HttpFault {
         /// What was waited for.
         phase: Phase,
     },
+    /// The request was sent, and its answer did not begin within `first_byte_timeout`.
+    #[error("the answer did not begin in time")]
+    Silent,
+    /// The replica that alone knows what the request is about is gone: nothing was sent.
+    #[error("the replica is not there any more")]
+    Left,
     /// The request was sent, or part of it, and the connection ended before the whole answer was there.
     #[error("the connection ended before the answer did")]
     Reset(#[source] hyper::Error),
@@ -92,9 +104,24 @@ impl HttpFault {
     /// Whether the upstream has certainly not seen the request, so that sending it again cannot do anything twice.
     pub fn never_reached_upstream(&self) -> bool {
         match self {
-            Self::Connect(_) | Self::Forbidden | Self::Tls(_) | Self::NotSent(_) | Self::Timeout { .. } => true,
+            Self::Connect(_)
+            | Self::Forbidden
+            | Self::Tls(_)
+            | Self::NotSent(_)
+            | Self::Timeout { .. }
+            | Self::Left => true,
             Self::Protocol(violation) => matches!(violation, Violation::OtherOrigin),
-            Self::Reset(_) | Self::TooLarge { .. } => false,
+            Self::Reset(_) | Self::TooLarge { .. } | Self::Silent => false,
+        }
+    }
+
+    /// Whether it speaks against the replica, and not against the request or this side.
+    pub(super) fn blames_upstream(&self) -> bool {
+        match self {
+            Self::Connect(_) | Self::Tls(_) | Self::NotSent(_) | Self::Reset(_) | Self::Silent => true,
+            Self::Timeout { phase } => *phase != Phase::Slot,
+            Self::Protocol(violation) => !matches!(violation, Violation::OtherOrigin),
+            Self::Forbidden | Self::Left | Self::TooLarge { .. } => false,
         }
     }
 }

@@ -42,6 +42,8 @@ pub(super) struct Link {
     waker: Waker,
     idle_since: Instant,
     max_idle: Duration,
+    /// Of its pool, when it was opened.
+    pub(super) generation: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -53,13 +55,13 @@ enum State {
 impl Link {
     /// # Cancel safety
     /// Dropping the future closes the connection.
-    pub(super) async fn over(transport: Transport) -> hyper::Result<Self> {
+    pub(super) async fn over(transport: Transport, generation: u64) -> hyper::Result<Self> {
         let (requests, connection) =
             http1::Builder::new().max_buf_size(MAX_BUFFER_BYTES).handshake(TokioIo::new(transport)).await?;
         let relay = Arc::new(Relay::default());
         let waker = Waker::from(relay.clone());
         let idle_since = clock::now();
-        Ok(Self { requests, connection, state: State::Open, relay, waker, idle_since, max_idle: MAX_IDLE })
+        Ok(Self { requests, connection, state: State::Open, relay, waker, idle_since, max_idle: MAX_IDLE, generation })
     }
 
     /// Sends a request and waits for the head of its answer.

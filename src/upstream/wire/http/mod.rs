@@ -17,6 +17,7 @@ mod origin;
 mod pool;
 mod reach;
 mod relay;
+mod replicas;
 mod tls;
 mod transport;
 
@@ -26,3 +27,4 @@ mod tests;
 pub use body::Body;
 pub use client::{Client, Incoming, Outgoing};
 pub use fault::{ClientFault, HttpFault, Phase, Violation};
+pub use replicas::{Answered, Condition, Opinion, Pin, ReplicaStatus, Replicas, Stay, To};

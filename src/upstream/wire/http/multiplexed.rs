@@ -60,6 +60,12 @@ impl Multiplexed {
         current.clone()
     }
 
+    /// Calls in flight end on it; others get another one.
+    pub(super) fn forget(&self) {
+        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(current);
+    }
+
     /// The right to dial alone; nothing when there is no reason to be alone.
     pub(super) async fn dialing(&self, deadline: Instant) -> Result<Option<SemaphorePermit<'_>>, HttpFault> {
         if self.is_refused.load(Ordering::Relaxed) {

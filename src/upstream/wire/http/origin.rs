@@ -18,7 +18,7 @@ pub(super) enum Form {
     Absolute,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Origin {
     scheme: Scheme,
     authority: Authority,
@@ -61,6 +61,11 @@ impl Origin {
 
     pub(super) fn host(&self) -> &str {
         &self.host
+    }
+
+    /// Host and port as the operator wrote them.
+    pub(super) fn authority(&self) -> &str {
+        self.authority.as_str()
     }
 
     pub(super) fn port(&self) -> u16 {

@@ -4,7 +4,10 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Instant,
 };
 
@@ -23,13 +26,39 @@ use crate::{clock, upstream::settings::HttpSettings};
 pub(super) struct Pool {
     idle: Mutex<VecDeque<Box<Link>>>,
     slots: Semaphore,
+    max: usize,
     max_idle: usize,
+    /// Connections of an older generation are not kept: they were opened as somebody else, or to somebody who is trusted no more.
+    generation: AtomicU64,
 }
 
 impl Pool {
     pub(super) fn new(settings: &HttpSettings) -> Arc<Self> {
         let slots = settings.max_connections.clamp(1, Semaphore::MAX_PERMITS);
-        Arc::new(Self { idle: Mutex::default(), slots: Semaphore::new(slots), max_idle: settings.max_idle_connections })
+        Arc::new(Self {
+            idle: Mutex::default(),
+            slots: Semaphore::new(slots),
+            max: slots,
+            max_idle: settings.max_idle_connections,
+            generation: AtomicU64::new(0),
+        })
+    }
+
+    /// What connections that are opened now belong to.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// Closes the connections at rest; those in use are closed when they are given back.
+    pub(super) fn renew(&self) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
+        let closed = std::mem::take(&mut *self.lock());
+        drop(closed);
+    }
+
+    /// How many rights are taken.
+    pub(super) fn in_use(&self) -> usize {
+        self.max.saturating_sub(self.slots.available_permits())
     }
 
     /// The right to have a connection, if there is one at once.
@@ -67,7 +96,7 @@ impl Pool {
 
     fn keep(&self, link: Box<Link>) {
         let mut idle = self.lock();
-        if idle.len() < self.max_idle {
+        if idle.len() < self.max_idle && link.generation == self.generation() {
             idle.push_back(link);
         } else {
             // Closing is a system call: not under the lock.

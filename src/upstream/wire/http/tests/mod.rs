@@ -2,6 +2,7 @@
 
 mod faults;
 mod reach;
+mod replicas;
 mod reuse;
 mod stage;
 mod stream;

@@ -40,7 +40,8 @@ async fn a_name_is_looked_up_once_and_the_address_that_was_judged_is_the_one_con
     let url = format!("http://keys.example:{port}/");
     let egress = EgressSettings { allow: vec!["127.0.0.2".parse().unwrap()] };
     let origin = Origin::parse(&url.parse().unwrap()).unwrap();
-    let dialer = Dialer::new(&origin, Reach::Public(Arc::new(egress)), &settings(&url)).unwrap().looking_up(rebinding);
+    let dialer = Dialer::new(&origin, Reach::Public(Arc::new(egress)), None, settings(&url).connect_timeout);
+    let dialer = dialer.unwrap().looking_up(rebinding);
     for looked_up in [1, 2] {
         // The second time, an address that nobody allowed stands before the one that is.
         soon(dialer.dial(dialer.deadline())).await.unwrap();

@@ -80,7 +80,7 @@ async fn a_request_comes_back_from_a_connection_that_closed_before_it_was_writte
     let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     drop(listener.accept().await.unwrap());
     see_events().await;
-    let mut link = Link::over(Transport::Plain(near)).await.unwrap();
+    let mut link = Link::over(Transport::Plain(near), 0).await.unwrap();
     let _closed = link.settle();
     let mut unsent = link.exchange(Request::new(Full::new(Bytes::from("{}")))).await.unwrap_err();
     assert!(unsent.take_message().is_some());
@@ -184,8 +184,8 @@ async fn no_more_idle_connections_are_kept_than_allowed() {
     let client = Client::new(&settings, LIMIT).unwrap();
     let wave =
         || async { tokio::join!(text(&client, "1"), text(&client, "2"), text(&client, "3"), text(&client, "4")) };
-    soon(wave()).await;
-    soon(wave()).await;
+    soon(Box::pin(wave())).await;
+    soon(Box::pin(wave())).await;
     assert_eq!(upstream.accepted(), 4 + 3);
 }
 

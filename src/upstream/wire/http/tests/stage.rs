@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use super::super::{Client, Outgoing};
-use crate::upstream::settings::{HttpSettings, HttpTransport};
+use crate::upstream::settings::HttpSettings;
 
 pub(super) const LIMIT: usize = 4096;
 
@@ -42,6 +42,12 @@ impl Upstream {
             }
         });
         Self { address, accepted }
+    }
+
+    /// An address that nobody listens at any more.
+    pub(super) async fn gone() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self { address: listener.local_addr().unwrap(), accepted: Arc::default() }
     }
 
     /// One that gives the same answer to each request, on as many connections as it is asked.
@@ -69,13 +75,8 @@ impl Upstream {
 
 pub(super) fn settings(url: &str) -> HttpSettings {
     HttpSettings {
-        url: url.parse().unwrap(),
         headers: vec![(http::header::AUTHORIZATION, "Bearer k".into())],
-        transport: HttpTransport::Detect,
-        ca: None,
-        connect_timeout: Duration::from_secs(10),
-        max_idle_connections: 64,
-        max_connections: 64,
+        ..HttpSettings::plain(url.parse().unwrap(), Duration::from_secs(10), 64)
     }
 }
 
