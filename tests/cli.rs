@@ -683,5 +683,48 @@ fn policy_replay_tries_rules_on_recorded_calls() {
     assert!(words.out.contains("2 newly denied\n"), "{}", words.out);
 }
 
+#[test]
+fn policy_replay_knows_claims_annotations_and_addresses_where_the_log_has_them() {
+    let bench = Bench::new();
+    let rules = json!({
+        "policies": [
+            { "allow": "has(principal.claims.tenant) && principal.claims.tenant == 'acme'" },
+            { "deny": "tool.annotations.destructiveHint" },
+            { "deny": "!request.address.startsWith('10.')" },
+        ],
+        "mcpServers": { "search": { "url": "https://search.example/mcp" } },
+    });
+    bench.write("rules.json", &rules.to_string());
+    let line = |seq: u64, more: &Json| {
+        let mut line = json!({
+            "time": "2026-11-28T04:00:00.000Z", "seq": seq, "event": "call", "address": "10.1.2.3",
+            "principal": { "id": "rita", "kind": "token", "claims": { "tenant": "acme" } },
+            "endpoint": "/mcp", "era": "modern", "method": "tools/call", "server": "search", "target": "web",
+            "annotations": { "destructiveHint": false }, "decision": "allowed", "outcome": "ok", "prev": "", "hash": "",
+        });
+        line.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        line.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        line.to_string()
+    };
+    let bare = json!({ "principal": { "id": "rita", "kind": "token" } });
+    let lines = [
+        line(1, &json!({})),
+        line(2, &json!({ "principal": { "id": "bob", "kind": "token", "claims": {} } })),
+        line(3, &json!({ "annotations": {} })),
+        line(4, &json!({ "address": "192.0.2.1" })),
+        line(5, &bare),
+        line(6, &json!({ "annotations": null })),
+        line(7, &json!({ "address": null })),
+        line(8, &json!({ "principal": { "id": "ci", "kind": "api_key" } })),
+    ];
+    bench.write("audit.jsonl", &(lines.join("\n") + "\n"));
+    let ran = bench.run(&["policy", "replay", "audit.jsonl", "--config", "rules.json", "--json"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let told = json(&ran.out);
+    let counts = ["calls", "same", "newlyDenied", "unknown"].map(|name| told[name].clone());
+    assert_eq!(counts, [8, 1, 4, 3].map(Json::from), "{told}");
+    assert_eq!(told["unknownForWantOf"], json!({ "principal.claims": 1, "tool.annotations": 1, "request": 1 }));
+}
+
 const FEW: &str = "a7175ed78ef07ac44431637962e4f5f94a66ffd04e15d47f6a1547a155491fc3";
 const MANY: &str = "1ca058c86dd2414bcc64687b7f5aec84eab34eae4492a6436776e7b17e8eb6e2";

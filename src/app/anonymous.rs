@@ -9,5 +9,6 @@ pub(super) fn anonymous() -> Caller {
         client_info: None,
         capabilities: Capabilities::none(),
         log: LogInterest::Off,
+        address: None,
     }
 }

@@ -55,6 +55,14 @@ impl Endpoint {
         self.members.get(place).ok_or_else(|| unknown(method))
     }
 
+    /// Tells the servers of which the caller may see something that its roots changed: to the others it is nobody.
+    pub(super) fn tell_roots_changed(&self, caller: &Caller) {
+        let groups = self.members.iter().zip(self.groups_now(caller));
+        for group in groups.filter(|(member, _)| self.knows(caller, member)).filter_map(|(_, group)| group) {
+            group.roots_changed();
+        }
+    }
+
     /// Passes a legacy client's notification on: at once, to a server that is there.
     pub(super) fn tell(&self, call: &Call, method: &str, params: Option<&Raw>) {
         let caller = &call.caller;

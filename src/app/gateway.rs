@@ -226,9 +226,7 @@ impl Waist for Gateway {
                 Reply::ready(Outcome::Complete(Raw::empty_object()))
             }
             Op::RootsChanged => {
-                for group in endpoint.groups_now(&call.caller).flatten() {
-                    group.roots_changed();
-                }
+                endpoint.tell_roots_changed(&call.caller);
                 Reply::ready(Outcome::Complete(Raw::empty_object()))
             }
         }

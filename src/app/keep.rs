@@ -21,6 +21,7 @@ use crate::{
         exchange::{Exchange, Gate, Paths, Tokens},
         tls::{Reload, TlsFiles},
     },
+    limit::ledger::Ledger,
     telemetry::{label::Success, metrics::METRICS},
 };
 
@@ -53,6 +54,8 @@ pub(super) struct Kept {
     /// SIGHUP, where there is a file to read anew.
     pub(super) hangup: Option<Signal>,
     pub(super) audit: Option<Arc<Audit>>,
+    /// Where what was taken of quotas is written.
+    pub(super) ledger: Option<Arc<Ledger>>,
 }
 
 /// Keeps a gateway in order until it is dropped.
@@ -113,11 +116,22 @@ pub(super) async fn received(signal: &mut Option<Signal>) {
     }
 }
 
+/// Writes down what was taken of quotas.
+pub(super) async fn write_down(ledger: Option<Arc<Ledger>>, gateway: &Gateway) {
+    let Some(ledger) = ledger else { return };
+    let taken = gateway.limits().taken();
+    let written = tokio::task::spawn_blocking(move || ledger.write(taken)).await;
+    if let Ok(Err(error)) = written {
+        tracing::error!(%error, "what was taken of quotas cannot be written to `stateDir`");
+    }
+}
+
 impl Kept {
     async fn tidy(&self) {
         self.exchange.reap();
         self.door.parked().expire();
         self.gateway.limits().retain_recent();
+        write_down(self.ledger.clone(), &self.gateway).await;
         for upstream in self.gateway.upstreams() {
             audit::tools(self.audit.as_ref(), &upstream);
             upstream.reap().await;

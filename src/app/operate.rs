@@ -2,10 +2,12 @@
 
 use std::{any::Any, sync::Arc, time::Duration};
 
+use serde_json::Value;
 use tokio::time::sleep;
 
 use crate::{
     admin::{Log, NoServer, Operator, RestartReport, Restarting, Revoked, ServerReport, Started},
+    audit::{Audit, Event, Note},
     clock,
     config::nearest,
     mcp::Fault,
@@ -27,11 +29,12 @@ const LOOK: Duration = Duration::from_millis(50);
 pub(super) struct Operations {
     gateway: Arc<Gateway>,
     wallet: Arc<Wallet>,
+    audit: Option<Arc<Audit>>,
 }
 
 impl Operations {
-    pub(super) const fn new(gateway: Arc<Gateway>, wallet: Arc<Wallet>) -> Self {
-        Self { gateway, wallet }
+    pub(super) const fn new(gateway: Arc<Gateway>, wallet: Arc<Wallet>, audit: Option<Arc<Audit>>) -> Self {
+        Self { gateway, wallet, audit }
     }
 
     fn server(&self, name: &str) -> Result<Arc<Upstream>, NoServer> {
@@ -71,18 +74,14 @@ impl Operator for Operations {
     fn revoke(&self, principal: String, server: String) -> Revoked {
         let upstreams = self.gateway.upstreams();
         let upstream = upstreams.into_iter().find(|upstream| **upstream.name() == *server);
-        let wallet = self.wallet.clone();
+        let (wallet, audit) = (self.wallet.clone(), self.audit.clone());
         Box::pin(async move {
-            let Some((upstream, oauth)) =
-                upstream.and_then(|upstream| Some((upstream.clone(), upstream.oauth()?.clone())))
-            else {
-                // The server is configured no more, or otherwise: its authorization server is not known well enough to be told.
-                return wallet.vault().discard(&principal, &server);
-            };
-            let was_there = oauth.revoke(&principal).await;
-            if was_there {
-                upstream.forget(&principal).await;
-            }
+            let was_there = revoke(&wallet, upstream, &principal, &server).await;
+            note(
+                audit.as_deref(),
+                "revoke",
+                [("principal", principal.into()), ("server", server.into()), ("done", was_there.into())],
+            );
             was_there
         })
     }
@@ -93,6 +92,8 @@ impl Operator for Operations {
 
     fn restart(&self, server: &str, how: Restart) -> Restarting {
         let upstream = self.server(server);
+        let about = [("server", server.into()), ("done", upstream.is_ok().into())];
+        note(self.audit.as_deref(), "restart", about);
         // Whoever asked may go; half a restart would be none.
         let restarting = upstream.map(|upstream| tokio::spawn(restart(upstream, how)));
         Box::pin(async move { restarting?.await.map_err(|_| NoServer { near: None }) })
@@ -104,4 +105,25 @@ impl Operator for Operations {
         let upstream: Arc<dyn Any + Send + Sync> = upstream;
         Ok(Log { stderr, server: Arc::downgrade(&upstream) })
     }
+}
+
+/// What an operator did, whether it changed anything or not.
+fn note<const N: usize>(audit: Option<&Audit>, action: &str, about: [(&'static str, Value); N]) {
+    if let Some(audit) = audit {
+        let detail = [("action", action.into())].into_iter().chain(about);
+        audit.note(&Note::new(Event::Admin, clock::unix_time(), detail));
+    }
+}
+
+async fn revoke(wallet: &Wallet, upstream: Option<Arc<Upstream>>, principal: &str, server: &str) -> bool {
+    let Some((upstream, oauth)) = upstream.and_then(|upstream| Some((upstream.clone(), upstream.oauth()?.clone())))
+    else {
+        // The server is configured no more, or otherwise: its authorization server is not known well enough to be told.
+        return wallet.vault().discard(principal, server);
+    };
+    let was_there = oauth.revoke(principal).await;
+    if was_there {
+        upstream.forget(principal).await;
+    }
+    was_there
 }

@@ -22,6 +22,7 @@ use crate::{
         listener::{self, BindError, Bound},
         settings::ListenerSettings,
     },
+    limit::ledger::Ledger,
     limit::{Limits, redis::RedisFault},
     mcp::Waist,
     redact::Redacted,
@@ -100,6 +101,9 @@ pub enum RunError {
     /// It cannot keep what it must.
     #[error(transparent)]
     State(SafeFault),
+    /// `stateDir` cannot be used.
+    #[error("`stateDir` cannot be used")]
+    Ledger(#[source] std::io::Error),
     /// The settings make no gateway.
     #[error(transparent)]
     Build(#[from] BuildError),
@@ -154,6 +158,7 @@ async fn serve(options: Options, audit: Option<Arc<Audit>>) -> Result<(), RunErr
     let wallet = wallet(&settings, &bound, &ring)?;
     let store = shared::store(&settings).await?;
     let gateway = Arc::new(Gateway::new(&settings, ring.clone(), wallet.clone(), shared::counts(store.as_ref()))?);
+    let ledger = ledger(&settings, &gateway)?;
     let admin_bound = bind_admin(&settings)?;
     let ready = ready(&settings, &bound, admin_bound.as_ref());
 
@@ -171,7 +176,7 @@ async fn serve(options: Options, audit: Option<Arc<Audit>>) -> Result<(), RunErr
     let health = Arc::new(Health::new(gateway.clone(), audit.clone(), store.clone()));
     let (admin_drainer, admin_drain) = drain();
     let mut tasks = JoinSet::new();
-    let operations = Operations::new(gateway.clone(), wallet.clone());
+    let operations = Operations::new(gateway.clone(), wallet.clone(), audit.clone());
     let admin = serve_admin(admin_bound, health.clone(), (operations, settings.admin_token.clone()), admin_drain);
     let admin = (admin_drainer, tokio::spawn(admin));
     let kept = Kept {
@@ -185,6 +190,7 @@ async fn serve(options: Options, audit: Option<Arc<Audit>>) -> Result<(), RunErr
         source,
         hangup,
         audit,
+        ledger: ledger.clone(),
     };
     tasks.spawn(keep::keep(kept, settings.clone()));
     tasks.spawn(reach_all(gateway.upstreams()));
@@ -207,18 +213,29 @@ async fn serve(options: Options, audit: Option<Arc<Audit>>) -> Result<(), RunErr
     gateway.drain();
     exchange.drain();
     drainer.start(settings.drain);
-    finish(serving, &gateway).await;
+    finish(serving, &gateway, ledger).await;
     stop_admin(admin, tasks).await;
     shared::leave(store).await;
     tracing::info!("stopped");
     Ok(())
 }
 
+/// Where what is taken of quotas is written down, where there is a folder for it and no store that keeps it: what was taken before counts.
+fn ledger(settings: &Settings, gateway: &Gateway) -> Result<Option<Arc<Ledger>>, RunError> {
+    let folder = settings.state_dir.as_deref().filter(|_| settings.redis.is_none());
+    let ledger = folder.map(Ledger::open).transpose().map_err(RunError::Ledger)?;
+    if let Some(ledger) = &ledger {
+        gateway.limits().restore(&ledger.read());
+    }
+    Ok(ledger.map(Arc::new))
+}
+
 /// Waits for the calls in flight, then ends the servers.
-async fn finish(serving: JoinHandle<listener::Served>, gateway: &Gateway) {
+async fn finish(serving: JoinHandle<listener::Served>, gateway: &Gateway, ledger: Option<Arc<Ledger>>) {
     if let Ok(served) = serving.await {
         report(served);
     }
+    keep::write_down(ledger, gateway).await;
     close_all(gateway.upstreams()).await;
 }
 

@@ -78,6 +78,9 @@ impl Endpoint {
         {
             call.trace.goes_by(thing.own);
         }
+        if let Subject::Tool(Thing { entry: Some(entry), .. }) = subject {
+            call.trace.is_of(entry);
+        }
         let request = Request { caller: &call.caller, arguments, trace: &call.trace };
         self.policies.permit(&self.asked(&call.caller, server, subject), request, absent, permitted)
     }

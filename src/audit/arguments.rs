@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{
     chain::sha256,
-    settings::{ArgumentRule, Recording},
+    settings::{ArgumentRule, Claims, Recording},
 };
 use crate::jsonrpc::Raw;
 
@@ -15,9 +15,12 @@ const SECRET: [&str; 9] =
 /// What stands in their place.
 const IN_ITS_PLACE: &str = "[redacted]";
 
-/// The rules, compiled.
+/// The rules, compiled, and what is kept of claims.
 #[derive(Default)]
-pub(super) struct Arguments(Vec<(GlobMatcher, ArgumentRule)>);
+pub(super) struct Arguments {
+    rules: Vec<(GlobMatcher, ArgumentRule)>,
+    pub(super) claims: Claims,
+}
 
 /// What is kept of the arguments of one call.
 #[derive(Default)]
@@ -40,14 +43,14 @@ pub(super) enum Text {
 impl Arguments {
     /// # Errors
     /// A pattern is no glob; the configuration refuses it before.
-    pub(super) fn new(rules: &[ArgumentRule]) -> Result<Self, globset::Error> {
+    pub(super) fn new(rules: &[ArgumentRule], claims: Claims) -> Result<Self, globset::Error> {
         let compiled = rules.iter().map(|rule| Ok((Glob::new(&rule.pattern)?.compile_matcher(), rule.clone())));
-        compiled.collect::<Result<_, _>>().map(Self)
+        Ok(Self { rules: compiled.collect::<Result<_, _>>()?, claims })
     }
 
     /// What is kept of `arguments` to what clients call `name`.
     pub(super) fn keep(&self, name: &str, arguments: &Raw) -> Kept {
-        let rule = self.0.iter().find(|(pattern, _)| pattern.is_match(name)).map(|(_, rule)| rule);
+        let rule = self.rules.iter().find(|(pattern, _)| pattern.is_match(name)).map(|(_, rule)| rule);
         let recording = rule.map_or(Recording::Digest, |rule| rule.record);
         let text = match recording {
             Recording::None => return Kept::default(),
@@ -114,7 +117,7 @@ mod tests {
             rule("login__*", Recording::Redacted, &[]),
             rule("search__*", Recording::Full, &[]),
         ];
-        let arguments = Arguments::new(&rules).unwrap();
+        let arguments = Arguments::new(&rules, Claims::None).unwrap();
         let raw =
             Raw::literal("{\"to\": [{\"name\":\"Ann\"}],\n\"body\":{\"a\":1}, \"Access_Token\":\"x\", \"n\":1.50}");
         let digest = Some(sha256(raw.bytes()));

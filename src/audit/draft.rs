@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::{
     arguments::{Arguments, Text},
     line::Event,
+    settings::Claims,
 };
 use crate::{
     jsonrpc::{Raw, quote},
@@ -91,8 +92,8 @@ impl Draft {
         }
     }
 
-    /// Who it was; claims are nobody's business here.
-    pub(super) fn principal(&mut self, identity: &Identity) {
+    /// Who it was; claims are nobody's business here where nobody says otherwise.
+    pub(super) fn principal(&mut self, identity: &Identity, claims: Claims) {
         self.name("principal");
         self.text.extend_from_slice(b"{\"id\":");
         quote(&mut self.text, &identity.id);
@@ -103,6 +104,9 @@ impl Draft {
             if !list.is_empty() {
                 self.value(name, list);
             }
+        }
+        if claims == Claims::Full {
+            self.value("claims", &identity.claims);
         }
         self.text.push(b'}');
     }
@@ -198,7 +202,7 @@ mod tests {
     #[test]
     fn arguments_of_any_size_are_kept_on_one_line_in_their_own_words() {
         let record = ArgumentRule { pattern: "*".to_owned(), record: Recording::Full, redact: Vec::new() };
-        let rules = Arguments::new(&[record]).unwrap();
+        let rules = Arguments::new(&[record], Claims::None).unwrap();
         let large = format!("{{\n\"a\" : 1.50,\r\n\"b\":\"{}\"}}", "x".repeat(QUICK_BYTES));
         let mut batch = Batch::default();
         for text in ["{\n\"a\" : 1.50}".to_owned(), large.clone()] {

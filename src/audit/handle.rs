@@ -52,7 +52,7 @@ impl Audit {
     /// # Errors
     /// [`AuditFault`].
     pub fn start(settings: &AuditSettings, detail: Map<String, Value>) -> Result<Arc<Self>, AuditFault> {
-        let arguments = Arc::new(Arguments::new(&settings.arguments).map_err(AuditFault::Pattern)?);
+        let arguments = Arc::new(Arguments::new(&settings.arguments, settings.claims).map_err(AuditFault::Pattern)?);
         let hasher = Hasher::new(settings.key.as_ref());
         let now = clock::unix_time();
         let (trail, found) = Trail::open(&settings.file, &hasher, now)?;

@@ -47,6 +47,7 @@ pub struct Line<'a> {
     pub server: Option<Cow<'a, str>>,
     pub target: Option<Cow<'a, str>>,
     pub own_name: Option<Cow<'a, str>>,
+    pub annotations: Option<Cow<'a, RawValue>>,
     pub arguments_sha256: Option<Cow<'a, str>>,
     pub arguments: Option<Cow<'a, RawValue>>,
     pub decision: Option<Cow<'a, str>>,
@@ -75,6 +76,7 @@ pub struct Who<'a> {
     pub groups: Cow<'a, [String]>,
     #[serde(default)]
     pub scopes: Cow<'a, [String]>,
+    pub claims: Option<Cow<'a, Map<String, Value>>>,
 }
 
 impl Event {

@@ -4,7 +4,7 @@ use std::{net::IpAddr, time::Duration};
 
 use serde_json::{Map, Value};
 
-use super::{arguments::Arguments, chain::sha256, draft::Draft, line::Event};
+use super::{arguments::Arguments, chain::sha256, draft::Draft, line::Event, settings::Claims};
 use crate::{
     jsonrpc::Raw,
     mcp::{Caller, Principal, Trace, TraceContext},
@@ -13,6 +13,8 @@ use crate::{
 
 /// What a client calls itself is not kept when it is larger, in bytes.
 const MAX_CLIENT_INFO: usize = 1024;
+/// Nor are a tool's annotations.
+const MAX_ANNOTATIONS: usize = 1024;
 /// Of a path that somebody made up, so many characters are kept.
 const MAX_PATH: usize = 256;
 
@@ -52,10 +54,12 @@ pub struct Refusal {
     pub address: Option<IpAddr>,
     /// The path that it asked for.
     pub path: String,
-    /// The HTTP method.
+    /// The HTTP method, or that of the notification.
     pub method: String,
     /// The HTTP status.
     pub status: u16,
+    /// Who sent it, where that was established.
+    pub principal: Option<Principal>,
 }
 
 /// Something else that happened.
@@ -82,7 +86,7 @@ impl Note {
 impl CallRecord<'_> {
     pub(super) fn draft(self, arguments: &Arguments) -> Draft {
         let mut draft = Draft::new(Event::Call, self.time);
-        draft.principal(self.caller.principal.identity());
+        draft.principal(self.caller.principal.identity(), arguments.claims);
         // The id is what lets its client in: its digest tells sessions apart as well.
         draft.word("session", self.caller.session.as_deref().map(short_digest).as_deref());
         if let Some(info) = self.caller.client_info.as_ref().filter(|raw| raw.bytes().len() <= MAX_CLIENT_INFO) {
@@ -95,6 +99,12 @@ impl CallRecord<'_> {
         draft.word("server", self.trace.server());
         draft.word("target", self.target);
         draft.word("own_name", self.trace.own_name());
+        // A look into each tool's description is for those who replay their log.
+        if arguments.claims == Claims::Full
+            && let Some(said) = self.trace.entry().and_then(annotations)
+        {
+            draft.raw("annotations", &said);
+        }
         let decision = self.trace.decision();
         draft.word("decision", decision.map(|decision| decision.ruling.name()));
         draft.word("rule", decision.and_then(|decision| decision.rule.as_deref()));
@@ -114,6 +124,9 @@ impl Refusal {
     pub(super) fn draft(&self) -> Draft {
         let mut draft = Draft::new(Event::Refused, self.time);
         let path: String = self.path.chars().take(MAX_PATH).collect();
+        if let Some(principal) = &self.principal {
+            draft.principal(principal.identity(), Claims::None);
+        }
         draft.address(self.address);
         draft.word("endpoint", Some(&path));
         draft.word("method", Some(&self.method));
@@ -127,13 +140,19 @@ impl Note {
     pub(super) fn draft(&self) -> Draft {
         let mut draft = Draft::new(self.event, self.time);
         if let Some(principal) = &self.principal {
-            draft.principal(principal.identity());
+            draft.principal(principal.identity(), Claims::None);
         }
         if !self.detail.is_empty() {
             draft.value("detail", &self.detail);
         }
         draft
     }
+}
+
+/// What a tool's description says of how it acts: `{}` where it says nothing, and nothing where it says too much.
+fn annotations(entry: &Raw) -> Option<Raw> {
+    let said = entry.member("annotations").unwrap_or_else(Raw::empty_object);
+    (said.bytes().len() <= MAX_ANNOTATIONS).then_some(said)
 }
 
 /// Enough digits of a digest to tell a few million things apart.

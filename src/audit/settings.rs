@@ -17,6 +17,8 @@ pub struct AuditSettings {
     pub keep: Option<usize>,
     /// What is kept of arguments: the first rule that fits decides, and without one their digest.
     pub arguments: Vec<ArgumentRule>,
+    /// What is kept of the claims of callers' tokens.
+    pub claims: Claims,
     /// Which calls have a line.
     pub calls: Calls,
     /// Calls that wait to be written at the most.
@@ -50,6 +52,16 @@ pub enum Recording {
     /// That, and themselves without what is secret.
     Redacted,
     /// That, and themselves.
+    Full,
+}
+
+/// What is kept of the claims of callers' tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Claims {
+    /// Nothing: they may tell more of a person than who it is.
+    #[default]
+    None,
+    /// All of them.
     Full,
 }
 

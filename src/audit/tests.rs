@@ -19,7 +19,7 @@ use super::{
     draft::Batch,
     queue::{Coming, Queue},
     record::{Note, Refusal},
-    settings::{AuditSettings, Calls, OnLoss},
+    settings::{AuditSettings, Calls, Claims, OnLoss},
     verify::{Report, Verifier, Wrong},
     writer::{Sink, Writer},
     *,
@@ -34,6 +34,7 @@ fn settings(file: &Path) -> AuditSettings {
         max_age: None,
         keep: None,
         arguments: Vec::new(),
+        claims: Claims::None,
         calls: Calls::Acts,
         queue: 1000,
         sync: Duration::ZERO,
@@ -336,7 +337,7 @@ fn refusals_beyond_a_hundred_in_a_second_are_counted_and_take_no_room() {
     let queue = writing(&disk, 1000);
     for _ in 0..150 {
         let (path, method) = ("/mcp".to_owned(), "POST".to_owned());
-        let refusal = Refusal { time: Duration::from_secs(7), address: None, path, method, status: 401 };
+        let refusal = Refusal { time: Duration::from_secs(7), address: None, path, method, status: 401, principal: None };
         queue.push(refusal.draft(), Coming::IfThereIsRoom);
     }
     assert!(queue.close(SOON));

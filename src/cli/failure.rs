@@ -184,6 +184,7 @@ const fn run_code(error: &RunError) -> Code {
         | RunError::Admin(BindError::Tls(_))
         | RunError::Build(_)
         | RunError::State(_)
+        | RunError::Ledger(_)
         | RunError::Redis(_) => Code::Configuration,
     }
 }

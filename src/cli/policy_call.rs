@@ -1,6 +1,6 @@
 //! A call that somebody wrote down to ask the rules about, and who makes it.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{fs, net::IpAddr, path::Path, sync::Arc};
 
 use myelin::{
     config::settings::Settings,
@@ -34,6 +34,8 @@ struct WrittenPrincipal {
     client_info: Option<Json>,
     /// `modern` or `legacy`.
     era: Option<String>,
+    /// Where it calls from.
+    address: Option<IpAddr>,
 }
 
 fn token() -> String {
@@ -121,7 +123,8 @@ pub(super) fn principal(path: &Path) -> Result<Caller, Failure> {
         claims: written.claims,
     };
     let session = (written.era.as_deref() == Some("legacy")).then(|| "policy".into());
-    Ok(caller(identity, written.client_info.as_ref().map(Raw::from_value), session))
+    let known = caller(identity, written.client_info.as_ref().map(Raw::from_value), session);
+    Ok(Caller { address: written.address, ..known })
 }
 
 /// A caller about whom no more is known.
@@ -132,6 +135,7 @@ pub(super) fn caller(identity: Identity, client_info: Option<Raw>, session: Opti
         client_info,
         capabilities: Capabilities::none(),
         log: LogInterest::Off,
+        address: None,
     }
 }
 

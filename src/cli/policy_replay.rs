@@ -33,8 +33,8 @@ const MAX_LINE: u64 = 64 << 20;
 
 /// Try the rules of a configuration on the calls of an audit log
 ///
-/// Calls whose arguments are not in the log, and which a rule looks at, are counted as unknown; so are those that a rule judges by claims
-/// or annotations, which are never in it.
+/// Calls whose arguments, claims or annotations are not in the log, and which a rule looks at, are counted as unknown; it is said for want
+/// of what.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  myelin policy replay /var/log/myelin/audit.jsonl --config myelin.yaml")]
 pub(super) struct Replay {
@@ -241,7 +241,18 @@ fn recorded(line: &Line<'_>) -> Option<Recorded> {
     let arguments = line.arguments.as_ref().map(|raw| raw.get());
     let is_whole = arguments.zip(line.arguments_sha256.as_deref()).is_some_and(|(text, known)| hex(text) == *known);
     let has_none = line.arguments_sha256.is_none() && arguments.is_none();
-    let mut lost = vec![Variable::Claims, Variable::Annotations];
+    let annotations = line.annotations.as_ref().and_then(|said| raw(&format!("{{\"annotations\":{}}}", said.get())));
+    let about = match about {
+        About::Tool { name, own, .. } => About::Tool { name, own, entry: annotations.clone() },
+        other => other,
+    };
+    let identity = identity(who);
+    let mut lost = Vec::new();
+    // Only tokens have claims: whoever is known otherwise had none.
+    let has_claims = matches!(identity.kind, PrincipalKind::Token | PrincipalKind::ServiceAccount);
+    lost.extend((has_claims && who.claims.is_none()).then_some(Variable::Claims));
+    lost.extend(annotations.is_none().then_some(Variable::Annotations));
+    lost.extend(line.address.is_none().then_some(Variable::Request));
     if !is_whole && !has_none {
         lost.push(Variable::Arguments);
     }
@@ -249,7 +260,10 @@ fn recorded(line: &Line<'_>) -> Option<Recorded> {
     let session = (line.era.as_deref() == Some("legacy")).then(|| "recorded".into());
     let at = DateTime::parse_from_rfc3339(&line.time).ok();
     Some(Recorded {
-        caller: policy_call::caller(identity(who), client_info, session),
+        caller: Caller {
+            address: line.address.as_deref().and_then(|address| address.parse().ok()),
+            ..policy_call::caller(identity, client_info, session)
+        },
         endpoint: line.endpoint.as_deref().unwrap_or_default().to_owned(),
         server: server.to_owned(),
         about,
@@ -268,7 +282,7 @@ fn identity(who: &Who<'_>) -> Identity {
         client: who.client.as_deref().map(str::to_owned),
         groups: who.groups.to_vec(),
         scopes: who.scopes.to_vec(),
-        claims: serde_json::Map::new(),
+        claims: who.claims.as_deref().cloned().unwrap_or_default(),
     }
 }
 

@@ -273,6 +273,7 @@ pub(super) fn caller(log: LogInterest) -> Arc<Caller> {
         client_info: Some(myelin::era::IMPLEMENTATION),
         capabilities,
         log,
+        address: None,
     })
 }
 

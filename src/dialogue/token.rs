@@ -126,6 +126,7 @@ mod tests {
             client_info: None,
             capabilities: Capabilities::none(),
             log: LogInterest::Off,
+            address: None,
         }
     }
 

@@ -107,6 +107,18 @@ impl<T: Time> Bucket<T> {
         is_left
     }
 
+    /// The same with so much taken of its quota until then.
+    pub(super) fn having_spent(self, (end, count): (u64, u64)) -> Self {
+        *self.spent.lock().unwrap_or_else(PoisonError::into_inner) = Spent { end, count };
+        self
+    }
+
+    /// What was taken of a quota, and until when that counts; nothing where nothing was, or it counts no more.
+    pub(super) fn spent(&self, clock: &T) -> Option<(u64, u64)> {
+        let spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+        (spent.count > 0 && clock.unix().as_secs() < spent.end).then_some((spent.end, spent.count))
+    }
+
     /// Gives back what was taken of a quota in that day or month, since its call was refused after all.
     pub(super) fn unspend(&self, page: Page) {
         let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
@@ -123,13 +135,9 @@ impl<T: Time> Bucket<T> {
             u64::try_from(refill.as_nanos()).unwrap_or(u64::MAX)
         });
         let age = u64::try_from(clock.now().saturating_sub(self.made).as_nanos()).unwrap_or(u64::MAX);
-        let has_spent = {
-            let spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
-            spent.count > 0 && clock.unix().as_secs() < spent.end
-        };
         self.places.taken.load(Ordering::Acquire) == 0
             && !self.line.is_busy()
-            && !has_spent
+            && self.spent(clock).is_none()
             && age.saturating_sub(self.asked.load(Ordering::Relaxed)) >= refill
     }
 }

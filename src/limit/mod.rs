@@ -11,6 +11,7 @@ mod admission;
 mod ask;
 mod bucket;
 mod calendar;
+pub mod ledger;
 mod line;
 pub mod redis;
 mod rule;

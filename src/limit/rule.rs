@@ -1,8 +1,9 @@
 //! One limit in force.
 
 use std::{
+    collections::HashMap,
     num::{NonZeroU32, NonZeroU64},
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -13,6 +14,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use super::{
     bucket::Bucket,
     calendar::Page,
+    ledger::Taken,
     settings::{Quota, RuleSettings},
     store::{Demand, Measure},
     subject::{Matcher, Subject},
@@ -28,8 +30,18 @@ pub(super) struct Rule<T: Time> {
     pub(super) max_keys: usize,
     matchers: Vec<Matcher>,
     pub(super) table: Arc<ArcSwap<Table<T>>>,
-    /// What it is called in a store. Absent without one.
-    names: Option<StoreNames>,
+    /// What it is called in a store and in the ledger.
+    names: StoreNames,
+    counting: Counting,
+    /// What was taken of it before the gateway started, by the hashes of names, until somebody of that name comes.
+    restored: Mutex<HashMap<String, (u64, u64)>>,
+}
+
+/// Where a limit is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Counting {
+    Here,
+    InStore,
 }
 
 /// What is counted of a limit, in a store. A quota goes on counting when its amount changes.
@@ -82,11 +94,48 @@ impl<T: Time> Rule<T> {
         settings: RuleSettings,
         (number, max_keys): (usize, usize),
         table: Arc<ArcSwap<Table<T>>>,
-        names: Option<usize>,
+        (same, counting): (usize, Counting),
     ) -> Result<Self, globset::Error> {
         let matchers = settings.matches.iter().map(Matcher::new).collect::<Result<_, _>>()?;
-        let names = names.map(|same| StoreNames::of(&settings, same));
-        Ok(Self { settings, number, max_keys, matchers, table, names })
+        let names = StoreNames::of(&settings, same);
+        Ok(Self { settings, number, max_keys, matchers, table, names, counting, restored: Mutex::default() })
+    }
+
+    /// What was taken of its quota, as it is written down.
+    pub(super) fn taken(&self, clock: &T) -> Vec<Taken> {
+        if self.settings.quota.is_none() {
+            return Vec::new();
+        }
+        let taken = |name: String, (end, count)| Taken { quota: self.names.quota.clone(), name, end, count };
+        let now = clock.unix().as_secs();
+        let restored = self.restored();
+        let waiting = restored.iter().filter(|(_, (end, _))| now < *end);
+        let waiting = waiting.map(|(name, spent)| taken(name.clone(), *spent));
+        let mut all: Vec<Taken> = waiting.take(self.max_keys).collect();
+        all.extend(self.table.load().spent(clock, |name, spent| taken(hashed(name), spent)));
+        all
+    }
+
+    /// What was taken of its quota before the gateway started.
+    pub(super) fn restore(&self, taken: &[Taken]) {
+        let own = taken.iter().filter(|taken| self.settings.quota.is_some() && taken.quota == self.names.quota);
+        let own = own.take(self.max_keys).map(|taken| (taken.name.clone(), (taken.end, taken.count)));
+        self.restored().extend(own);
+    }
+
+    /// What was taken before by that name, once.
+    fn before(&self, key: &[u8]) -> Option<(u64, u64)> {
+        let mut restored = self.restored();
+        if restored.is_empty() { None } else { restored.remove(&hashed(key)) }
+    }
+
+    fn restored(&self) -> MutexGuard<'_, HashMap<String, (u64, u64)>> {
+        self.restored.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Those of the same limit before a reload.
+    pub(super) fn inherit(&self, old: &Self) {
+        self.restored().clone_from(&old.restored());
     }
 
     /// The buckets of the names that a call has for this limit, which is divided among so many.
@@ -104,8 +153,8 @@ impl<T: Time> Rule<T> {
             table = self.table.load();
         }
         subject.keys(&self.settings.per, &self.matchers, |key| {
-            let name = self.names.is_some().then(|| hashed(key));
-            take(Found { rule: self.clone(), bucket: table.of(key, clock), name });
+            let name = (self.counting == Counting::InStore).then(|| hashed(key));
+            take(Found { rule: self.clone(), bucket: table.of(key, clock, || self.before(key)), name });
         });
     }
 
@@ -134,7 +183,7 @@ impl<T: Time> Rule<T> {
 
     /// What a store is asked for.
     pub(super) fn demand(&self, aspect: Aspect, name: &str, now: Duration) -> Option<Demand> {
-        let StoreNames { flow, quota } = self.names.as_ref()?;
+        let StoreNames { flow, quota } = &self.names;
         let settings = &self.settings;
         Some(match aspect {
             Aspect::Places => {

@@ -7,7 +7,8 @@ use arc_swap::ArcSwap;
 use super::{
     admission::Admitted,
     ask::Ask,
-    rule::{Place, Rule},
+    ledger::Taken,
+    rule::{Counting, Place, Rule},
     settings::{LimitSettings, RuleSettings},
     store::Store,
     subject::Subject,
@@ -104,6 +105,18 @@ impl<T: Time> Limits<T> {
         }
     }
 
+    /// What was taken of quotas, as it is written down. With a store it is there.
+    pub fn taken(&self) -> Vec<Taken> {
+        self.rules.load().all().flat_map(|rule| rule.taken(&self.clock)).collect()
+    }
+
+    /// What was taken of quotas before the gateway started. To be told before the first call.
+    pub fn restore(&self, taken: &[Taken]) {
+        for rule in self.rules.load().all() {
+            rule.restore(taken);
+        }
+    }
+
     #[cfg(test)]
     pub(super) fn keys(&self) -> usize {
         self.rules.load().all().map(|rule| rule.table.load().len()).sum()
@@ -135,8 +148,11 @@ impl<T: Time> Rules<T> {
                 Some(old) => old.table.clone(),
                 None => Arc::new(ArcSwap::from_pointee(fresh())),
             };
-            let names = store.is_some().then_some(same);
-            let rule = Arc::new(Rule::new(own.clone(), (number, settings.max_keys), table, names)?);
+            let counting = if store.is_some() { Counting::InStore } else { Counting::Here };
+            let rule = Arc::new(Rule::new(own.clone(), (number, settings.max_keys), table, (same, counting))?);
+            if let Some(old) = self.all().filter(of_old).nth(same) {
+                rule.inherit(old);
+            }
             earlier.push((place, own));
             match place {
                 Place::Gate => next.gate.push(rule),

@@ -2,6 +2,7 @@
 
 use std::{
     num::{NonZeroU32, NonZeroU64},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -25,6 +26,8 @@ pub struct LimitSettings {
 pub struct RedisSettings {
     /// Its address, with its password.
     pub url: Redacted<String>,
+    /// PEM file of the authority to trust instead of the machine's.
+    pub ca: Option<PathBuf>,
     /// What the names of its keys begin with: the gateways that have the same share counts.
     pub prefix: String,
     /// How long a call waits for it at the most.

@@ -35,8 +35,8 @@ impl<T: Time> Table<T> {
         Self::new(self.rate, self.max_keys, share, clock)
     }
 
-    /// The bucket of a name.
-    pub(super) fn of(&self, name: &[u8], clock: &T) -> Arc<Bucket<T>> {
+    /// The bucket of a name; of a quota that `spent` knows of something was taken already.
+    pub(super) fn of(&self, name: &[u8], clock: &T, spent: impl FnOnce() -> Option<(u64, u64)>) -> Arc<Bucket<T>> {
         if let Some(known) = self.buckets.read().unwrap_or_else(PoisonError::into_inner).get(name) {
             return known.bucket.clone();
         }
@@ -47,10 +47,20 @@ impl<T: Time> Table<T> {
         if buckets.len() >= self.max_keys {
             return self.shared.clone();
         }
-        let fresh = Arc::new(Bucket::new(self.rate, self.share, clock));
+        let fresh = Bucket::new(self.rate, self.share, clock);
+        let fresh = Arc::new(match spent() {
+            Some(spent) => fresh.having_spent(spent),
+            None => fresh,
+        });
         let entry = Entry { bucket: fresh.clone(), _counted: InUse::of(&METRICS.limit_keys) };
         buckets.insert(name.into(), entry);
         fresh
+    }
+
+    /// What was taken of a quota, by name: until when that counts, and how much.
+    pub(super) fn spent<R>(&self, clock: &T, each: impl Fn(&[u8], (u64, u64)) -> R) -> Vec<R> {
+        let buckets = self.buckets.read().unwrap_or_else(PoisonError::into_inner);
+        buckets.iter().filter_map(|(name, entry)| Some(each(name, entry.bucket.spent(clock)?))).collect()
     }
 
     /// Forgets the names whose buckets are as good as new. One that somebody is about to ask stays.

@@ -37,6 +37,7 @@ pub struct Trace {
     address: Option<IpAddr>,
     server: OnceLock<Arc<str>>,
     own_name: OnceLock<Box<str>>,
+    entry: OnceLock<Raw>,
     decision: OnceLock<Decision>,
     upstream_us: AtomicU64,
 }
@@ -85,6 +86,16 @@ impl Trace {
     /// The server's own name for what is called, where clients use another.
     pub fn own_name(&self) -> Option<&str> {
         self.own_name.get().map(|own| &**own)
+    }
+
+    /// It is of a tool that its server describes like this.
+    pub fn is_of(&self, entry: &Raw) {
+        let _ = self.entry.set(entry.clone());
+    }
+
+    /// How its server describes the tool that is called.
+    pub fn entry(&self) -> Option<&Raw> {
+        self.entry.get()
     }
 
     /// The server had it for so long.

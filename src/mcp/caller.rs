@@ -1,6 +1,6 @@
 //! Who calls, and what their client can do.
 
-use std::{fmt, hash::Hash, str::FromStr, sync::Arc};
+use std::{fmt, hash::Hash, net::IpAddr, str::FromStr, sync::Arc};
 
 use crate::jsonrpc::{Kind, Object, Raw};
 
@@ -19,6 +19,8 @@ pub struct Caller {
     pub capabilities: Capabilities,
     /// Which log messages they want.
     pub log: LogInterest,
+    /// Where the request came from, behind the proxies that are trusted; nothing for what the gateway does itself.
+    pub address: Option<IpAddr>,
 }
 
 /// A client's capabilities as it declared them.

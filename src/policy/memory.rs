@@ -107,3 +107,33 @@ fn number(key: &RandomState, asked: &Asked<'_>) -> u64 {
     }
     hasher.finish()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::{
+        super::asked::{Subject, Thing},
+        *,
+    };
+
+    /// The default of `policy.maxRemembered` is made for this.
+    #[test]
+    fn what_fifty_principals_ask_of_450_things_is_decided_once() {
+        let memory = Memory::new(50_000);
+        let principals: Vec<Principal> = (0..50).map(|id: u32| Principal::new(&id.to_string())).collect();
+        let names: Vec<String> = (0..450).map(|number: u32| format!("tool-{number}")).collect();
+        let decided = Cell::new(0);
+        for _ in 0..3 {
+            for principal in &principals {
+                for name in &names {
+                    let subject = Subject::Tool(Thing { name, own: name, entry: None, version: 1 });
+                    let asked = Asked { principal, endpoint: "/mcp", server: "up", subject };
+                    memory.find(&asked, || decided.set(decided.get() + 1));
+                }
+            }
+        }
+        assert_eq!(decided.get(), 50 * 450);
+        assert_eq!(memory.len(), 50 * 450);
+    }
+}

@@ -23,8 +23,8 @@ use super::{
     verdict::{Counting, Verdict, fold},
 };
 
-/// What is known of a client when a list is shown, besides who it is.
-const PRESENT: Mentions = Mentions::of([Variable::Client, Variable::Now]);
+/// What is known when a list is shown, besides who asks for it.
+const PRESENT: Mentions = Mentions::of([Variable::Client, Variable::Now, Variable::Request]);
 
 /// The rules in force and in shadow.
 pub struct Policies {

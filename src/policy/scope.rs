@@ -37,6 +37,7 @@ pub(super) struct Scope<'a> {
     principal: OnceLock<CelMap<'a>>,
     subject: OnceLock<CelMap<'a>>,
     client: OnceLock<CelMap<'static>>,
+    request: OnceLock<CelMap<'static>>,
     arguments: OnceLock<Option<CelMap<'static>>>,
     now: OnceLock<Option<CelTimestamp>>,
     missed: AtomicBool,
@@ -73,6 +74,7 @@ impl<'a> Scope<'a> {
             principal: OnceLock::new(),
             subject: OnceLock::new(),
             client: OnceLock::new(),
+            request: OnceLock::new(),
             arguments: OnceLock::new(),
             now: OnceLock::new(),
             missed: AtomicBool::new(false),
@@ -124,6 +126,11 @@ impl<'a> Scope<'a> {
         Some(self.client.get_or_init(|| value::client(caller)))
     }
 
+    fn request(&self) -> Option<&CelMap<'static>> {
+        let caller = self.known.caller().filter(|_| !self.bounds.gaps.has(Variable::Request))?;
+        Some(self.request.get_or_init(|| value::request(caller)))
+    }
+
     fn now(&self) -> Option<&CelTimestamp> {
         self.known.caller()?;
         let make = || {
@@ -146,6 +153,7 @@ impl<'a> Scope<'a> {
             }
             Variable::Arguments => self.arguments().map(|arguments| CowVal::Borrowed(arguments)),
             Variable::Client => self.client().map(|client| CowVal::Borrowed(client)),
+            Variable::Request => self.request().map(|request| CowVal::Borrowed(request)),
             Variable::Now => self.now().map(|now| CowVal::Borrowed(now)),
         }
     }

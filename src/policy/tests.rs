@@ -56,6 +56,7 @@ fn caller(principal: Principal) -> Caller {
         client_info: Some(Raw::literal(r#"{"name":"agent","version":"2"}"#)),
         capabilities: Capabilities::none(),
         log: LogInterest::Off,
+        address: None,
     }
 }
 

@@ -87,6 +87,12 @@ pub(super) fn client(caller: &Caller) -> CelMap<'static> {
     record([("name", word("name")), ("version", word("version")), ("era", text(era))])
 }
 
+/// The request. An IPv4 address that came as IPv6 is one of IPv4.
+pub(super) fn request(caller: &Caller) -> CelMap<'static> {
+    let address = caller.address.map(|address| address.to_canonical().to_string()).unwrap_or_default();
+    record([("address", Box::new(CelString::from(address)))])
+}
+
 /// Arguments, if they are an object and no larger than the limit. None at all are an empty object.
 pub(super) fn arguments(raw: Option<&Raw>, limit_bytes: usize) -> Option<CelMap<'static>> {
     let Some(raw) = raw else { return Some(CelMap::default()) };

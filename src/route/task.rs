@@ -115,6 +115,7 @@ mod tests {
             client_info: None,
             capabilities: Capabilities { tasks, ..Capabilities::none() },
             log: LogInterest::Off,
+            address: None,
         }
     }
 

@@ -100,7 +100,7 @@ pub(super) fn gateway_caller(profile: &Profile) -> Caller {
     let declared = profile.declaration();
     let capabilities = Capabilities::parse(&declared).unwrap_or_else(Capabilities::none);
     let principal = Principal::new("gateway");
-    Caller { principal, session: None, client_info: None, capabilities, log: LogInterest::Off }
+    Caller { principal, session: None, client_info: None, capabilities, log: LogInterest::Off, address: None }
 }
 
 /// What a server is asked to find its era.

@@ -164,3 +164,65 @@ async fn where_nothing_is_to_be_done_without_a_line_calls_are_refused_while_none
         "{ready}"
     );
 }
+
+#[tokio::test]
+async fn what_is_refused_at_the_door_and_what_has_no_answer_have_lines_as_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("audit.jsonl");
+    let upstream = Upstream::new(Era::Modern, Wire::Http).await;
+    let mut settings = audited(&upstream, folder.path(), json!({}));
+    settings["auth"] = json!({ "apiKeys": [{ "id": "alice", "token": ALICE }] });
+    settings["limits"] = json!([{ "per": "principal", "rate": "2/h" }]);
+    let gateway = Gateway::start(settings).await;
+    for (name, value) in [("origin", "https://evil.example"), ("host", "evil.example")] {
+        let headers = [("content-type", "application/json"), (name, value)];
+        let refused = Client::exchange(&gateway.address, &request("POST", "/mcp", &headers, b"{}")).await;
+        assert_eq!(refused.status, 403, "{name}");
+    }
+    until("both have a line", || lines(&file).iter().filter(|line| line["status"] == 403).count() == 2).await;
+    let at_the_door = line(&file, "a refusal at the door", |line| line["status"] == 403).await;
+    assert_eq!(
+        (&at_the_door["event"], &at_the_door["endpoint"], &at_the_door["method"], &at_the_door["address"]),
+        (&json!("refused"), &json!("/mcp"), &json!("POST"), &json!("127.0.0.1"))
+    );
+    let client = Legacy::open_bearing(&gateway, ALICE, r#"{"roots":{"listChanged":true}}"#).await;
+    let told = client.post(r#"{"jsonrpc":"2.0","method":"notifications/roots/list_changed"}"#).await;
+    let again = client.post(r#"{"jsonrpc":"2.0","method":"notifications/roots/list_changed"}"#).await;
+    assert!(told.status == 429 || again.status == 429, "{} {}", told.status, again.status);
+    let refused = line(&file, "the notification's line", |line| line["status"] == 429).await;
+    assert_eq!(
+        (&refused["event"], &refused["method"], &refused["principal"]["id"]),
+        (&json!("refused"), &json!("notifications/roots/list_changed"), &json!("alice"))
+    );
+}
+
+#[tokio::test]
+async fn a_legacy_session_that_is_opened_or_refused_has_a_line_where_discovery_has_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("audit.jsonl");
+    let upstream = Upstream::new(Era::Modern, Wire::Http).await;
+    let mut settings = audited(&upstream, folder.path(), json!({ "calls": "all" }));
+    settings["sessions"] = json!({ "max": 1 });
+    let gateway = Gateway::start(settings).await;
+    let _session = Legacy::open(&gateway).await;
+    let refused = Legacy::try_open(&gateway).await;
+    assert!(!refused.response().await["error"].is_null());
+    let of = |outcome: &'static str| move |line: &Value| line["method"] == "initialize" && line["outcome"] == outcome;
+    let opened = line(&file, "the opened session's line", of("ok")).await;
+    assert_eq!((&opened["event"], &opened["era"], &opened["status"]), (&json!("call"), &json!("legacy"), &json!(200)));
+    assert_eq!((opened["session"].as_str().map(str::len), &opened["endpoint"]), (Some(16), &json!("/mcp")));
+    line(&file, "the refused session's line", of("limited")).await;
+}
+
+#[tokio::test]
+async fn what_an_operator_changes_has_a_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("audit.jsonl");
+    let upstream = Upstream::new(Era::Modern, Wire::Http).await;
+    let gateway = Gateway::start(audited(&upstream, folder.path(), json!({}))).await;
+    let mut revoke = tokio::process::Command::new(env!("CARGO_BIN_EXE_myelin"));
+    revoke.args(["connections", "--admin", &gateway.admin, "revoke", "alice", "up"]);
+    assert_eq!(crate::kit::soon("the command ends", revoke.output()).await.unwrap().status.code(), Some(1));
+    let line = line(&file, "the operator's line", |line| line["event"] == "admin").await;
+    assert_eq!(line["detail"], json!({ "action": "revoke", "principal": "alice", "server": "up", "done": false }));
+}

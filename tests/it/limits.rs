@@ -269,3 +269,34 @@ async fn a_legacy_client_that_cancels_leaves_the_queue() {
     assert_eq!(first.answer().await.status, 200);
     calls(&upstream, client.begin_call(3, "echo", "{}").await).await;
 }
+
+#[tokio::test]
+async fn a_quota_goes_on_where_it_was_after_a_restart_and_after_a_kill() {
+    let upstream = Upstream::new(Era::Modern, Wire::Http).await;
+    let state = tempfile::TempDir::new().unwrap();
+    let mut settings = config(&[("up", &upstream)]);
+    settings["limits"] = json!([{ "per": "principal", "quota": "4/month" }]);
+    settings["auth"] = json!({ "apiKeys": [{ "id": "alice", "token": ALICE }, { "id": "bob", "token": BOB }] });
+    settings["stateDir"] = json!(state.path());
+    settings["sealing"] = json!({ "keys": ["a-sealing-key-of-enough-characters-0123"] });
+    let gateway = Gateway::start(settings.clone()).await;
+    for _ in 0..2 {
+        assert_eq!(list_as(&gateway, ALICE).await.status, 200);
+    }
+    gateway.stop().await;
+    let file = state.path().join("quotas.json");
+    let written = std::fs::read_to_string(&file).unwrap();
+    assert!(!written.contains("alice") && written.contains("\"count\":2"), "{written}");
+    let gateway = Gateway::start(settings.clone()).await;
+    assert_eq!(list_as(&gateway, ALICE).await.status, 200);
+    crate::kit::until("it is written down while the gateway runs", || {
+        std::fs::read_to_string(&file).unwrap().contains("\"count\":3")
+    })
+    .await;
+    // Killed without a word.
+    drop(gateway);
+    let gateway = Gateway::start(settings).await;
+    assert_eq!(list_as(&gateway, ALICE).await.status, 200);
+    assert_eq!(list_as(&gateway, ALICE).await.status, 429);
+    assert_eq!(list_as(&gateway, BOB).await.status, 200);
+}

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::kit::{
-    Answer, Catalog, Client, Era, Gateway, Legacy, Modern, Upstream, Wire, config, names, soon, tool, until,
+    Answer, Catalog, Client, Era, Gateway, Legacy, MODERN, Modern, NEWEST_LEGACY, Upstream, Wire, config, names,
+    request, soon, tool, until,
 };
 
 mod things;
@@ -255,4 +256,46 @@ async fn two_tokens_of_one_person_in_one_session_are_two_sets_of_rights() {
     let narrower = session.clone().bearing(SALES);
     narrower.call(2, "echo", "{}").await.refused(200, -32602).await;
     answered(&upstream, session.begin_call(3, "echo", "{}").await).await;
+}
+
+/// The answer to `tools/list` that came through a proxy for a client at this address; in a session where there is one.
+async fn listed_from(gateway: &Gateway, address: &str, session: Option<&str>) -> Value {
+    let bearer = format!("Bearer {RESEARCH}");
+    let mut headers = vec![
+        ("content-type", "application/json"),
+        ("accept", "application/json, text/event-stream"),
+        ("authorization", &bearer),
+        ("x-forwarded-for", address),
+    ];
+    let body = match session {
+        Some(session) => {
+            headers.extend([("mcp-session-id", session), ("mcp-protocol-version", NEWEST_LEGACY)]);
+            Legacy::body(2, "tools/list", "")
+        }
+        None => {
+            headers.extend([("mcp-protocol-version", MODERN), ("mcp-method", "tools/list")]);
+            Modern::of(gateway).body(1, "tools/list", "")
+        }
+    };
+    Client::exchange(&gateway.address, &request("POST", "/mcp", &headers, body.as_bytes())).await.response().await
+}
+
+#[tokio::test]
+async fn a_rule_may_look_at_where_a_request_comes_from_also_within_one_session() {
+    let upstream = Upstream::offering(Era::Modern, Wire::Http, tools(&["inside", "anywhere"])).await;
+    let rules = json!([
+        { "allow": "request.address.startsWith('10.')", "tools": ["inside"] },
+        { "allow": "true", "tools": ["anywhere"] },
+    ]);
+    let mut settings = ruled(&[("up", &upstream)], rules);
+    settings["http"] = json!({ "trustedProxies": ["127.0.0.0/8"], "forwardedHeader": "x-forwarded-for" });
+    let gateway = Gateway::start(settings).await;
+    let session = as_legacy(&gateway, RESEARCH).await;
+    for session in [None, Some(&*session.session)] {
+        for (address, seen) in [("10.1.2.3", &["inside", "anywhere"][..]), ("192.0.2.1", &["anywhere"])] {
+            assert_eq!(names(&listed_from(&gateway, address, session).await, "tools"), seen, "{address} {session:?}");
+        }
+    }
+    let called = as_modern(&gateway, RESEARCH).call(1, "inside", "{}").await;
+    called.refused(200, -32602).await;
 }

@@ -230,3 +230,29 @@ async fn principals_take_turns_for_what_redis_counts() {
     cluster.upstream.take("tools/call").await.text_result("two").await;
     assert_eq!(waits.answer().await.status, 200);
 }
+
+#[tokio::test]
+async fn limits_are_counted_together_over_tls_and_not_by_a_redis_of_another_authority() {
+    let redis = Redis::start_with_tls().await;
+    let upstream = Upstream::new(Era::Modern, Wire::Http).await;
+    let mut settings = config(&[("up", &upstream)]);
+    settings["limits"] = json!([{ "per": "principal", "rate": "1/h", "burst": 4 }]);
+    settings["redis"] = json!({ "url": redis.url(), "ca": redis.ca(), "timeout": "5s" });
+    let gateways = [Gateway::start(settings.clone()).await, Gateway::start(settings.clone()).await];
+    for gateway in &gateways {
+        gateway.metric("myelin_limit_store_up", "1").await;
+    }
+    let mut let_in = 0;
+    for turn in 0..8 {
+        let listed = Modern::of(&gateways[turn % 2]).send(1, "tools/list", "").await;
+        let_in += usize::from(listed.status == 200);
+    }
+    assert_eq!(let_in, 4, "one burst for both");
+    // An authority that did not sign its certificate.
+    let stranger = Redis::start_with_tls().await;
+    settings["redis"]["ca"] = json!(stranger.ca());
+    let gateway = Gateway::start(settings).await;
+    gateway.metric("myelin_limit_store_up", "0").await;
+    let log = gateway.log();
+    assert!(log.contains("redis cannot be reached"), "{log}");
+}

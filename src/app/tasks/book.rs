@@ -135,6 +135,7 @@ mod tests {
             client_info: None,
             capabilities: Capabilities::none(),
             log: LogInterest::Off,
+            address: None,
         }
     }
 

@@ -35,6 +35,7 @@ fn whole(audit: &AuditKeys, file: std::path::PathBuf) -> AuditSettings {
         max_age: audit.max_age.as_ref().map(|found| found.value),
         keep: audit.keep.as_ref().map(|found| found.value),
         arguments: Vec::new(),
+        claims: audit.claims(),
         calls: audit.calls(),
         queue: audit.queue(),
         sync: audit.sync(),

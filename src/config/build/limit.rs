@@ -40,6 +40,7 @@ pub(super) fn redis(keys: Option<&Found<RedisKeys>>, reader: &mut Reader<'_>) ->
     }
     Some(RedisSettings {
         url: url.value.clone(),
+        ca: keys.ca.as_ref().map(|found| found.value.clone()),
         prefix: keys.prefix(),
         timeout: keys.timeout(),
         replicas: keys.replicas.as_ref().and_then(|count| number(count.value)),

@@ -1,7 +1,7 @@
 //! `audit`: the audit log.
 
 use crate::{
-    audit::settings::{Calls, OnLoss, Recording},
+    audit::settings::{Calls, Claims, OnLoss, Recording},
     config::{
         defaults,
         shape::section,
@@ -22,6 +22,8 @@ section! {
         keep "keep": Count,
         /// `acts` for calls that run or read something, `all` for lists, discovery and subscriptions as well.
         calls "calls": Choice<Calls> = Calls::Acts,
+        /// What is kept of the claims of callers' tokens: `none`, or `full` so that `myelin policy replay` knows them and what tools said of how they act.
+        claims "claims": Choice<Claims> = Claims::None,
         /// What is kept of arguments: the first entry that fits decides; without one, their SHA-256.
         arguments "arguments": List<ArgumentKeys>,
         /// Calls that wait to be written at the most.

@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 
 use super::text::REFERENCE_PATTERN;
 use crate::{
-    audit::settings::{Calls, OnLoss, Recording},
+    audit::settings::{Calls, Claims, OnLoss, Recording},
     auth::settings::{CertificateName, Via},
     config::{
         names::nearest,
@@ -148,6 +148,10 @@ impl Words for Names {
 
 impl Words for Calls {
     const WORDS: &'static [(&'static str, Self)] = &[("acts", Self::Acts), ("all", Self::All)];
+}
+
+impl Words for Claims {
+    const WORDS: &'static [(&'static str, Self)] = &[("none", Self::None), ("full", Self::Full)];
 }
 
 impl Words for OnLoss {

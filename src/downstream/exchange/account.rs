@@ -153,7 +153,11 @@ pub(super) fn trace(address: IpAddr, context: Option<TraceContext>) -> Arc<Trace
 }
 
 /// A session's call with the trace that it came with.
-pub(super) fn within(call: Call, address: IpAddr, context: Option<TraceContext>) -> Call {
+pub(super) fn within(mut call: Call, address: IpAddr, context: Option<TraceContext>) -> Call {
+    // Seldom another one than where the session was opened from.
+    if call.caller.address != Some(address) {
+        Arc::make_mut(&mut call.caller).address = Some(address);
+    }
     Call { trace: trace(address, context), ..call }
 }
 
@@ -202,7 +206,8 @@ fn is_tool_error(result: &crate::jsonrpc::Raw) -> bool {
         && result.member("isError").is_some_and(|flag| flag.as_str() == "true")
 }
 
-fn method(op: &Op) -> &str {
+/// The method of a call.
+pub(super) fn method(op: &Op) -> &str {
     match op {
         Op::Discover => "server/discover",
         Op::List(kind, _) => kind.method(),

@@ -6,7 +6,7 @@ use http::{StatusCode, request::Parts};
 use tokio::sync::Semaphore;
 
 use crate::{
-    audit::{Audit, Refusal},
+    audit::{Audit, Entry, Refusal},
     clock, dialogue,
     downstream::settings::{HttpSettings, SessionSettings},
     limit::{Admission, Admitted, Limits},
@@ -110,8 +110,30 @@ impl Exchange {
         if let Some(audit) = &self.audit {
             let (path, method) = (parts.uri.path().to_owned(), parts.method.as_str().to_owned());
             let (time, status) = (clock::unix_time(), status.as_u16());
-            audit.refused(&Refusal { time, address: Some(address), path, method, status });
+            audit.refused(&Refusal { time, address: Some(address), path, method, status, principal: None });
         }
+    }
+
+    /// Notes a notification that was not let in: it was no call, and has no answer.
+    pub(super) fn audit_notification(&self, call: &Call, status: StatusCode) {
+        if let Some(audit) = &self.audit {
+            audit.refused(&Refusal {
+                time: clock::unix_time(),
+                address: call.trace.address(),
+                path: call.endpoint.to_string(),
+                method: account::method(&call.op).to_owned(),
+                status: status.as_u16(),
+                principal: Some(call.caller.principal.clone()),
+            });
+        }
+    }
+
+    /// A call that opens a session begins: it has a line as discovery has.
+    ///
+    /// # Errors
+    /// [`Fault::Unaudited`].
+    pub(super) fn audit_opening(&self, call: &Call) -> Result<Option<Entry>, Fault> {
+        self.audit.as_ref().map_or(Ok(None), |audit| audit.begin(call))
     }
 
     /// Lets in what has no account.

@@ -34,6 +34,8 @@ impl Exchange {
     pub async fn handle(self: Arc<Self>, request: Request<Incoming>, peer: Peer) -> Response<Body> {
         let (parts, body) = request.into_parts();
         if let Err(refusal) = self.gate.guard.check(&parts.headers, parts.uri.authority()) {
+            let address = self.http.proxies.client(peer.address.ip(), &parts.headers);
+            self.audit_refusal(&parts, address, refusal.status());
             return answer::refuse(refusal.status(), &refusal.to_string());
         }
         let cors = self.gate.guard.cors(&parts.headers);

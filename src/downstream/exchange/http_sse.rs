@@ -28,7 +28,7 @@ use super::{
     body::{Body, Events},
     connections::Connection,
     core::Exchange,
-    hear, legacy,
+    handshake, hear, legacy,
     pump::Pump,
     session::keep,
     stream::{Naming, Reader, Stream},
@@ -118,7 +118,7 @@ async fn receive(exchange: &Arc<Exchange>, connection: &Arc<Connection>, inbound
     let stream = connection.stream.clone();
     match (connection.session.get(), inbound) {
         (None, Inbound::Initialize(initialize)) => {
-            match legacy::handshake(exchange, visitor.clone(), initialize, Some(stream.clone())).await {
+            match handshake::handshake(exchange, visitor.clone(), initialize, Some(stream.clone())).await {
                 Ok((session, body)) => {
                     stream.push(body);
                     // The stream is read already: what is heard from now on reaches it.

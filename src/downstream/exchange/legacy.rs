@@ -4,7 +4,6 @@
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use tokio::time::timeout;
 
@@ -18,7 +17,7 @@ use crate::{
         trace,
     },
     jsonrpc::{ErrorObject, Id, Message, MessageBody},
-    mcp::{Caller, Event, Fault, Limit, LogInterest, Op, Outcome, ProgressInterest},
+    mcp::{Event, Fault, Limit, Op, Outcome, ProgressInterest},
 };
 
 use super::{
@@ -26,12 +25,13 @@ use super::{
     answer,
     body::Body,
     core::Exchange,
+    handshake::handshake,
     hear::listen,
     intake::Accepts,
     pump::Pump,
     said::{self, Said},
-    session::{Opening, Session},
-    stream::{Stream, parse_name},
+    session::Session,
+    stream::parse_name,
     subscribe,
     visitor::Visitor,
 };
@@ -105,41 +105,6 @@ async fn open(post: Post<'_>, initialize: Initialize) -> Response<Body> {
     }
 }
 
-/// The handshake: the session it opens and the answer, or the refusal.
-pub(super) async fn handshake(
-    exchange: &Exchange,
-    visitor: Visitor,
-    initialize: Initialize,
-    own: Option<Arc<Stream>>,
-) -> Result<(Arc<Session>, Bytes), Said> {
-    let Initialize { id, revision, capabilities, client_info } = initialize;
-    let Visitor { principal, endpoint, address } = visitor;
-    let codec = front::Session { revision, capabilities: capabilities.clone() };
-    let fail = |fault: Fault| Said::refused(&id, fault, &codec);
-    let _admission = exchange.admit(&principal, address, &endpoint).await.map_err(fail)?;
-    let caller = Caller { principal, session: None, client_info, capabilities, log: LogInterest::ServersChoice };
-    let session_id = exchange.table.mint(&caller).ok_or_else(|| fail(Fault::Internal))?;
-    let caller = Caller { session: Some(session_id.clone()), ..caller };
-    let settings = exchange.table.settings.clone();
-    let session = Session::open(Opening { id: session_id, endpoint, caller, codec: codec.clone(), settings }, own);
-    let discover = session.call(Op::Discover, ProgressInterest::Unwanted);
-    let mut reply = exchange.waist.call(account::within(discover, address, None));
-    let offer = loop {
-        match reply.next().await {
-            Event::End(Outcome::Discovered(offer)) => break offer,
-            Event::End(Outcome::Failed(fault)) => return Err(fail(fault)),
-            Event::End(_) => return Err(fail(Fault::Internal)),
-            _ => (),
-        }
-    };
-    if let Err(limit) = exchange.table.insert(&session) {
-        count_refusal(&limit);
-        return Err(fail(Fault::Limited(limit, exchange.table.settings.idle_timeout)));
-    }
-    let body = front::initialized(&id, revision, &offer);
-    Ok((session, body))
-}
-
 async fn in_session(post: Post<'_>, session: Arc<Session>, inbound: Inbound) -> Response<Body> {
     match inbound {
         Inbound::Request(request) => carry(post, session, *request).await,
@@ -184,7 +149,8 @@ pub(super) async fn notified(
         _ => return Ok(()),
     };
     let call = account::within(session.call(op, ProgressInterest::Unwanted), address, None);
-    let _admission = exchange.admit(&call.caller.principal, address, &call.endpoint).await?;
+    let admitted = exchange.admit(&call.caller.principal, address, &call.endpoint).await;
+    let _admission = admitted.inspect_err(|_| exchange.audit_notification(&call, StatusCode::TOO_MANY_REQUESTS))?;
     // The waist acts when it is called; there is nothing to wait for.
     drop(exchange.waist.call(call));
     Ok(())

@@ -13,6 +13,7 @@ mod connections;
 mod core;
 mod door;
 mod gate;
+mod handshake;
 mod hear;
 mod http_sse;
 mod intake;

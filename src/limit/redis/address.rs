@@ -1,6 +1,6 @@
 //! Where Redis is.
 
-use ::redis::{Client, RedisError};
+use ::redis::{Client, RedisError, TlsCertificates};
 
 /// An address that is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -17,12 +17,17 @@ pub fn check(address: &str) -> Result<(), BadAddress> {
     if !is_known || address.ends_with("#insecure") {
         return Err(BadAddress);
     }
-    open(address).map(drop).map_err(|_| BadAddress)
+    open(address, None).map(drop).map_err(|_| BadAddress)
 }
 
-/// A client. Connects to nothing yet.
-pub(super) fn open(address: &str) -> Result<Client, RedisError> {
-    Client::open(address)
+/// A client. Connects to nothing yet. With `ca`, in PEM, it trusts that authority and no other.
+pub(super) fn open(address: &str, ca: Option<Vec<u8>>) -> Result<Client, RedisError> {
+    match ca {
+        Some(ca) if address.starts_with("rediss://") => {
+            Client::build_with_tls(address, TlsCertificates { client_tls: None, root_cert: Some(ca) })
+        }
+        _ => Client::open(address),
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The store: asked with each call, kept in the background.
 
 use std::{
+    fs, io,
     num::NonZeroU32,
     pin::Pin,
     sync::{
@@ -62,6 +63,9 @@ pub enum RedisFault {
     /// The address is none.
     #[error("the address of Redis cannot be used")]
     Address(#[source] RedisError),
+    /// The authority cannot be read.
+    #[error("`redis.ca` cannot be read")]
+    Authority(#[source] io::Error),
     /// The machine has no randomness.
     #[error("the operating system refuses what the gateway needs")]
     Randomness,
@@ -73,7 +77,8 @@ impl RedisStore {
     /// # Errors
     /// [`RedisFault`].
     pub fn new(settings: RedisSettings) -> Result<Self, RedisFault> {
-        let client = address::open(settings.url.expose()).map_err(RedisFault::Address)?;
+        let ca = settings.ca.as_ref().map(fs::read).transpose().map_err(RedisFault::Authority)?;
+        let client = address::open(settings.url.expose(), ca).map_err(RedisFault::Address)?;
         let name = seal::random_id().map_err(|_| RedisFault::Randomness)?;
         Ok(Self {
             client,

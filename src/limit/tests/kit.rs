@@ -120,7 +120,8 @@ pub(super) fn member(id: &str, groups: &[&str]) -> Principal {
 pub(super) fn call(principal: Principal) -> crate::mcp::Call {
     use crate::mcp::{Call, Caller, Capabilities, LogInterest, Mirrored, Op, ProgressInterest, Trace};
     let capabilities = Capabilities::none();
-    let caller = Caller { principal, session: None, client_info: None, capabilities, log: LogInterest::Off };
+    let caller =
+        Caller { principal, session: None, client_info: None, capabilities, log: LogInterest::Off, address: None };
     Call {
         caller: Arc::new(caller),
         endpoint: "/mcp".into(),

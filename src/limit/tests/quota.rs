@@ -76,3 +76,34 @@ fn a_name_whose_quota_was_used_is_remembered_until_it_is_whole_again() {
     limits.retain_recent();
     assert_eq!(limits.keys(), 0);
 }
+
+#[test]
+fn what_was_taken_of_a_quota_counts_after_a_restart_for_that_name_and_that_day_alone() {
+    let rules = || vec![quota(Per::Principal, 3, Calendar::Day), rate(Per::Principal, 9, Window::Second, 9)];
+    let (before, _clock) = limits(rules(), 10);
+    for id in ["a", "a", "b"] {
+        assert!(enters(&before, id));
+    }
+    let taken = before.taken();
+    assert_eq!(taken.len(), 2);
+    assert!(!format!("{taken:?}").contains("\"a\""), "no name is written");
+    let (after, clock) = limits(rules(), 10);
+    after.restore(&taken);
+    let mut again = after.taken();
+    again.sort();
+    let mut known = taken.clone();
+    known.sort();
+    assert_eq!(again, known, "what nobody came for yet is kept");
+    assert!(enters(&after, "a") && !enters(&after, "a"));
+    assert_eq!((0..4).filter(|_| enters(&after, "b")).count(), 2);
+    assert_eq!((0..4).filter(|_| enters(&after, "c")).count(), 3);
+    clock.advance(DAY);
+    assert!(after.taken().is_empty());
+    assert_eq!((0..4).filter(|_| enters(&after, "a")).count(), 3);
+    let (other, _clock) = limits(vec![quota(Per::Address, 3, Calendar::Day)], 10);
+    other.restore(&taken);
+    assert!(other.taken().is_empty(), "another limit has taken nothing");
+    let (small, _clock) = limits(rules(), 1);
+    small.restore(&taken);
+    assert_eq!(small.taken().len(), 1, "no more than the table holds");
+}

@@ -27,11 +27,13 @@ pub enum Variable {
     Client,
     /// The time.
     Now,
+    /// The request: where it came from.
+    Request,
 }
 
 impl Variable {
     /// All that have a name of their own.
-    pub(super) const NAMED: [Self; 10] = [
+    pub(super) const NAMED: [Self; 11] = [
         Self::Principal,
         Self::Method,
         Self::Server,
@@ -42,6 +44,7 @@ impl Variable {
         Self::Arguments,
         Self::Client,
         Self::Now,
+        Self::Request,
     ];
 
     /// The name in a condition.
@@ -59,6 +62,7 @@ impl Variable {
             Self::Arguments => "arguments",
             Self::Client => "client",
             Self::Now => "now",
+            Self::Request => "request",
         }
     }
 
@@ -81,6 +85,7 @@ impl Variable {
             Self::Client => 1 << 9,
             Self::Now => 1 << 10,
             Self::Annotations => 1 << 11,
+            Self::Request => 1 << 12,
         }
     }
 }

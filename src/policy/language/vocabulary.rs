@@ -7,9 +7,12 @@ use super::{kind::Kind, mentions::Variable};
 /// The kind of a variable.
 pub(super) const fn variable(variable: Variable) -> Kind {
     match variable {
-        Variable::Principal | Variable::Tool | Variable::Prompt | Variable::Resource | Variable::Client => {
-            Kind::Record(variable)
-        }
+        Variable::Principal
+        | Variable::Tool
+        | Variable::Prompt
+        | Variable::Resource
+        | Variable::Client
+        | Variable::Request => Kind::Record(variable),
         Variable::Annotations => Kind::Annotations,
         Variable::Claims | Variable::Arguments => Kind::Map,
         Variable::Method | Variable::Server | Variable::Endpoint => Kind::Text,
@@ -34,6 +37,7 @@ pub(super) const fn fields(kind: Kind) -> &'static [(&'static str, Kind)] {
         }
         Kind::Record(Variable::Prompt) => &[("name", Kind::Text), ("own", Kind::Text)],
         Kind::Record(Variable::Resource) => &[("uri", Kind::Text)],
+        Kind::Record(Variable::Request) => &[("address", Kind::Text)],
         Kind::Record(Variable::Client) => &[("name", Kind::Text), ("version", Kind::Text), ("era", Kind::Text)],
         Kind::Annotations => &[
             ("title", Kind::Text),

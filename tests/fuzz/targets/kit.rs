@@ -43,6 +43,7 @@ pub fn caller(capabilities: Capabilities, session: Option<&str>) -> Caller {
         client_info: None,
         capabilities,
         log: session.map_or(LogInterest::AtLeast(Level::Warning), |_| LogInterest::ServersChoice),
+        address: None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod authority;
 mod certificates;
+mod endpoints;
 mod foreign;
 mod introspection;
 mod issuer;

@@ -1,7 +1,9 @@
 //! A real Redis, on a port of its own and in a folder of its own.
 
 use std::{
+    fs,
     net::{SocketAddr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
     process::Stdio,
 };
 
@@ -16,16 +18,43 @@ pub(crate) struct Redis {
     process: Child,
     folder: TempDir,
     address: SocketAddr,
+    tls: Option<Tls>,
+}
+
+/// A certificate of its own, signed by itself.
+struct Tls {
+    certificate: PathBuf,
+    key: PathBuf,
+}
+
+impl Tls {
+    fn new(folder: &TempDir) -> Self {
+        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+        let this = Self { certificate: folder.path().join("cert.pem"), key: folder.path().join("key.pem") };
+        fs::write(&this.certificate, made.cert.pem()).unwrap();
+        fs::write(&this.key, made.signing_key.serialize_pem()).unwrap();
+        this
+    }
 }
 
 impl Redis {
     /// Starts one and waits until it can be reached.
     pub(crate) async fn start() -> Self {
+        Self::start_in(TempDir::new().unwrap(), None).await
+    }
+
+    /// The same over TLS alone.
+    pub(crate) async fn start_with_tls() -> Self {
         let folder = TempDir::new().unwrap();
+        let tls = Tls::new(&folder);
+        Self::start_in(folder, Some(tls)).await
+    }
+
+    async fn start_in(folder: TempDir, tls: Option<Tls>) -> Self {
         // Redis takes no port of its own choice: the kernel's is free a moment later as well.
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let process = spawn(&folder, address);
-        let this = Self { process, folder, address };
+        let process = spawn(&folder, address, tls.as_ref());
+        let this = Self { process, folder, address, tls };
         this.is_up().await;
         this
     }
@@ -36,7 +65,13 @@ impl Redis {
 
     /// Where it is.
     pub(crate) fn url(&self) -> String {
-        format!("redis://{}", self.address)
+        let scheme = if self.tls.is_some() { "rediss" } else { "redis" };
+        format!("{scheme}://{}", self.address)
+    }
+
+    /// The file with the authority of its certificate.
+    pub(crate) fn ca(&self) -> &Path {
+        &self.tls.as_ref().expect("it speaks TLS").certificate
     }
 
     /// Stops it where it stands, or lets it go on.
@@ -53,14 +88,24 @@ impl Redis {
 
     /// Starts it again, with what it wrote.
     pub(crate) async fn start_again(&mut self) {
-        self.process = spawn(&self.folder, self.address);
+        self.process = spawn(&self.folder, self.address, self.tls.as_ref());
         self.is_up().await;
     }
 }
 
-fn spawn(folder: &TempDir, address: SocketAddr) -> Child {
-    let started = Command::new("redis-server")
-        .args(["--bind", "127.0.0.1", "--port", &address.port().to_string(), "--save", ""])
+fn spawn(folder: &TempDir, address: SocketAddr, tls: Option<&Tls>) -> Child {
+    let mut command = Command::new("redis-server");
+    let port = address.port().to_string();
+    match tls {
+        None => command.args(["--port", &port]),
+        Some(Tls { certificate, key }) => command
+            .args(["--port", "0", "--tls-port", &port, "--tls-auth-clients", "no", "--tls-cert-file"])
+            .arg(certificate)
+            .arg("--tls-key-file")
+            .arg(key),
+    };
+    let started = command
+        .args(["--bind", "127.0.0.1", "--save", ""])
         .args(["--appendonly", "yes", "--appendfsync", "always", "--daemonize", "no"])
         .arg("--dir")
         .arg(folder.path())

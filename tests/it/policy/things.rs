@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{RESEARCH, SALES, as_legacy, as_modern, refusal, tools, under};
-use crate::kit::{Catalog, Gateway, names, never, tool};
+use super::{RESEARCH, SALES, as_legacy, as_modern, refusal, ruled, tools, under};
+use crate::kit::{Catalog, Era, Gateway, Legacy, Upstream, Wire, names, never, tool};
 
 fn shelf() -> Catalog {
     let resource = |uri: &str| json!({ "uri": uri, "name": uri }).to_string();
@@ -185,4 +185,31 @@ async fn reload(gateway: &Gateway, upstream: &crate::kit::Upstream, rules: Value
         }
     };
     crate::kit::soon("the reload", gone).await;
+}
+
+#[tokio::test]
+async fn a_server_of_which_a_caller_may_see_nothing_hears_nothing_of_their_notifications() {
+    let upstream = Upstream::new(Era::Legacy, Wire::Stdio).await;
+    let settings = |rules| {
+        let mut settings = ruled(&[("up", &upstream)], rules);
+        settings["mcpServers"]["up"]["pool"] = json!({ "isolation": "session" });
+        settings
+    };
+    let gateway = Gateway::start(settings(json!([{ "allow": "true" }]))).await;
+    let client = Legacy::open_bearing(&gateway, SALES, r#"{"roots":{"listChanged":true}}"#).await;
+    let call = client.begin_call(1, "echo", "{}").await;
+    upstream.take("tools/call").await.text_result("ok").await;
+    assert_eq!(call.answer().await.status, 200);
+    for method in ["notifications/roots/list_changed", "notifications/acme/told"] {
+        client.tell(method, "").await;
+        upstream.take(method).await;
+    }
+    gateway.rewrite(settings(json!([{ "allow": "\"research\" in principal.groups" }])));
+    gateway.metric("myelin_config_reloads_total{result=\"ok\"}", "1").await;
+    for method in ["notifications/roots/list_changed", "notifications/acme/told"] {
+        let heard = upstream.count(method);
+        client.tell(method, "").await;
+        never("it is told", Duration::from_millis(300), upstream.take(method)).await;
+        assert_eq!(upstream.count(method), heard);
+    }
 }
