@@ -31,16 +31,16 @@ pub(super) fn note(audit: Option<&Arc<Audit>>, event: Event, detail: impl IntoIt
     }
 }
 
-/// Tells what was found of a server's tools.
-pub(super) fn tools(audit: Option<&Arc<Audit>>, upstream: &Upstream) {
-    for (tool, finding) in upstream.news_of_tools() {
+/// Tells what was found of a server's tools, prompts and so on.
+pub(super) fn things(audit: Option<&Arc<Audit>>, upstream: &Upstream) {
+    for ((kind, name), finding) in upstream.news_of_things() {
         let verdict = match finding.verdict {
             Verdict::Offered => "offered",
             Verdict::Withheld => "withheld",
         };
         let detail = [
             ("server", json!(&**upstream.name())),
-            ("tool", json!(&*tool)),
+            (kind.name(), json!(&*name)),
             ("reason", json!(finding.reason.name())),
             ("verdict", json!(verdict)),
         ];

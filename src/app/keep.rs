@@ -133,7 +133,7 @@ impl Kept {
         self.gateway.limits().retain_recent();
         write_down(self.ledger.clone(), &self.gateway).await;
         for upstream in self.gateway.upstreams() {
-            audit::tools(self.audit.as_ref(), &upstream);
+            audit::things(self.audit.as_ref(), &upstream);
             upstream.reap().await;
         }
         match self.tls.as_ref().map(|tls| tls.reload_if_changed()) {

@@ -116,8 +116,9 @@ impl Endpoint {
                 continue;
             };
             offer.join(&self.seen_offer(caller, member, &greeting.offer));
-            instructions.extend(greeting.offer.instructions.as_ref().map(|text| match is_single {
-                true => text.clone(),
+            let said = greeting.offer.instructions.as_ref().and_then(|text| member.upstream.instructions(text));
+            instructions.extend(said.map(|text| match is_single {
+                true => text,
                 false => format!("## {}\n{text}", member.upstream.name()),
             }));
         }

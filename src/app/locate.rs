@@ -35,8 +35,9 @@ impl Endpoint {
         if let Some(owner) = self.owner_of_ui(caller, uri) {
             return Some(owner);
         }
-        if let [_] = self.members.as_slice() {
-            return Some(Owner::Resource(0));
+        if let [only] = self.members.as_slice() {
+            // What is withheld is in no list, and is not there for those who know its address either.
+            return (!only.upstream.withholds_resource(uri)).then_some(Owner::Resource(0));
         }
         for attempt in 0..2 {
             if attempt > 0 {

@@ -58,7 +58,7 @@ impl Status for Health {
         let withheld = self.gateway.upstreams().into_iter().filter(|upstream| upstream.withheld() > 0);
         let withheld = withheld.map(|upstream| Problem {
             part: Part::Server(upstream.name().to_string()),
-            problem: format!("{} tools are withheld: not approved, or too large", upstream.withheld()),
+            problem: format!("{} tools or other things are withheld: not approved, or too large", upstream.withheld()),
         });
         let audit = self.audit.as_ref().filter(|audit| audit.is_failing()).map(|audit| Problem {
             part: Part::Audit(audit.file().to_owned()),

@@ -1,4 +1,4 @@
-//! `myelin pin`: what changed of the servers' tools since they were approved, and approving it.
+//! `myelin pin`: what changed of the servers' tools, prompts, resources and instructions since they were approved, and approving it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,7 +11,7 @@ use myelin::{
     config::{self, settings::Settings},
     jsonrpc::Raw,
     mcp::{Fault, ListKind, LogInterest},
-    pin::{Change, Lock, Mode, Pinned, differences},
+    pin::{Approved, Change, Kind, Lock, Mode, Pinned, differences},
     upstream::settings::UpstreamSettings,
 };
 use serde_json::json;
@@ -20,10 +20,10 @@ use super::{
     exit::Code,
     failure::Failure,
     reach::{Member, caller, runtime},
-    terminal::{WARNING, plain},
+    terminal::{WARNING, count, plain},
 };
 
-/// Compare the servers' tools with what was approved, and approve them
+/// Compare what the servers offer and say with what was approved, and approve it
 #[derive(Debug, clap::Args)]
 pub(super) struct Pin {
     #[command(subcommand)]
@@ -38,7 +38,8 @@ enum Command {
 
 /// Say what changed since it was approved
 ///
-/// The exit code is 0 when nothing did and 1 when something did.
+/// Tools are named as they are, the rest `prompt:NAME`, `resource:URI`, `template:URI` and `instructions`. The exit code is 0 when
+/// nothing changed and 1 when something did.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  myelin pin diff myelin.yaml\n  myelin pin diff myelin.yaml files/write_file")]
 struct Diff {
@@ -66,18 +67,16 @@ struct Tools {
     /// The configuration; the lock lies beside it, unless it says otherwise
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Only these servers and tools, by the server's own names [default: all]
+    /// Only these servers, or tools (or `prompt:NAME` and so on) of them, by the server's own names [default: all]
     #[arg(value_name = "SERVER[/TOOL]")]
     only: Vec<String>,
 }
 
-/// The tools of a server.
-type Listed = BTreeMap<String, Pinned>;
-
-/// One tool that is not what was approved.
+/// One thing that is not what was approved.
 struct Differing<'a> {
     server: &'a str,
-    tool: &'a str,
+    kind: Kind,
+    name: &'a str,
     before: Option<&'a Pinned>,
     after: Option<&'a Pinned>,
 }
@@ -86,7 +85,7 @@ struct Differing<'a> {
 struct State {
     path: PathBuf,
     lock: Lock,
-    offered: BTreeMap<String, Listed>,
+    offered: BTreeMap<String, Approved>,
     silent: Vec<(String, Fault)>,
 }
 
@@ -105,14 +104,14 @@ impl Diff {
         let differing = state.differing(&self.tools.only);
         if self.json {
             let list: Vec<serde_json::Value> = differing.iter().map(Differing::to_json).collect();
-            writeln!(std::io::stdout(), "{}", json!({ "tools": list }))?;
+            writeln!(std::io::stdout(), "{}", json!({ "differences": list }))?;
         } else {
             let mut out = anstream::stdout();
             for tool in &differing {
                 tool.print(&mut out)?;
             }
             if differing.is_empty() {
-                writeln!(out, "all tools are what was approved")?;
+                writeln!(out, "all is what was approved")?;
             }
         }
         Ok(state.end(if differing.is_empty() { Code::Done } else { Code::ToolFailed }))
@@ -128,19 +127,20 @@ impl Approve {
         for server in state.offered.keys().filter(|_| self.tools.only.is_empty()) {
             servers.entry(server.clone()).or_default();
         }
-        for Differing { server, tool, after, .. } in &differing {
-            let tools = Arc::make_mut(servers.entry((*server).to_owned()).or_default());
+        for Differing { server, kind, name, after, .. } in &differing {
+            let things = Arc::make_mut(servers.entry((*server).to_owned()).or_default());
+            let key = (*kind, (*name).to_owned());
             match after {
-                Some(after) => drop(tools.insert((*tool).to_owned(), (*after).clone())),
-                None => drop(tools.remove(*tool)),
+                Some(after) => drop(things.insert(key, (*after).clone())),
+                None => drop(things.remove(&key)),
             }
         }
         write(&state.path, &Lock { servers }.to_text())?;
         let mut out = anstream::stdout();
-        for Differing { server, tool, before, after } in &differing {
-            writeln!(out, "{} {}/{}", sign(before.is_some(), after.is_some()), plain(server), plain(tool))?;
+        for thing in &differing {
+            writeln!(out, "{}", thing.title())?;
         }
-        writeln!(out, "{} tools approved in {}", differing.len(), state.path.display())?;
+        writeln!(out, "{} approved in {}", count(differing.len(), "change"), state.path.display())?;
         Ok(state.end(Code::Done))
     }
 }
@@ -163,7 +163,7 @@ impl Tools {
         runtime()?.block_on(async {
             for server in servers {
                 let name = server.name.clone();
-                match tools_of(&settings, server).await? {
+                match things_of(&settings, server).await? {
                     Ok(listed) => drop(state.offered.insert(name, listed)),
                     Err(fault) => state.silent.push((name, fault)),
                 }
@@ -175,18 +175,17 @@ impl Tools {
 }
 
 impl State {
-    /// The tools that are not what was approved, of the servers that answered.
+    /// What is not what was approved, of the servers that answered.
     fn differing(&self, only: &[String]) -> Vec<Differing<'_>> {
         let mut differing = Vec::new();
         for (server, offered) in &self.offered {
             let approved = self.lock.servers.get(server);
-            let find = |tool: &String| approved.and_then(|approved| approved.get(tool));
-            let tools: BTreeSet<&String> =
-                approved.iter().flat_map(|tools| tools.keys()).chain(offered.keys()).collect();
-            for tool in tools.into_iter().filter(|tool| is_meant(only, server, tool)) {
-                let (before, after) = (find(tool), offered.get(tool));
+            let keys: BTreeSet<&(Kind, String)> =
+                approved.iter().flat_map(|things| things.keys()).chain(offered.keys()).collect();
+            for key in keys.into_iter().filter(|(kind, name)| is_meant(only, server, &kind.label(name))) {
+                let (before, after) = (approved.and_then(|approved| approved.get(key)), offered.get(key));
                 if before != after {
-                    differing.push(Differing { server, tool, before, after });
+                    differing.push(Differing { server, kind: key.0, name: &key.1, before, after });
                 }
             }
         }
@@ -210,11 +209,20 @@ impl Differing<'_> {
         }
     }
 
+    /// What happened to what.
+    fn title(&self) -> String {
+        let sign = sign(self.before.is_some(), self.after.is_some());
+        format!("{sign} {}/{}", plain(self.server), plain(&self.kind.label(self.name)))
+    }
+
     fn print(&self, out: &mut impl Write) -> Result<(), Failure> {
-        let (before, after) = (self.before.is_some(), self.after.is_some());
-        writeln!(out, "{} {}/{}", sign(before, after), plain(self.server), plain(self.tool))?;
+        writeln!(out, "{}", self.title())?;
         let is_new = self.before.is_none();
-        if let (true, Some(text)) = (is_new, self.after.and_then(|after| after.definition.member("description"))) {
+        let text = |after: &Pinned| match self.kind {
+            Kind::Instructions => Some(after.definition.clone()),
+            _ => after.definition.member("description"),
+        };
+        if let (true, Some(text)) = (is_new, self.after.and_then(text)) {
             writeln!(out, "    {}", shown(&text))?;
         }
         for Change { path, before, after } in self.changes() {
@@ -236,7 +244,8 @@ impl Differing<'_> {
             .map(|change| json!({ "path": change.path, "before": value(change.before), "after": value(change.after) }));
         json!({
             "server": self.server,
-            "tool": self.tool,
+            "kind": self.kind.name(),
+            "name": self.name,
             "before": self.before.map(Pinned::sha256),
             "after": self.after.map(Pinned::sha256),
             "changes": changes.collect::<Vec<_>>(),
@@ -261,25 +270,38 @@ fn server_of(name: &str) -> &str {
     name.split_once('/').map_or(name, |(server, _)| server)
 }
 
-/// Whether somebody named this tool, or its server, or nothing at all.
-fn is_meant(only: &[String], server: &str, tool: &str) -> bool {
+/// Whether somebody named this thing, or its server, or nothing at all.
+fn is_meant(only: &[String], server: &str, label: &str) -> bool {
     only.is_empty()
         || only.iter().any(|name| match name.split_once('/') {
-            Some((one, other)) => one == server && other == tool,
+            Some((one, other)) => one == server && other == label,
             None => name == server,
         })
 }
 
-/// All that a server lists, approved or not.
-async fn tools_of(settings: &Settings, server: UpstreamSettings) -> Result<Result<Listed, Fault>, Failure> {
+/// All that a server lists and says, approved or not.
+async fn things_of(settings: &Settings, server: UpstreamSettings) -> Result<Result<Approved, Fault>, Failure> {
     let server = UpstreamSettings { pin: Mode::Off, ..server };
     let member = Member::new(&server, settings)?;
-    let listed = member.list(ListKind::Tools, &caller(LogInterest::Off)).await;
+    let things = listed(&member).await;
     member.upstream.close().await;
-    Ok(listed.map(|catalog| {
-        let tools = catalog.entries().iter().map(|entry| (entry.key.to_string(), Pinned::of(&entry.raw)));
-        tools.collect()
-    }))
+    Ok(things)
+}
+
+async fn listed(member: &Member) -> Result<Approved, Fault> {
+    let caller = caller(LogInterest::Off);
+    let mut things = Approved::new();
+    for list in ListKind::ALL {
+        let (catalog, kind) = (member.list(list, &caller).await?, Kind::of(list));
+        let entries = catalog.entries().iter();
+        things.extend(entries.map(|entry| ((kind, entry.key.to_string()), Pinned::of(kind, &entry.raw))));
+    }
+    let greeting = member.upstream.group(&caller).await?.greeting().await?;
+    if let Some(text) = &greeting.offer.instructions {
+        let kind = Kind::Instructions;
+        things.insert((kind, String::new()), Pinned::of(kind, &Raw::string(text)));
+    }
+    Ok(things)
 }
 
 fn read(path: &Path) -> Result<Lock, Failure> {

@@ -97,6 +97,14 @@ pub(super) fn of_page(page: &Page) -> SmallVec<[(&'static str, Raw); 2]> {
     members
 }
 
+/// Who calls, in a statement that the gateway signed: for servers that are programs, which no header reaches.
+const ASSERTION: &str = "myelin/assertion";
+
+/// The parameters with a statement about who calls, in the place of whatever a client wrote there.
+pub fn asserting(params: Option<&Raw>, statement: &str) -> Raw {
+    with(params, ASSERTION, Raw::string(statement))
+}
+
 /// The parameters with one member of `_meta` set.
 pub(super) fn with(params: Option<&Raw>, name: &str, value: Raw) -> Raw {
     let params = object_or_empty(params);

@@ -1,5 +1,6 @@
 //! One text for each JSON value: members sorted, texts written in one way, no space between. Numbers stay as they were written.
 
+use super::kind as pinned;
 use crate::jsonrpc::{Kind, Raw};
 
 /// How a value is laid out.
@@ -11,13 +12,10 @@ enum Layout {
     Lines(usize),
 }
 
-/// Members of a tool that make its definition.
-const DEFINITION: [&str; 6] = ["annotations", "description", "inputSchema", "name", "outputSchema", "title"];
-
-/// The definition of a tool as it was listed, in canonical form.
-pub(super) fn definition(tool: &Raw) -> Raw {
-    let Ok(object) = tool.object() else { return compact(tool) };
-    let members = DEFINITION.iter().filter_map(|name| Some((*name, object.get(name)?)));
+/// The definition of something as it was listed, in canonical form.
+pub(super) fn definition(kind: pinned::Kind, entry: &Raw) -> Raw {
+    let Ok(object) = entry.object() else { return compact(entry) };
+    let members = kind.definition().iter().filter_map(|name| Some((*name, object.get(name)?)));
     let mut out = String::new();
     write_members(members.collect(), Layout::Compact, &mut out);
     Raw::trusted(out.into())
@@ -142,7 +140,10 @@ mod tests {
     fn a_definition_is_what_is_read_of_a_tool_and_nothing_else() {
         let tool =
             Raw::literal(r#"{"_meta":{"n":1},"name":"x","icons":[],"inputSchema":{"type":"object"},"title":"X"}"#);
-        assert_eq!(definition(&tool).as_str(), r#"{"inputSchema":{"type":"object"},"name":"x","title":"X"}"#);
+        assert_eq!(
+            definition(pinned::Kind::Tool, &tool).as_str(),
+            r#"{"inputSchema":{"type":"object"},"name":"x","title":"X"}"#
+        );
     }
 
     #[test]

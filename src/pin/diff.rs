@@ -66,12 +66,18 @@ mod tests {
 
     #[test]
     fn names_the_smallest_parts_that_differ() {
-        let before = Pinned::of(&Raw::literal(
-            r#"{"name":"a","description":"reads","inputSchema":{"properties":{"path":{"type":"string"},"x/y":{}},"required":["path"]}}"#,
-        ));
-        let after = Pinned::of(&Raw::literal(
-            r#"{"name":"a","description":"reads and sends","inputSchema":{"properties":{"path":{"type":"string"},"to":{}},"required":["path","to"]}}"#,
-        ));
+        let before = Pinned::of(
+            super::super::kind::Kind::Tool,
+            &Raw::literal(
+                r#"{"name":"a","description":"reads","inputSchema":{"properties":{"path":{"type":"string"},"x/y":{}},"required":["path"]}}"#,
+            ),
+        );
+        let after = Pinned::of(
+            super::super::kind::Kind::Tool,
+            &Raw::literal(
+                r#"{"name":"a","description":"reads and sends","inputSchema":{"properties":{"path":{"type":"string"},"to":{}},"required":["path","to"]}}"#,
+            ),
+        );
         let changes = differences(&before, &after);
         let told: Vec<(&str, Option<&str>, Option<&str>)> = changes
             .iter()

@@ -26,6 +26,7 @@ mod look;
 mod lost;
 mod mailbox;
 mod mux;
+mod offered;
 mod opening;
 mod overture;
 mod owners;

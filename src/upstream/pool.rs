@@ -13,8 +13,9 @@ use tokio::{
 use crate::{
     clock,
     era::Era,
-    mcp::{Caller, Fault, UpstreamFault},
-    pin::{Finding, Lock},
+    mcp::{Caller, Fault, Principal, UpstreamFault},
+    pin::Lock,
+    redact::Redacted,
     telemetry::{
         label::UpstreamState,
         metrics::{METRICS, ServerMetrics},
@@ -119,7 +120,7 @@ impl Upstream {
         &self.settings
     }
 
-    /// Its tools are held against this lock from now on. Whoever listens hears that they changed, if it says something else than before.
+    /// Its things are held against this lock from now on. Whoever listens hears that they changed, if it says something else than before.
     pub fn pin(&self, lock: Option<&Lock>) {
         if !self.screening.set(screen(&self.settings, lock)) {
             return;
@@ -127,16 +128,6 @@ impl Upstream {
         for group in self.groups_now() {
             group.sift_again();
         }
-    }
-
-    /// How many of its tools are withheld because of what they are.
-    pub fn withheld(&self) -> usize {
-        self.screening.withheld()
-    }
-
-    /// What was found of its tools since somebody asked last, by its own names.
-    pub fn news_of_tools(&self) -> Vec<(Box<str>, Finding)> {
-        self.screening.news()
     }
 
     pub(super) const fn screening(&self) -> &Screening {
@@ -216,6 +207,11 @@ impl Upstream {
         let theirs =
             groups.iter().filter(|(key, _)| matches!(&key.owner, Owner::Principal(owner) if **owner == *principal));
         theirs.for_each(|(_, group)| group.outdate());
+    }
+
+    /// What a program is told of a caller with each request, where it is told anything. Over HTTP that is a header's business.
+    pub(super) async fn statement(&self, principal: &Principal) -> Result<Option<Redacted<String>>, UpstreamFault> {
+        if self.is_stdio() { self.credential.statement(principal).await } else { Ok(None) }
     }
 
     /// Whether each caller has a credential of its own on it.

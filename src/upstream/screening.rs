@@ -8,15 +8,19 @@ use std::{
 use arc_swap::ArcSwap;
 
 use crate::{
-    mcp::Entry,
-    pin::{Finding, Lock, Screen, Verdict},
+    jsonrpc::Raw,
+    mcp::{Entry, ListKind},
+    pin::{Finding, Kind, Lock, Screen, Verdict},
     telemetry::metrics::ServerMetrics,
 };
 
 use super::settings::UpstreamSettings;
 
-/// Tools of which something is remembered at the most.
+/// Things of which something is remembered at the most.
 const MAX_FINDINGS: usize = 1000;
+
+/// A thing, by its kind and the server's own name.
+pub(super) type Named = (Kind, Box<str>);
 
 /// Holds tools against a screen, and remembers what it found.
 pub(super) struct Screening {
@@ -27,10 +31,9 @@ pub(super) struct Screening {
 
 #[derive(Default)]
 struct Found {
-    /// By the server's own names.
-    tools: BTreeMap<Box<str>, Finding>,
+    things: BTreeMap<Named, Finding>,
     /// What nobody was told yet.
-    news: Vec<(Box<str>, Finding)>,
+    news: Vec<(Named, Finding)>,
 }
 
 impl Screening {
@@ -49,66 +52,86 @@ impl Screening {
         true
     }
 
-    /// The tools that are offered.
-    pub(super) fn sift(&self, server: &str, tools: Vec<Entry>) -> Vec<Entry> {
-        let screen = self.screen.load();
-        let judged: Vec<(Entry, Option<Finding>)> = tools
+    /// What of a list is offered.
+    pub(super) fn sift(&self, server: &str, kind: ListKind, entries: Vec<Entry>) -> Vec<Entry> {
+        let (screen, kind) = (self.screen.load(), Kind::of(kind));
+        let judged: Vec<(Entry, Option<Finding>)> = entries
             .into_iter()
-            .map(|tool| {
-                let finding = screen.judge(&tool.key, &tool.raw);
-                (tool, finding)
+            .map(|entry| {
+                let finding = screen.judge(kind, &entry.key, &entry.raw);
+                (entry, finding)
             })
             .collect();
-        self.remember(server, &judged);
+        self.remember(server, judged.iter().map(|(entry, finding)| (kind, &*entry.key, finding.as_ref())));
         let is_offered =
             |finding: &Option<Finding>| finding.as_ref().is_none_or(|finding| finding.verdict == Verdict::Offered);
         judged.into_iter().filter(|(_, finding)| is_offered(finding)).map(|(tool, _)| tool).collect()
     }
 
-    /// How many tools are withheld.
+    /// What the server says of itself, if that may be passed on.
+    pub(super) fn instructions(&self, server: &str, text: String) -> Option<String> {
+        let finding = self.screen.load().judge(Kind::Instructions, "", &Raw::string(&text));
+        self.remember(server, std::iter::once((Kind::Instructions, "", finding.as_ref())));
+        finding.is_none_or(|finding| finding.verdict == Verdict::Offered).then_some(text)
+    }
+
+    /// Whether something of that name is withheld.
+    pub(super) fn withholds(&self, kind: Kind, name: &str) -> bool {
+        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        !found.things.is_empty()
+            && found.things.get(&(kind, name.into())).is_some_and(|finding| finding.verdict == Verdict::Withheld)
+    }
+
+    /// How many things are withheld.
     pub(super) fn withheld(&self) -> usize {
-        count(&self.found.lock().unwrap_or_else(PoisonError::into_inner).tools)
+        count(&self.found.lock().unwrap_or_else(PoisonError::into_inner).things)
     }
 
     /// What was found since somebody asked last.
-    pub(super) fn news(&self) -> Vec<(Box<str>, Finding)> {
+    pub(super) fn news(&self) -> Vec<(Named, Finding)> {
         std::mem::take(&mut self.found.lock().unwrap_or_else(PoisonError::into_inner).news)
     }
 
-    fn remember(&self, server: &str, judged: &[(Entry, Option<Finding>)]) {
+    fn remember<'a>(&self, server: &str, judged: impl Iterator<Item = (Kind, &'a str, Option<&'a Finding>)>) {
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        for (tool, finding) in judged {
+        for (kind, name, finding) in judged {
+            if finding.is_none() && found.things.is_empty() {
+                continue;
+            }
+            let named: Named = (kind, name.into());
             let Some(finding) = finding else {
-                found.tools.remove(&tool.key);
+                found.things.remove(&named);
                 continue;
             };
-            if found.tools.get(&tool.key) == Some(finding) || found.tools.len() >= MAX_FINDINGS {
+            if found.things.get(&named) == Some(finding) || found.things.len() >= MAX_FINDINGS {
                 continue;
             }
-            found.tools.insert(tool.key.clone(), finding.clone());
+            found.things.insert(named.clone(), finding.clone());
             if found.news.len() < MAX_FINDINGS {
-                found.news.push((tool.key.clone(), finding.clone()));
+                found.news.push((named, finding.clone()));
             }
-            report(server, &tool.key, finding);
+            report(server, kind, name, finding);
         }
-        self.metrics.withheld().set(i64::try_from(count(&found.tools)).unwrap_or(i64::MAX));
+        self.metrics.withheld().set(i64::try_from(count(&found.things)).unwrap_or(i64::MAX));
     }
 }
 
-/// What a server's tools are held against.
+/// What a server's things are held against.
 pub(super) fn screen(settings: &UpstreamSettings, lock: Option<&Lock>) -> Screen {
     let pins = lock.and_then(|lock| lock.servers.get(&settings.name).cloned());
     Screen { mode: settings.pin, pins, max_entry_bytes: settings.max_entry_bytes }
 }
 
-fn count(found: &BTreeMap<Box<str>, Finding>) -> usize {
+fn count(found: &BTreeMap<Named, Finding>) -> usize {
     found.values().filter(|finding| finding.verdict == Verdict::Withheld).count()
 }
 
-fn report(server: &str, tool: &str, finding: &Finding) {
-    let reason = finding.reason.name();
+fn report(server: &str, kind: Kind, name: &str, finding: &Finding) {
+    let (kind, reason) = (kind.name(), finding.reason.name());
     match finding.verdict {
-        Verdict::Withheld => tracing::warn!(server, tool, reason, "a tool is withheld: it is not what was approved"),
-        Verdict::Offered => tracing::warn!(server, tool, reason, "a tool is not what was approved"),
+        Verdict::Withheld => {
+            tracing::warn!(server, kind, name, reason, "something is withheld: it is not what was approved");
+        }
+        Verdict::Offered => tracing::warn!(server, kind, name, reason, "something is not what was approved"),
     }
 }

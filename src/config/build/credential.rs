@@ -36,10 +36,7 @@ const LONGEST_ASSERTION_S: u64 = 3600;
 /// The credential of a server that is reached like this.
 pub(super) fn settings(keys: &ServerKeys, wire: &WireSettings, reader: &mut Reader<'_>) -> CredentialSettings {
     let Some(Found { value, place }) = &keys.auth else { return CredentialSettings::None };
-    let WireSettings::Http(http) = wire else {
-        reader.report(place, ProblemKind::OfTheOtherWire { beside: "url" });
-        return CredentialSettings::None;
-    };
+    let WireSettings::Http(http) = wire else { return of_program(value.as_ref(), place, reader) };
     let credential = match value {
         None => Some(CredentialSettings::Passthrough),
         Some(keys) => one(keys, place, http, reader),
@@ -47,6 +44,28 @@ pub(super) fn settings(keys: &ServerKeys, wire: &WireSettings, reader: &mut Read
     let credential = credential.unwrap_or_default();
     check_headers(&credential, http, place, reader);
     credential
+}
+
+/// A program can be told who calls and shown nothing else: its own credentials are in its environment.
+fn of_program(keys: Option<&ServerAuthKeys>, place: &Place, reader: &mut Reader<'_>) -> CredentialSettings {
+    let assertion = match keys {
+        Some(ServerAuthKeys {
+            assertion: Some(assertion),
+            client_credentials: None,
+            token_exchange: None,
+            oauth: None,
+        }) => assertion,
+        _ => {
+            reader.report(place, ProblemKind::OfTheOtherWire { beside: "url" });
+            return CredentialSettings::None;
+        }
+    };
+    if let Some(header) = &assertion.value.header {
+        reader.report(&header.place, ProblemKind::OfTheOtherWire { beside: "url" });
+    }
+    let audience = needed(assertion.value.audience.as_ref(), "audience", &assertion.place, reader);
+    let audience = audience.map(|found| found.value.clone()).unwrap_or_default();
+    self::assertion(assertion, audience, reader).map(CredentialSettings::Assertion).unwrap_or_default()
 }
 
 fn one(
@@ -66,7 +85,11 @@ fn one(
             Some(CredentialSettings::Exchange(ExchangeSettings { client, subject_token_type, requested_token_type }))
         }
         (None, None, None, Some(found)) => user_oauth(found, http, reader).map(CredentialSettings::Oauth),
-        (None, None, Some(found), None) => self::assertion(found, http, reader).map(CredentialSettings::Assertion),
+        (None, None, Some(found), None) => {
+            let own = || canonical(&http.url);
+            let audience = found.value.audience.as_ref().map_or_else(own, |found| found.value.clone());
+            self::assertion(found, audience, reader).map(CredentialSettings::Assertion)
+        }
         (None, None, None, None) if reader.reported_below(place) => None,
         _ => {
             reader.report(place, ProblemKind::OneCredential);
@@ -176,7 +199,7 @@ fn resource(written: Option<&Found<String>>, url: &Uri, reader: &mut Reader<'_>)
 
 fn assertion(
     Found { value: keys, .. }: &Found<AssertionKeys>,
-    http: &HttpSettings,
+    audience: String,
     reader: &mut Reader<'_>,
 ) -> Option<AssertionSettings> {
     let header = match &keys.header {
@@ -193,12 +216,7 @@ fn assertion(
         reader.report(&ttl.place, ProblemKind::TooGreat { most: "1h".to_owned() });
     }
     let claims = section(keys.claims.clone()).into_iter().map(|(name, found)| (name, found.value));
-    Some(AssertionSettings {
-        audience: keys.audience.as_ref().map_or_else(|| canonical(&http.url), |found| found.value.clone()),
-        ttl: keys.ttl(),
-        header,
-        claims: claims.collect::<BTreeMap<_, _>>(),
-    })
+    Some(AssertionSettings { audience, ttl: keys.ttl(), header, claims: claims.collect::<BTreeMap<_, _>>() })
 }
 
 /// A configured header would stand where the credential goes.
@@ -219,7 +237,9 @@ pub(super) fn check(upstreams: &[UpstreamSettings], keys: &FileKeys, reader: &mu
     for upstream in upstreams.iter().filter(|upstream| upstream.credential.is_personal()) {
         let written = servers.iter().find(|(name, _)| *name == upstream.name);
         let Some(auth) = written.and_then(|(_, found)| found.value.auth.as_ref()) else { continue };
-        if upstream.pool.isolation != Isolation::Principal {
+        // A program of one session is one principal's as well; over HTTP a session's token is the newest that its principal came with.
+        let is_told = matches!(upstream.wire, WireSettings::Stdio(_)) && upstream.pool.isolation == Isolation::Session;
+        if upstream.pool.isolation != Isolation::Principal && !is_told {
             reader.report(&auth.place, ProblemKind::SharedCredential);
         }
         // On loopback the one user of the machine may be nobody in particular.

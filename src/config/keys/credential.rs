@@ -78,11 +78,11 @@ section! {
 section! {
     /// A statement about who calls, signed by the gateway; its keys are published at `/.well-known/jwks.json`.
     AssertionKeys {
-        /// For whom it is: `aud`. The server's own address when absent.
+        /// For whom it is: `aud`. The server's own address when absent; a program needs one.
         audience "audience": Text,
         /// How long it holds.
         ttl "ttl": Time<10000> = defaults::ASSERTION_TTL,
-        /// The header that it travels in; `Authorization: Bearer` when absent.
+        /// The header that it travels in; `Authorization: Bearer` when absent. A program has it in `_meta["myelin/assertion"]` of requests.
         header "header": Text,
         /// Fixed claims beside those that it always has.
         claims "claims": Mapping<Text>,

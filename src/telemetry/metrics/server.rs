@@ -71,7 +71,7 @@ impl ServerMetrics {
         &self.0.queued
     }
 
-    /// Its tools that are withheld because of what they are.
+    /// Its tools and other things that are withheld because of what they are.
     pub fn withheld(&self) -> &Gauge {
         &self.0.withheld
     }
@@ -275,7 +275,7 @@ impl Families {
         r.register("upstream_queued_calls", "Calls that wait for a server", self.queued);
         r.register(
             "upstream_withheld_tools",
-            "Tools of a server that are withheld: not approved, or too large",
+            "Tools and other things of a server that are withheld: not approved, or too large",
             self.withheld,
         );
         r.register("upstream_restarts", "Starts of a server after it had failed", self.restarts);

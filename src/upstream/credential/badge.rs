@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::{
     mcp::{Principal, UpstreamFault},
+    redact::Redacted,
     upstream::wire::http::Replicas,
 };
 
@@ -92,6 +93,19 @@ impl Credential {
         principal: Option<&Principal>,
     ) -> Result<Option<Badge>, UpstreamFault> {
         self.get(principal, None).await.map_err(|fault| self.report(&fault))
+    }
+
+    /// What the gateway says of `principal`, where that goes into the message itself.
+    ///
+    /// # Errors
+    /// What the call hears; the log has the cause.
+    pub(in crate::upstream) async fn statement(
+        &self,
+        principal: &Principal,
+    ) -> Result<Option<Redacted<String>>, UpstreamFault> {
+        let Kind::Assertion(assertions) = &self.kind else { return Ok(None) };
+        let token = assertions.token(principal).await.map_err(|fault| self.report(&fault))?;
+        Ok(Some(token.value().clone()))
     }
 
     /// Something else to send a request with, after the server refused `badge`; nothing where there is nothing else.

@@ -47,6 +47,11 @@ impl Token {
         bearer(&self.value)
     }
 
+    /// As it is.
+    pub(super) const fn value(&self) -> &Redacted<String> {
+        &self.value
+    }
+
     /// The same, by itself.
     pub(super) fn plain(&self) -> Option<HeaderValue> {
         let mut value = HeaderValue::from_str(self.value.expose()).ok()?;

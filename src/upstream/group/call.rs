@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     clock,
-    era::legacy,
+    era::{legacy, meta},
     jsonrpc::{self, Raw},
     mcp::{Caller, Fault, Outcome, Stage, UpstreamFault},
     policy::Permitted,
@@ -29,7 +29,12 @@ impl Group {
         self.carry_errand(errand.into_inner(), stage).await
     }
 
-    pub(super) async fn carry_errand(self: &Arc<Self>, errand: Errand, stage: Stage) -> Outcome {
+    pub(super) async fn carry_errand(self: &Arc<Self>, mut errand: Errand, stage: Stage) -> Outcome {
+        match self.upstream.statement(&errand.caller.principal).await {
+            Ok(None) => (),
+            Ok(Some(statement)) => errand.params = Some(meta::asserting(errand.params.as_ref(), statement.expose())),
+            Err(fault) => return Outcome::Failed(Fault::Broken(self.server().clone(), fault)),
+        }
         let settings = self.upstream.settings();
         // Who waits for a task's end waits in silence.
         let silence = if errand.tasking.awaited().is_some() { settings.total_timeout } else { settings.timeout };

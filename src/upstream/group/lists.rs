@@ -189,15 +189,15 @@ impl Group {
 
     /// What of a list is offered.
     fn sift(&self, kind: ListKind, listed: &[Entry]) -> Vec<Entry> {
-        match kind {
-            ListKind::Tools => self.upstream.screening().sift(self.server(), listed.to_vec()),
-            _ => listed.to_vec(),
-        }
+        self.upstream.screening().sift(self.server(), kind, listed.to_vec())
     }
 
-    /// What is offered of its tools is another matter from now on: they are looked at again, not read again.
+    /// What is offered of its lists is another matter from now on: they are looked at again, not read again.
     pub(in crate::upstream) fn sift_again(&self) {
-        let kind = ListKind::Tools;
+        ListKind::ALL.into_iter().for_each(|kind| self.sift_kind_again(kind));
+    }
+
+    fn sift_kind_again(&self, kind: ListKind) {
         while let Some(old) = self.stock(kind) {
             let new = old.offering(self.sift(kind, old.listed()));
             let is_same = new.offers_the_same(&old);

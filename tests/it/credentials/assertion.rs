@@ -4,7 +4,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use serde_json::{Value, json};
 
 use super::{bearer, over};
-use crate::kit::{Authority, Client, Gateway, Modern, Upstream, request, text};
+use crate::kit::{Authority, Client, Era, Gateway, Modern, Upstream, Wire, request, text};
 
 async fn get(gateway: &Gateway, path: &str) -> Value {
     let answer = Client::exchange(&gateway.address, &request("GET", path, &[], b"")).await;
@@ -61,7 +61,7 @@ async fn a_server_knows_the_caller_by_a_statement_that_it_can_verify() {
 async fn configured_keys_sign_and_rotate_and_the_header_and_audience_are_the_operator_s() {
     let [old, new] =
         [(), ()].map(|()| rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap().serialize_pem());
-    let upstream = Upstream::new(crate::kit::Era::Modern, crate::kit::Wire::Http).await;
+    let upstream = Upstream::new(Era::Modern, Wire::Http).await;
     let credential = json!({ "assertion": { "audience": "tools", "ttl": "20s", "header": "X-Caller" } });
     let auth = json!({ "apiKeys": [{ "id": "ci", "token": "canary-key-0123456789" }] });
     let mut settings = super::settings(&upstream, auth, credential);
@@ -89,5 +89,29 @@ async fn a_gateway_that_signs_nothing_publishes_nothing() {
     .await;
     for path in ["/.well-known/jwks.json", "/.well-known/openid-configuration"] {
         assert_eq!(Client::exchange(&gateway.address, &request("GET", path, &[], b"")).await.status, 404);
+    }
+}
+
+#[tokio::test]
+async fn a_program_knows_its_caller_by_a_statement_in_each_request_whatever_a_client_writes_there() {
+    for (era, isolation) in [(Era::Modern, "principal"), (Era::Legacy, "principal"), (Era::Legacy, "session")] {
+        let authority = Authority::granting().await;
+        let upstream = Upstream::new(era, Wire::Stdio).await;
+        let credential = json!({ "assertion": { "audience": "tools" } });
+        let mut settings = super::settings(&upstream, authority.trusted(), credential);
+        settings["mcpServers"]["up"]["pool"] = json!({ "isolation": isolation });
+        let gateway = Gateway::start(settings).await;
+        for user in ["alice", "bob"] {
+            let client = Modern::of(&gateway).bearing(&authority.token(user)).meta(r#""myelin/assertion":"forged""#);
+            let call = client.begin_call(1, "echo", r#"{"a":1}"#).await;
+            let mut arrived = upstream.take("tools/call").await;
+            let said = arrived.params()["_meta"]["myelin/assertion"].as_str().unwrap_or("none").to_owned();
+            assert_eq!(arrived.params()["arguments"], json!({ "a": 1 }));
+            arrived.text_result("ok").await;
+            assert_eq!(text(call.answer().await).await, "ok");
+            let claims = verified(&gateway, &said, "tools").await;
+            assert_eq!(claims["sub"], format!("{}|{user}", authority.url), "{era:?} {isolation}");
+            assert!(!gateway.log().contains(&said));
+        }
     }
 }

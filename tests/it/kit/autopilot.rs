@@ -24,6 +24,8 @@ pub(crate) struct Catalog {
     pub(crate) capabilities: &'static str,
     /// What the server declares besides.
     pub(crate) extensions: Value,
+    /// What the server says of itself.
+    pub(crate) instructions: &'static str,
 }
 
 impl Default for Catalog {
@@ -38,6 +40,7 @@ impl Default for Catalog {
             scope: "public",
             capabilities: "",
             extensions: Value::Null,
+            instructions: "",
         }
     }
 }
@@ -103,18 +106,26 @@ fn capabilities(upstream: &Inner) -> String {
     format!("{{{CAPABILITIES}{}{extensions}}}", catalog.capabilities)
 }
 
+/// What the server says of itself, as a member with a comma before it.
+fn instructions(upstream: &Inner) -> String {
+    match lock(&upstream.catalog).instructions {
+        "" => String::new(),
+        text => format!(r#","instructions":{}"#, Value::from(text)),
+    }
+}
+
 fn discovered(upstream: &Inner) -> String {
-    let capabilities = capabilities(upstream);
+    let (capabilities, instructions) = (capabilities(upstream), instructions(upstream));
     format!(
-        r#"{{"resultType":"complete","supportedVersions":["{MODERN}"],"capabilities":{capabilities},"ttlMs":60000,"cacheScope":"public"}}"#
+        r#"{{"resultType":"complete","supportedVersions":["{MODERN}"],"capabilities":{capabilities}{instructions},"ttlMs":60000,"cacheScope":"public"}}"#
     )
 }
 
 async fn initialize(upstream: &Arc<Inner>, arrived: &mut Arrived) {
     let revision = arrived.params()["protocolVersion"].clone();
-    let capabilities = capabilities(upstream);
+    let (capabilities, instructions) = (capabilities(upstream), instructions(upstream));
     let result = format!(
-        r#"{{"protocolVersion":{revision},"capabilities":{capabilities},"serverInfo":{{"name":"it","version":"1"}}}}"#
+        r#"{{"protocolVersion":{revision},"capabilities":{capabilities},"serverInfo":{{"name":"it","version":"1"}}{instructions}}}"#
     );
     if upstream.wire == Wire::Stdio {
         lock(&upstream.listeners).push((arrived.clone(), None));

@@ -146,7 +146,7 @@ async fn methods_of_extensions_are_asked_by_their_names() {
     let (rita, sam) = (as_legacy(&gateway, RESEARCH).await, as_legacy(&gateway, SALES).await);
     sam.send(2, "x/run", "").await.refused(200, -32601).await;
     sam.tell("notifications/x/said", "").await;
-    let asking = rita.begin_post(&crate::kit::Legacy::body(1, "x/run", "")).await;
+    let asking = rita.begin_post(&Legacy::body(1, "x/run", "")).await;
     upstream.take("x/run").await.result("{}").await;
     assert_eq!(asking.answer().await.status, 200);
     assert_eq!(upstream.count("x/run"), 2);
@@ -177,8 +177,8 @@ async fn a_task_is_its_callers_for_as_long_as_its_tool_is() {
 }
 
 /// Other rules, from the moment on that a client sees none of the tools.
-async fn reload(gateway: &Gateway, upstream: &crate::kit::Upstream, rules: Value, client: &crate::kit::Modern) {
-    gateway.rewrite(super::ruled(&[("up", upstream)], rules));
+async fn reload(gateway: &Gateway, upstream: &Upstream, rules: Value, client: &crate::kit::Modern) {
+    gateway.rewrite(ruled(&[("up", upstream)], rules));
     let gone = async {
         while !names(&client.send(0, "tools/list", "").await.response().await, "tools").is_empty() {
             tokio::time::sleep(Duration::from_millis(20)).await;
