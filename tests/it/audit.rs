@@ -223,6 +223,11 @@ async fn what_an_operator_changes_has_a_line() {
     let mut revoke = tokio::process::Command::new(env!("CARGO_BIN_EXE_myelin"));
     revoke.args(["connections", "--admin", &gateway.admin, "revoke", "alice", "up"]);
     assert_eq!(crate::kit::soon("the command ends", revoke.output()).await.unwrap().status.code(), Some(1));
-    let line = line(&file, "the operator's line", |line| line["event"] == "admin").await;
-    assert_eq!(line["detail"], json!({ "action": "revoke", "principal": "alice", "server": "up", "done": false }));
+    let told = line(&file, "the operator's line", |line| line["event"] == "admin").await;
+    assert_eq!(told["detail"], json!({ "action": "revoke", "principal": "alice", "server": "up", "done": false }));
+    let mut restart = tokio::process::Command::new(env!("CARGO_BIN_EXE_myelin"));
+    restart.args(["restart", "--admin", &gateway.admin, "up"]);
+    assert!(crate::kit::soon("the command ends", restart.output()).await.unwrap().status.success());
+    let told = line(&file, "the restart's line", |line| line["detail"]["action"] == "restart").await;
+    assert_eq!(told["detail"], json!({ "action": "restart", "server": "up", "done": true }));
 }
