@@ -24,6 +24,7 @@ impl Default for Back {
             client_info: Some(raw(r#"{"name":"client","version":"1"}"#)),
             capabilities: Capabilities::none(),
             log: LogInterest::Off,
+            address: None,
         };
         Self { era: Era::Modern, caller, verb: None }
     }

@@ -48,17 +48,15 @@ pub(super) fn settings(keys: &ServerKeys, wire: &WireSettings, reader: &mut Read
 
 /// A program can be told who calls and shown nothing else: its own credentials are in its environment.
 fn of_program(keys: Option<&ServerAuthKeys>, place: &Place, reader: &mut Reader<'_>) -> CredentialSettings {
-    let assertion = match keys {
-        Some(ServerAuthKeys {
-            assertion: Some(assertion),
-            client_credentials: None,
-            token_exchange: None,
-            oauth: None,
-        }) => assertion,
-        _ => {
-            reader.report(place, ProblemKind::OfTheOtherWire { beside: "url" });
-            return CredentialSettings::None;
-        }
+    let Some(ServerAuthKeys {
+        assertion: Some(assertion),
+        client_credentials: None,
+        token_exchange: None,
+        oauth: None,
+    }) = keys
+    else {
+        reader.report(place, ProblemKind::OfTheOtherWire { beside: "url" });
+        return CredentialSettings::None;
     };
     if let Some(header) = &assertion.value.header {
         reader.report(&header.place, ProblemKind::OfTheOtherWire { beside: "url" });

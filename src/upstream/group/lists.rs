@@ -194,7 +194,9 @@ impl Group {
 
     /// What is offered of its lists is another matter from now on: they are looked at again, not read again.
     pub(in crate::upstream) fn sift_again(&self) {
-        ListKind::ALL.into_iter().for_each(|kind| self.sift_kind_again(kind));
+        for kind in ListKind::ALL {
+            self.sift_kind_again(kind);
+        }
     }
 
     fn sift_kind_again(&self, kind: ListKind) {

@@ -161,6 +161,7 @@ fn anonymous() -> Caller {
         client_info: None,
         capabilities: Capabilities::none(),
         log: LogInterest::Off,
+        address: None,
     }
 }
 
