@@ -166,11 +166,10 @@ async fn serve(options: Options, audit: Option<Arc<Audit>>) -> Result<(), RunErr
     let door = Arc::new(Door::new(&waist, &ring, settings.questions.clone(), drive(&settings)));
     let paths = Arc::new(Paths::default());
     keep::set_paths(&paths, &settings);
-    let sessions = settings.sessions.clone();
     let gate = Arc::new(gate(&settings, &bound)?);
     let (http, inner) = (settings.http.clone(), limited(&door, &gateway));
     let pages: Arc<dyn Pages> = Arc::new(Site::new(wallet.clone(), gateway.clone(), gate.clone(), ring.clone()));
-    let exchange = Exchange::new(inner, http, sessions, gate.clone(), paths.clone(), ring.clone());
+    let exchange = Exchange::new(inner, http, settings.sessions.clone(), gate.clone(), paths.clone(), ring.clone());
     let exchange = Arc::new(exchange.with_pages(pages).audited(audit.clone()));
 
     let health = Arc::new(Health::new(gateway.clone(), audit.clone(), store.clone()));
