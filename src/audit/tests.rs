@@ -337,7 +337,8 @@ fn refusals_beyond_a_hundred_in_a_second_are_counted_and_take_no_room() {
     let queue = writing(&disk, 1000);
     for _ in 0..150 {
         let (path, method) = ("/mcp".to_owned(), "POST".to_owned());
-        let refusal = Refusal { time: Duration::from_secs(7), address: None, path, method, status: 401, principal: None };
+        let refusal =
+            Refusal { time: Duration::from_secs(7), address: None, path, method, status: 401, principal: None };
         queue.push(refusal.draft(), Coming::IfThereIsRoom);
     }
     assert!(queue.close(SOON));
