@@ -35,6 +35,8 @@ pub enum Purpose {
     Connection,
     /// What an authorization server gave the gateway when it registered itself, as it is written down.
     Registration,
+    /// What a server listed, as it is written down.
+    Catalog,
     /// That a form was made for this browser.
     Form,
 }
@@ -48,6 +50,7 @@ impl Purpose {
             Self::Task => b"myelin task 1",
             Self::Connection => b"myelin connection 1",
             Self::Registration => b"myelin registration 1",
+            Self::Catalog => b"myelin catalog 1",
             Self::Form => b"myelin form 1",
         }
     }

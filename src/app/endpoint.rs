@@ -16,7 +16,7 @@ use crate::{
     policy::{Policies, ToolFilter},
     route::{Index, Part},
     seal::KeyRing,
-    upstream::{Group, Starts, Stock, Upstream, credential::Wallet, settings::ListSettings},
+    upstream::{Group, Library, Starts, Stock, Upstream, credential::Wallet, settings::ListSettings},
 };
 
 use super::{seen::Views, tasks::book::Book};
@@ -49,6 +49,8 @@ pub(super) struct Memory {
     pub(super) wallet: Arc<Wallet>,
     /// Whose turn it is to start.
     pub(super) starts: Arc<Starts>,
+    /// What servers listed before.
+    pub(super) library: Arc<Library>,
 }
 
 /// One endpoint.

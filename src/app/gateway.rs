@@ -14,7 +14,7 @@ use crate::{
     route::settings::Names,
     seal::KeyRing,
     upstream::{
-        Starts, Upstream,
+        Library, Starts, Upstream,
         credential::{Wallet, WalletFault, settings::CredentialSettings},
         settings::UpstreamSettings,
         wire::http::ClientFault,
@@ -77,10 +77,11 @@ impl Gateway {
         ring: Arc<KeyRing>,
         wallet: Arc<Wallet>,
         store: Option<Arc<dyn Store>>,
+        library: Arc<Library>,
     ) -> Result<Self, BuildError> {
         let limits = Arc::new(Limits::new(&settings.limits, store).map_err(BuildError::Limit)?);
         let starts = Arc::new(Starts::new(settings.max_starts));
-        let memory = Memory { ring, book: Arc::default(), limits, wallet, starts };
+        let memory = Memory { ring, book: Arc::default(), limits, wallet, starts, library };
         fill(&memory.wallet, settings)?;
         let snapshot = Snapshot::build(settings, &memory, &Snapshot::default())?;
         let (reloads, draining) = (watch::Sender::new(0), watch::Sender::new(false));
@@ -147,8 +148,10 @@ impl Snapshot {
             let same = |old: &&Arc<Upstream>| old.settings() == own && *old.lists() == settings.lists;
             let upstream = match old.upstreams.iter().find(same) {
                 Some(upstream) => upstream.clone(),
-                None => Upstream::new(own.clone(), settings.lists.clone(), &memory.wallet, &memory.starts)
-                    .map_err(|fault| BuildError::Client(own.name.clone(), fault))?,
+                None => {
+                    Upstream::new(own.clone(), settings.lists.clone(), &memory.wallet, &memory.starts, &memory.library)
+                        .map_err(|fault| BuildError::Client(own.name.clone(), fault))?
+                }
             };
             upstream.pin(settings.pins.lock.as_deref());
             let filter = ToolFilter::new(&own.tools.allow, &own.tools.deny, &own.tools.rename)

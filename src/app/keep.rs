@@ -222,6 +222,8 @@ fn warn_fixed(old: &Settings, new: &Settings) {
         ("redis", old.redis != new.redis),
         ("log", old.log != new.log),
         ("audit", old.audit != new.audit),
+        ("stateDir", old.state_dir != new.state_dir),
+        ("lists.maxKept", old.lists.max_kept_bytes != new.lists.max_kept_bytes),
         ("maxStarts", old.max_starts != new.max_starts),
         ("threads", old.threads != new.threads),
     ];

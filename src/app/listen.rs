@@ -17,6 +17,7 @@ use crate::{
     jsonrpc::Raw,
     mcp::{Call, Caller, Event, Filter, ListKind, Notice, Outcome, Stage},
     policy::Subject,
+    upstream::settings::Start,
 };
 
 use super::{
@@ -187,11 +188,17 @@ async fn hear(endpoint: Arc<Endpoint>, member: Member, caller: Arc<Caller>, filt
     let (upstream, book) = (&member.upstream, &endpoint.book);
     let mut is_late = false;
     loop {
-        let listening = match upstream.group(&caller).await {
-            Ok(group) => group.listen(&filter).await,
-            Err(fault) => Err(fault),
+        let group = match upstream.group_now(&caller) {
+            Some(group) => Some(group),
+            // Nobody has used it yet, and nobody starts it to hear that nothing changed.
+            None if filter.uris.is_empty() && upstream.settings().start == Start::Lazy => None,
+            None => upstream.group(&caller).await.ok(),
         };
-        let Ok(mut listening) = listening else {
+        let listening = match group {
+            Some(group) => group.listen(&filter).await.ok(),
+            None => None,
+        };
+        let Some(mut listening) = listening else {
             if !std::mem::replace(&mut is_late, true) && tell.send(Heard::Granted(Filter::default())).await.is_err() {
                 return;
             }

@@ -29,7 +29,7 @@ use crate::{
     seal::KeyRing,
     telemetry::{access, log},
     upstream::{
-        Upstream,
+        Library, LibrarySettings, Upstream,
         credential::{
             Reached, Wallet,
             oauth::{Safe, SafeFault},
@@ -157,7 +157,9 @@ async fn serve(options: Options, audit: Option<Arc<Audit>>) -> Result<(), RunErr
     let bound = Bound::bind(&settings.listener).map_err(RunError::Listen)?;
     let wallet = wallet(&settings, &bound, &ring)?;
     let store = shared::store(&settings).await?;
-    let gateway = Arc::new(Gateway::new(&settings, ring.clone(), wallet.clone(), shared::counts(store.as_ref()))?);
+    let library = library(&settings, &ring);
+    let counts = shared::counts(store.as_ref());
+    let gateway = Arc::new(Gateway::new(&settings, ring.clone(), wallet.clone(), counts, library.clone())?);
     let ledger = ledger(&settings, &gateway)?;
     let admin_bound = bind_admin(&settings)?;
     let ready = ready(&settings, &bound, admin_bound.as_ref());
@@ -193,6 +195,7 @@ async fn serve(options: Options, audit: Option<Arc<Audit>>) -> Result<(), RunErr
     };
     tasks.spawn(keep::keep(kept, settings.clone()));
     tasks.spawn(reach_all(gateway.upstreams()));
+    tasks.spawn(library.clone().keep());
     tasks.spawn(shared::keep(store.clone()));
 
     let (drainer, client_drain) = drain();
@@ -215,6 +218,7 @@ async fn serve(options: Options, audit: Option<Arc<Audit>>) -> Result<(), RunErr
     finish(serving, &gateway, ledger).await;
     stop_admin(admin, tasks).await;
     shared::leave(store).await;
+    library.flush().await;
     tracing::info!("stopped");
     Ok(())
 }
@@ -250,6 +254,16 @@ fn wallet(settings: &Settings, bound: &Bound, ring: &Arc<KeyRing>) -> Result<Arc
     let reached = if is_local { Reached::Locally } else { Reached::Remotely };
     let address = format!("{}://{}", scheme(settings), bound.address());
     Ok(Wallet::new(fetch::web(settings.egress.clone()), &address, reached, safe))
+}
+
+/// What servers listed before.
+fn library(settings: &Settings, ring: &Arc<KeyRing>) -> Arc<Library> {
+    let lists = &settings.lists;
+    let bounds = LibrarySettings { max_bytes: lists.max_kept_bytes, max_stale: lists.max_stale };
+    Arc::new(match &settings.state_dir {
+        Some(folder) => Library::open(bounds, folder, ring.clone()),
+        None => Library::of_memory(bounds),
+    })
 }
 
 fn bind_admin(settings: &Settings) -> Result<Option<Bound>, RunError> {
@@ -335,7 +349,7 @@ async fn reach_all(upstreams: Vec<Arc<Upstream>>) {
         let places = places.clone();
         reaching.spawn(async move {
             let _place = if upstream.is_stdio() { None } else { places.acquire_owned().await.ok() };
-            if let Err(fault) = upstream.group(&anonymous()).await {
+            if let Err(fault) = upstream.reach(&anonymous()).await {
                 tracing::warn!(
                     server = &**upstream.name(),
                     ?fault,

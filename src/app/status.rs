@@ -8,6 +8,7 @@ use std::sync::{
 use crate::{
     admin::{Part, Phase, Problem, Readiness, Status},
     audit::Audit,
+    clock::moment,
     limit::{redis::RedisStore, store::Store},
     upstream::settings::Start,
 };
@@ -49,11 +50,21 @@ impl Status for Health {
         };
         let unreached = self.gateway.upstreams().into_iter().filter(|upstream| {
             let is_awaited = upstream.settings().start == Start::Eager;
-            is_awaited && upstream.era().is_none()
+            is_awaited && !upstream.is_reached()
         });
         let problems = unreached.map(|upstream| Problem {
             part: Part::Server(upstream.name().to_string()),
             problem: "was not reached yet".to_owned(),
+        });
+        let behind = self.gateway.upstreams().into_iter().filter_map(|upstream| Some((upstream.behind()?, upstream)));
+        let behind = behind.map(|(since, upstream)| Problem {
+            part: Part::Server(upstream.name().to_string()),
+            problem: match since {
+                Some(since) => {
+                    format!("does not list what it has: what it listed at {} is offered", moment(since.as_secs()))
+                }
+                None => "does not list what it has: nothing of it is offered".to_owned(),
+            },
         });
         let withheld = self.gateway.upstreams().into_iter().filter(|upstream| upstream.withheld() > 0);
         let withheld = withheld.map(|upstream| Problem {
@@ -69,6 +80,9 @@ impl Status for Health {
             part: Part::Limits("redis"),
             problem: format!("is away: limits go by this gateway's share, 1 of {}", store.replicas()),
         });
-        Readiness { phase, problems: audit.into_iter().chain(store).chain(problems).chain(withheld).collect() }
+        Readiness {
+            phase,
+            problems: audit.into_iter().chain(store).chain(problems).chain(behind).chain(withheld).collect(),
+        }
     }
 }

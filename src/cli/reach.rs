@@ -127,7 +127,7 @@ impl Reach {
         let settings = Settings::default_with(Vec::new());
         let upstream =
             UpstreamSettings { wire: WireSettings::Http(http), ..config::stdio_upstream("gateway", "", &[]) };
-        let upstream = Upstream::new(upstream, settings.lists, &app::wallet(), &Arc::default())
+        let upstream = Upstream::new(upstream, settings.lists, &app::wallet(), &Arc::default(), &Arc::default())
             .map_err(|fault| Failure::Address { url: Box::new(url.clone()), fault })?;
         let members = vec![Member { upstream, filter: Arc::default() }];
         Ok(Self { members, prefixed: false, url: Some(url.clone()) })
@@ -211,7 +211,7 @@ impl Member {
     pub(super) fn new(settings: &UpstreamSettings, all: &Settings) -> Result<Self, Failure> {
         let (tools, lists) = (&settings.tools, &all.lists);
         let filter = ToolFilter::new(&tools.allow, &tools.deny, &tools.rename);
-        let upstream = Upstream::new(settings.clone(), lists.clone(), &app::wallet(), &Arc::default())
+        let upstream = Upstream::new(settings.clone(), lists.clone(), &app::wallet(), &Arc::default(), &Arc::default())
             .map_err(|fault| Failure::Client { server: settings.name.clone(), fault })?;
         upstream.pin(all.pins.lock.as_deref());
         // The configuration refuses what is no pattern.

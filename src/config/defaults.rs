@@ -72,6 +72,8 @@ pub(super) const PAGE_SIZE: usize = 1000;
 pub(super) const LIST_TTL: Duration = MINUTE;
 /// Tools change by the day, and whoever listens is told of a change as soon as it is found: an hour's break of an agent keeps its lists.
 pub(super) const MAX_STALE: Duration = Duration::from_secs(3600);
+/// A thousand servers with some twenty tools of a kilobyte each.
+pub(super) const MAX_KEPT: usize = 64 * MIB;
 /// A server that lists more than this does not mean it.
 pub(super) const MAX_LIST_ENTRIES: usize = 10_000;
 

@@ -107,6 +107,12 @@ pub struct Metrics {
     pub server_tokens: PerLabel<Success>,
     /// Connections of users to servers.
     pub user_connections: Gauge,
+    /// Servers' lists that are kept, one for each server and reader.
+    pub catalogs: Gauge,
+    /// Their size in memory.
+    pub catalogs_bytes: Gauge,
+    /// Files of them that were read or written.
+    pub catalog_files: PerLabel<Success>,
     servers: Servers,
     registry: Registry,
 }
@@ -162,6 +168,9 @@ impl Metrics {
                 None,
             ),
             user_connections: plain(r, "user_connections", "Connections of users to servers"),
+            catalogs: plain(r, "kept_catalogs", "Servers' lists that are kept, one for each server and reader"),
+            catalogs_bytes: plain(r, "kept_catalogs_size_bytes", "Size of the lists that are kept"),
+            catalog_files: PerLabel::register(r, "catalog_files", "Files of lists read or written", "result", None),
             servers: Servers::register(r, UPSTREAM_BUCKETS_S),
             registry,
         }

@@ -91,7 +91,6 @@ impl Stock {
     }
 
     /// A list from before, read at that time since 1970: never fresh, and not answered with for long without asking.
-    #[expect(dead_code, reason = "for lists that outlive a restart")]
     pub(super) fn kept(listing: Listing, read_at: Duration, max_stale: Duration) -> Self {
         let CacheHint { ttl, scope } = listing.hint;
         let age = clock::unix_time().saturating_sub(read_at);
@@ -111,6 +110,13 @@ impl Stock {
         let stamp = STAMPS.fetch_add(1, Ordering::Relaxed);
         let catalog = Arc::new(Catalog::new(offered));
         Self { catalog, fresh_until, scope, read_at, stamp, origin, stale_until, ttl, listed, generation }
+    }
+
+    /// The same list for another run of its server, with what is offered of it now.
+    pub(super) fn for_another_run(&self, offered: Vec<Entry>) -> Self {
+        let listing = Listing { listed: self.listed().to_vec(), offered, hint: self.hint() };
+        let times = (self.fresh_until.min(clock::now()), self.stale_until);
+        Self::new(listing, times, self.scope, (self.read_at, Origin::Kept, 0))
     }
 
     /// The same, for nobody but whom it was fetched for.
@@ -149,6 +155,11 @@ impl Stock {
     /// Whether both offer the same, byte for byte.
     pub(super) fn offers_the_same(&self, other: &Self) -> bool {
         same(self.catalog.entries(), other.catalog.entries())
+    }
+
+    /// Whether the server listed the same, byte for byte, offered or not.
+    pub(super) fn lists_the_same(&self, other: &Self) -> bool {
+        same(self.listed(), other.listed())
     }
 
     /// How it stands, when the server has announced changes so often.

@@ -1,18 +1,32 @@
 //! What there is of a server's lists for a caller: also of a server that was never reached.
 
-use std::sync::{Arc, PoisonError};
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use crate::{
-    mcp::{Caller, ListKind},
+    mcp::{Caller, Entry, ListKind, Principal},
     telemetry::label::ListSource,
 };
 
 use super::{
-    group::{Content, Look, Part},
+    group::{Content, Group, GroupKey, Look, Owner, Part, beginning},
     pool::Upstream,
 };
 
 impl Upstream {
+    /// What of a list is offered.
+    pub(super) fn sift(&self, kind: ListKind, listed: &[Entry]) -> Vec<Entry> {
+        self.screening().sift(self.name(), kind, listed.to_vec())
+    }
+
+    /// When the oldest list was read that it should have listed anew and did not: since 1970, or `None` for one that was never read.
+    pub fn behind(&self) -> Option<Option<Duration>> {
+        let groups: Vec<_> = self.lock_groups().values().cloned().collect();
+        groups.iter().filter_map(|group| group.behind()).min()
+    }
+
     /// A list of it went to somebody.
     pub fn served(&self, from: ListSource) {
         self.metrics().list(from);
@@ -42,5 +56,20 @@ impl Upstream {
             errands.spawn(async move { drop(upstream.group(&caller).await) });
         }
         Part::MISSING
+    }
+
+    /// Whoever has a connection has another one: what was read with it may be otherwise by now.
+    pub fn outdate(&self, principal: &str) {
+        let groups = self.lock_groups();
+        let theirs =
+            groups.iter().filter(|(key, _)| matches!(&key.owner, Owner::Principal(owner) if **owner == *principal));
+        theirs.for_each(|(_, group)| group.outdate());
+    }
+
+    /// A group with what is kept for its principal from before.
+    pub(super) fn new_group(self: &Arc<Self>, key: GroupKey, principal: &Principal) -> Group {
+        let reader = (key.owner != Owner::Everybody).then(|| Arc::from(principal.id()));
+        let beginning = beginning(self, reader.clone());
+        Group::new(self.clone(), key, reader, beginning)
     }
 }

@@ -27,6 +27,7 @@ use super::{
     credential::{Courier, Credential, Wallet, oauth::Oauth},
     doing::Doing,
     group::{Group, GroupKey, NoPlace, Owner, key},
+    library::{Library, identity},
     opening::{Opening, Site, Verdict, open},
     peer::Peer,
     reach::Reach,
@@ -48,6 +49,12 @@ pub struct Upstream {
     pub(super) remote: Option<Remote>,
     pub(super) credential: Arc<Credential>,
     pub(super) verdict: Known,
+    /// What it spoke before this process, until it is reached.
+    remembered: Option<Verdict>,
+    /// Its lists from before.
+    pub(super) library: Arc<Library>,
+    /// A digest of its settings.
+    pub(super) identity: Arc<str>,
     /// A server that was reached to learn its era, until somebody uses it. Held while one is reached.
     pub(super) spare: tokio::sync::Mutex<Option<Spare>>,
     pub(super) stderr: Arc<Stderr>,
@@ -77,6 +84,7 @@ impl Upstream {
         lists: ListSettings,
         wallet: &Arc<Wallet>,
         starts: &Arc<Starts>,
+        library: &Arc<Library>,
     ) -> Result<Arc<Self>, super::wire::http::ClientFault> {
         let (name, metrics): (Arc<str>, _) = (settings.name.as_str().into(), METRICS.server(&settings.name));
         let remote = match &settings.wire {
@@ -86,6 +94,7 @@ impl Upstream {
         let way = remote.as_ref().map(Remote::replicas);
         let credential = Credential::new(name.clone(), &settings.credential, wallet, (way, settings.ca()));
         let doing = Doing::new(metrics.clone());
+        let identity = identity(&settings);
         let retries = Retries::new(settings.retry.clone(), metrics.clone());
         let screening = Screening::new(screen(&settings, None), metrics.clone());
         Ok(Arc::new(Self {
@@ -96,6 +105,9 @@ impl Upstream {
             name,
             places: Arc::new(Semaphore::new(settings.pool.max)),
             starts: starts.clone(),
+            remembered: library.verdict(&settings.name, &identity),
+            library: library.clone(),
+            identity,
             settings,
             lists,
             remote,
@@ -179,11 +191,21 @@ impl Upstream {
     }
 
     fn known(&self) -> Option<Verdict> {
+        self.found().or(self.remembered)
+    }
+
+    /// What it was found to speak since the gateway started.
+    pub(super) fn found(&self) -> Option<Verdict> {
         *self.verdict.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether it was reached since the gateway started.
+    pub fn is_reached(&self) -> bool {
+        self.found().is_some()
+    }
+
     pub(super) fn site<'a>(&'a self, courier: Option<&'a Arc<Courier>>) -> Site<'a> {
-        Site { settings: &self.settings, server: &self.name, courier, known: self.known(), stderr: &self.stderr }
+        Site { settings: &self.settings, server: &self.name, courier, known: self.found(), stderr: &self.stderr }
     }
 
     /// A way to it for those who share a group; none to a child.
@@ -198,15 +220,10 @@ impl Upstream {
 
     /// Whoever had a connection has another one, or none: what was read and opened with it ends.
     pub async fn forget(&self, principal: &str) {
+        self.library.forget(&self.name, principal);
         self.close_groups(|key, _| matches!(&key.owner, Owner::Principal(owner) if **owner == *principal)).await;
-    }
-
-    /// Whoever has a connection has another one: what was read with it may be otherwise by now.
-    pub fn outdate(&self, principal: &str) {
-        let groups = self.lock_groups();
-        let theirs =
-            groups.iter().filter(|(key, _)| matches!(&key.owner, Owner::Principal(owner) if **owner == *principal));
-        theirs.for_each(|(_, group)| group.outdate());
+        // What they read until they ended.
+        self.library.forget(&self.name, principal);
     }
 
     /// What a program is told of a caller with each request, where it is told anything. Over HTTP that is a header's business.
@@ -227,7 +244,7 @@ impl Upstream {
         let group = match groups.get(&key) {
             Some(group) => group.clone(),
             None => {
-                let group = Arc::new(Group::new(self.clone(), key.clone()));
+                let group = Arc::new(self.new_group(key.clone(), &caller.principal));
                 groups.insert(key, group.clone());
                 group
             }
@@ -247,14 +264,22 @@ impl Upstream {
         if let Some(group) = self.group_now(caller) {
             return Ok(group);
         }
-        self.probe(caller).await.map_err(|fault| Fault::Broken(self.name.clone(), fault))?;
+        self.reach(caller).await?;
         self.group_now(caller).ok_or(Fault::Internal)
+    }
+
+    /// Reaches it, unless that was done: its era is known and a process of it is warm when the first call comes.
+    ///
+    /// # Errors
+    /// [`Fault::Broken`] when it cannot be reached.
+    pub async fn reach(self: &Arc<Self>, caller: &Caller) -> Result<(), Fault> {
+        self.probe(caller).await.map_err(|fault| Fault::Broken(self.name.clone(), fault))
     }
 
     async fn probe(self: &Arc<Self>, caller: &Caller) -> Result<(), UpstreamFault> {
         let asked = clock::now();
         let mut spare = self.spare.lock().await;
-        if self.known().is_some() {
+        if self.is_reached() {
             return Ok(());
         }
         // Whoever waited for an attempt that failed has waited long enough: a crowd does not try one after the other. Where each has a

@@ -228,4 +228,6 @@ pub struct ListSettings {
     pub max_stale: Duration,
     /// Entries taken from one server at the most.
     pub max_entries: usize,
+    /// What is kept of servers that do not run, in bytes of memory.
+    pub max_kept_bytes: usize,
 }

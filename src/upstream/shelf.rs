@@ -60,7 +60,6 @@ pub(super) enum News {
 
 impl Shelf {
     /// One that begins with a list from before.
-    #[expect(dead_code, reason = "for lists that outlive a restart")]
     pub(super) fn with(kept: Option<Stock>) -> Self {
         Self { stock: ArcSwapOption::new(kept.map(Arc::new)), state: Mutex::default() }
     }
@@ -113,15 +112,14 @@ impl Shelf {
         self.lock().owes = true;
     }
 
-    /// Whether the server should have been heard of it by now: the last read failed, or callers no longer wait for the one under way.
-    #[expect(dead_code, reason = "for lists that outlive a restart")]
+    /// Whether the server should have listed it by now: the last read failed, or callers no longer wait for the one under way.
     pub(super) fn owes(&self) -> bool {
         let state = self.lock();
         state.owes || state.failed.is_some()
     }
 
     /// Puts a list that was read in its place and tells those who wait. Before, so that who is told finds it there.
-    pub(super) fn finish(&self, fetch: &Fetch, read: Result<Stock, UpstreamFault>) -> (Fetched, News) {
+    pub(super) fn finish(&self, fetch: &Fetch, read: Result<Stock, UpstreamFault>) -> News {
         let mut state = self.lock();
         let (fetched, news) = match read {
             Ok(stock) => {
@@ -136,8 +134,8 @@ impl Shelf {
             }
         };
         drop(state);
-        fetch.0.send_replace(Some(fetched.clone()));
-        (fetched, news)
+        fetch.0.send_replace(Some(fetched));
+        news
     }
 
     fn place(&self, stock: Stock, owed: bool) -> (Arc<Stock>, News) {

@@ -193,6 +193,7 @@ fn lists(keys: &ListKeys) -> ListSettings {
         ttl: keys.ttl(),
         max_stale: keys.max_stale(),
         max_entries: keys.max_entries(),
+        max_kept_bytes: keys.max_kept(),
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
         defaults,
         shape::section,
         shapes::{
-            Address, AddressOrOff, Admin, Allow, Choice, Count, FilePath, List, LogWord, Mapping, SchemaAddress,
+            Address, AddressOrOff, Admin, Allow, Bytes, Choice, Count, FilePath, List, LogWord, Mapping, SchemaAddress,
             Secret, Text, Time,
         },
     },
@@ -64,7 +64,8 @@ section! {
         lists "lists": ListKeys,
         /// The keys that seal session ids, cursors and tokens.
         sealing "sealing": SealingKeys,
-        /// Where the connections of users to servers are kept, sealed under `sealing.keys`. Without it they are forgotten at each stop.
+        /// Where the connections of users to servers and the lists of servers are kept, sealed under `sealing.keys`. Without it they are
+        /// forgotten at each stop.
         state_dir "stateDir": FilePath,
         /// The keys that sign what the gateway says of its callers.
         signing "signing": SigningKeys,
@@ -116,6 +117,8 @@ section! {
         max_stale "maxStale": Time<0> = defaults::MAX_STALE,
         /// Entries taken from one server at the most.
         max_entries "maxEntries": Count = defaults::MAX_LIST_ENTRIES,
+        /// How much of the lists of servers that do not run is kept, in memory and in `stateDir`; the least recently used go first.
+        max_kept "maxKept": Bytes<1024> = defaults::MAX_KEPT,
     }
 }
 

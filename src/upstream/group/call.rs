@@ -115,16 +115,16 @@ impl Group {
     /// # Errors
     /// The fault of reaching it.
     pub async fn greeting(self: &Arc<Self>) -> Result<Arc<Greeting>, Fault> {
-        if let Some(greeting) = self.greeting.load_full() {
+        if let Some(greeting) = self.greeting_now() {
             return Ok(greeting);
         }
         drop(self.lease().await?);
         self.greeting.load_full().ok_or(Fault::Internal)
     }
 
-    /// What the server offers, if it was reached.
+    /// What the server offers, or did before; nothing of one that was never reached.
     pub fn greeting_now(&self) -> Option<Arc<Greeting>> {
-        self.greeting.load_full()
+        self.greeting.load_full().or_else(|| self.remembered.clone())
     }
 
     /// A client's notification that nobody here knows: legacy peers of its own hear of it. A modern server hears nothing of clients

@@ -16,25 +16,28 @@ use crate::{
 use super::core::{Group, SUBSCRIBE_PATIENCE};
 
 impl Group {
-    /// Listens for changes. Ready when changes from now on are heard.
+    /// Listens for changes. Ready when changes from now on are heard. A server that sleeps is not woken for its lists: nothing changes in
+    /// its sleep.
     ///
     /// # Errors
     /// The fault of reaching the server.
     pub async fn listen(self: &Arc<Self>, filter: &Filter) -> Result<Listening, Fault> {
-        let greeting = self.greeting().await?;
-        let offer = &greeting.offer;
+        let is_asleep = filter.uris.is_empty() && self.sleeps();
+        let greeting = if is_asleep { self.greeting_now() } else { Some(self.met().await?) };
+        let has = |kind| greeting.as_ref().is_none_or(|greeting| greeting.offer.lists(kind));
         let mut listening = Listening::new(self.clone());
         listening.granted = Filter {
             // Also of a server that announces nothing: that a list is another one is found when it is read anew.
-            tools: filter.tools && offer.tools,
-            prompts: filter.prompts && offer.prompts,
-            resources: filter.resources && offer.resources,
+            tools: filter.tools && has(ListKind::Tools),
+            prompts: filter.prompts && has(ListKind::Prompts),
+            resources: filter.resources && has(ListKind::Resources),
             uris: Vec::new(),
             // Each listener follows its tasks on its own, in `group::tasks`.
             task_ids: Vec::new(),
         };
+        let Some(greeting) = greeting.filter(|_| !is_asleep) else { return Ok(listening) };
         let _ = timeout(SUBSCRIBE_PATIENCE, self.hears(&greeting)).await;
-        if offer.subscribe {
+        if greeting.offer.subscribe {
             for uri in &filter.uris {
                 if self.subscribe(uri, &greeting).await {
                     listening.granted.uris.push(uri.clone());
@@ -42,6 +45,14 @@ impl Group {
             }
         }
         Ok(listening)
+    }
+
+    /// What the server said as it runs; it is started for that if it does not.
+    async fn met(self: &Arc<Self>) -> Result<Arc<Greeting>, Fault> {
+        if self.greeting.load().is_none() || self.sleeps() {
+            drop(self.lease().await?);
+        }
+        self.greeting.load_full().ok_or(Fault::Internal)
     }
 
     async fn hears(self: &Arc<Self>, greeting: &Greeting) {

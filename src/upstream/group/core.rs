@@ -39,10 +39,16 @@ pub struct Group {
     pub(super) courier: Option<Arc<Courier>>,
     pub(super) peers: Mutex<Vec<Arc<Peer>>>,
     pub(super) greeting: ArcSwapOption<Greeting>,
+    /// What its server said before it ran as it does.
+    pub(super) remembered: Option<Arc<Greeting>>,
+    /// The only principal who may read what is kept of it.
+    pub(super) reader: Option<Arc<str>>,
     pub(super) starting: tokio::sync::Mutex<Failures>,
     pub(super) released: Notify,
     pub(super) waiting: AtomicUsize,
     pub(super) shelves: [Shelf; 4],
+    /// Held while what is known is kept.
+    pub(super) shelving: Mutex<()>,
     pub(super) wishes: Arc<Wishes>,
     pub(super) listeners: AtomicUsize,
     pub(super) last_used: Mutex<Instant>,
@@ -54,6 +60,13 @@ pub struct Group {
     pub(super) tasks: Mutex<JoinSet<()>>,
 }
 
+/// What a group begins with: what is known of its server from before.
+#[derive(Default)]
+pub(in crate::upstream) struct Beginning {
+    pub(super) greeting: Option<Arc<Greeting>>,
+    pub(super) shelves: [Shelf; 4],
+}
+
 #[derive(Default)]
 pub(super) struct Failures {
     pub(super) count: u32,
@@ -63,8 +76,16 @@ pub(super) struct Failures {
 }
 
 impl Group {
-    pub(in crate::upstream) fn new(upstream: Arc<Upstream>, key: GroupKey) -> Self {
+    /// A group that begins with what is known from before, for whoever may read what is kept of it.
+    pub(in crate::upstream) fn new(
+        upstream: Arc<Upstream>,
+        key: GroupKey,
+        reader: Option<Arc<str>>,
+        beginning: Beginning,
+    ) -> Self {
         Self {
+            remembered: beginning.greeting,
+            reader,
             bus: Arc::new(Bus::new(upstream.metrics().clone())),
             courier: upstream.courier(),
             upstream,
@@ -74,7 +95,8 @@ impl Group {
             starting: tokio::sync::Mutex::default(),
             released: Notify::new(),
             waiting: AtomicUsize::new(0),
-            shelves: Default::default(),
+            shelves: beginning.shelves,
+            shelving: Mutex::default(),
             wishes: Arc::default(),
             listeners: AtomicUsize::new(0),
             last_used: Mutex::new(clock::now()),

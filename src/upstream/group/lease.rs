@@ -211,6 +211,7 @@ impl Group {
         let replaces = is_another && peers.is_empty();
         peers.push(peer.clone());
         drop(peers);
+        self.woke(&peer.greeting);
         if replaces {
             self.upstream.metrics().restarts().inc();
             self.after_restart(&peer);

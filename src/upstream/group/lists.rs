@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     clock,
-    mcp::{Entry, Fault, ListKind, UpstreamFault},
+    mcp::{Fault, ListKind, UpstreamFault},
     telemetry::label::{List, ListSource},
     upstream::{
         catalog::{self, FetchLimits, Freshness, Listing, Origin, Stock},
@@ -67,6 +67,13 @@ impl Group {
     /// The list as it was last read, fresh or not.
     pub fn stock(&self, kind: ListKind) -> Option<Arc<Stock>> {
         self.shelf(kind).current()
+    }
+
+    /// When the oldest of its lists was read that its server should have listed anew and did not: since 1970, or `None` for one that was
+    /// never read.
+    pub(in crate::upstream) fn behind(&self) -> Option<Option<Duration>> {
+        let behind = ListKind::ALL.into_iter().filter(|kind| self.shelf(*kind).owes());
+        behind.map(|kind| self.stock(kind).map(|stock| stock.read_at)).min()
     }
 
     fn freshness(&self, kind: ListKind, stock: &Stock) -> Freshness {
@@ -159,17 +166,27 @@ impl Group {
 
     async fn read(self: Arc<Self>, kind: ListKind, fetch: Fetch) {
         let generation = self.bus.generation(kind);
-        let read = match self.lease().await {
-            Ok(lease) => self.read_from(&lease.peer, kind, generation).await,
-            Err(Fault::Broken(_, fault)) => Err(fault),
-            Err(_) => Err(UpstreamFault::Overloaded),
+        let read = match self.any_peer() {
+            Some(peer) => {
+                self.touch();
+                self.read_from(&peer, kind, generation).await
+            }
+            None => match self.lease().await {
+                Ok(lease) => self.read_from(&lease.peer, kind, generation).await,
+                Err(Fault::Broken(_, fault)) => Err(fault),
+                Err(_) => Err(UpstreamFault::Overloaded),
+            },
         };
         // What was read with one principal's credential is for nobody else, whatever the server says of it.
         let read = read.map(|stock| if self.upstream.is_personal() { stock.private() } else { stock });
-        if read.is_ok() {
+        let is_read = read.is_ok();
+        if is_read {
             self.upstream.metrics().list_read(label(kind), clock::unix_time());
         }
-        let (_, news) = self.shelf(kind).finish(&fetch, read);
+        let news = self.shelf(kind).finish(&fetch, read);
+        if is_read {
+            self.shelve();
+        }
         if news == News::Untold {
             self.bus.announce(kind);
         }
@@ -183,13 +200,8 @@ impl Group {
             return Ok(Stock::read(Listing { listed: Vec::new(), offered: Vec::new(), hint }, generation, max_stale));
         }
         let listed = catalog::fetch(peer, kind, limits).await?;
-        let offered = self.sift(kind, &listed.entries);
+        let offered = self.upstream.sift(kind, &listed.entries);
         Ok(Stock::read(Listing { listed: listed.entries, offered, hint: listed.hint }, generation, max_stale))
-    }
-
-    /// What of a list is offered.
-    fn sift(&self, kind: ListKind, listed: &[Entry]) -> Vec<Entry> {
-        self.upstream.screening().sift(self.server(), kind, listed.to_vec())
     }
 
     /// What is offered of its lists is another matter from now on: they are looked at again, not read again.
@@ -201,7 +213,7 @@ impl Group {
 
     fn sift_kind_again(&self, kind: ListKind) {
         while let Some(old) = self.stock(kind) {
-            let new = old.offering(self.sift(kind, old.listed()));
+            let new = old.offering(self.upstream.sift(kind, old.listed()));
             let is_same = new.offers_the_same(&old);
             if is_same || self.shelf(kind).exchange(&old, new) {
                 if !is_same {
@@ -210,11 +222,6 @@ impl Group {
                 return;
             }
         }
-    }
-
-    /// Whether its server is one that starts when it is used, and was not used yet.
-    pub(super) const fn sleeps(&self) -> bool {
-        false
     }
 }
 

@@ -3,6 +3,7 @@
 mod call;
 mod changes;
 mod core;
+mod kept;
 mod key;
 mod lease;
 mod lists;
@@ -11,6 +12,7 @@ mod tasks;
 
 pub use changes::Listening;
 pub use core::Group;
+pub(super) use kept::beginning;
 pub(super) use key::{GroupKey, Owner, key};
 pub(super) use lease::NoPlace;
 pub use lists::{Content, Look, Part};

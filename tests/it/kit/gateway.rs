@@ -48,6 +48,17 @@ impl Gateway {
     /// Starts the program and waits until clients can connect.
     pub(crate) async fn start(config: Value) -> Self {
         let mark = format!("{}-{}", std::process::id(), STARTED.fetch_add(1, Ordering::Relaxed));
+        Self::start_as(config, mark).await
+    }
+
+    /// Stops, and starts another one in its place: its servers are the same to it.
+    pub(crate) async fn again(self, config: Value) -> Self {
+        let mark = self.mark.clone();
+        self.stop().await;
+        Self::start_as(config, mark).await
+    }
+
+    async fn start_as(config: Value, mark: String) -> Self {
         let folder = TempDir::new().unwrap();
         write(&folder, &mark, config);
         let log = fs::File::create(folder.path().join("log")).unwrap();
@@ -85,10 +96,6 @@ impl Gateway {
     /// Writes something into its file that may be no configuration at all.
     pub(crate) fn rewrite_raw(&self, text: &str) {
         fs::write(file(&self.folder), text).unwrap();
-    }
-
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
     }
 
     pub(crate) fn log(&self) -> String {

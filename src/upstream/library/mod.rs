@@ -1,0 +1,14 @@
+//! What servers listed and offered, kept while they do not run: in memory, and sealed in files where there is a folder for them.
+//!
+//! A cache and nothing more: what cannot be read is thrown away and made anew. Never is what one principal was listed found for another
+//! (docs/adr/0024).
+
+mod folder;
+mod table;
+#[cfg(test)]
+mod tests;
+mod volume;
+
+pub(super) use table::Key;
+pub use table::{Library, LibrarySettings};
+pub(super) use volume::{Volume, identity};
