@@ -61,6 +61,7 @@ fn limits() -> HttpSettings {
         max_connections: 64,
         max_requests: 64,
         keep_alive: Duration::from_secs(15),
+        write_timeout: Duration::from_secs(60),
         max_depth: 0,
         max_batch: 0,
         allowed_origins: Vec::new(),

@@ -14,6 +14,7 @@ mod gateway;
 mod gather;
 mod invoke;
 mod keep;
+mod library;
 mod list;
 mod listen;
 mod locate;

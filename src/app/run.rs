@@ -22,14 +22,17 @@ use crate::{
         listener::{self, BindError, Bound},
         settings::ListenerSettings,
     },
-    limit::ledger::Ledger,
-    limit::{Limits, redis::RedisFault},
+    limit::{
+        Limits,
+        ledger::Ledger,
+        redis::{RedisFault, RedisStore},
+    },
     mcp::Waist,
     redact::Redacted,
     seal::KeyRing,
     telemetry::{access, log},
     upstream::{
-        Library, LibrarySettings, Upstream,
+        Library, Upstream,
         credential::{
             Reached, Wallet,
             oauth::{Safe, SafeFault},
@@ -46,6 +49,7 @@ use super::{
     fetch,
     gateway::{BuildError, Gateway},
     keep::{self, Kept, Source},
+    library,
     operate::Operations,
     shared,
     site::Site,
@@ -157,7 +161,7 @@ async fn serve(options: Options, audit: Option<Arc<Audit>>) -> Result<(), RunErr
     let bound = Bound::bind(&settings.listener).map_err(RunError::Listen)?;
     let wallet = wallet(&settings, &bound, &ring)?;
     let store = shared::store(&settings).await?;
-    let library = library(&settings, &ring);
+    let library = library::open(&settings, &ring);
     let counts = shared::counts(store.as_ref());
     let gateway = Arc::new(Gateway::new(&settings, ring.clone(), wallet.clone(), counts, library.clone())?);
     let ledger = ledger(&settings, &gateway)?;
@@ -194,19 +198,16 @@ async fn serve(options: Options, audit: Option<Arc<Audit>>) -> Result<(), RunErr
         ledger: ledger.clone(),
     };
     tasks.spawn(keep::keep(kept, settings.clone()));
-    tasks.spawn(reach_all(gateway.upstreams()));
-    tasks.spawn(library.clone().keep());
-    tasks.spawn(shared::keep(store.clone()));
+    tend(&mut tasks, &gateway, &library, store.as_ref());
 
     let (drainer, client_drain) = drain();
     let service = exchange.clone();
-    let serving = listener::serve(
+    let serving = tokio::spawn(listener::serve(
         bound,
         Arc::new(settings.http.clone()),
         move |request, peer| service.clone().handle(request, peer),
         client_drain,
-    );
-    let serving = tokio::spawn(serving);
+    ));
     health.serves();
     announce(&ready);
     signals.stop().await;
@@ -217,8 +218,7 @@ async fn serve(options: Options, audit: Option<Arc<Audit>>) -> Result<(), RunErr
     drainer.start(settings.drain);
     finish(serving, &gateway, ledger).await;
     stop_admin(admin, tasks).await;
-    shared::leave(store).await;
-    library.flush().await;
+    tokio::join!(shared::leave(store), library.flush());
     tracing::info!("stopped");
     Ok(())
 }
@@ -231,6 +231,13 @@ fn ledger(settings: &Settings, gateway: &Gateway) -> Result<Option<Arc<Ledger>>,
         gateway.limits().restore(&ledger.read());
     }
     Ok(ledger.map(Arc::new))
+}
+
+/// What goes on beside the calls until the gateway stops.
+fn tend(tasks: &mut JoinSet<()>, gateway: &Gateway, library: &Arc<Library>, store: Option<&Arc<RedisStore>>) {
+    tasks.spawn(reach_all(gateway.upstreams()));
+    tasks.spawn(library.clone().keep());
+    tasks.spawn(shared::keep(store.cloned()));
 }
 
 /// Waits for the calls in flight, then ends the servers.
@@ -254,16 +261,6 @@ fn wallet(settings: &Settings, bound: &Bound, ring: &Arc<KeyRing>) -> Result<Arc
     let reached = if is_local { Reached::Locally } else { Reached::Remotely };
     let address = format!("{}://{}", scheme(settings), bound.address());
     Ok(Wallet::new(fetch::web(settings.egress.clone()), &address, reached, safe))
-}
-
-/// What servers listed before.
-fn library(settings: &Settings, ring: &Arc<KeyRing>) -> Arc<Library> {
-    let lists = &settings.lists;
-    let bounds = LibrarySettings { max_bytes: lists.max_kept_bytes, max_stale: lists.max_stale };
-    Arc::new(match &settings.state_dir {
-        Some(folder) => Library::open(bounds, folder, ring.clone()),
-        None => Library::of_memory(bounds),
-    })
 }
 
 fn bind_admin(settings: &Settings) -> Result<Option<Bound>, RunError> {

@@ -27,6 +27,9 @@ pub(super) const MAX_CONNECTIONS: usize = 10_000;
 pub(super) const MAX_REQUESTS: usize = 10_000;
 /// Half of the shortest idle time-out that is common among proxies (30 s).
 pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Twice what nginx and Apache give: a laptop that changes networks comes back sooner, and what holds a place of a server must not hold
+/// it for ever.
+pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(2 * 60);
 /// The recursion limit of serde_json, which the upstream's own parser is likely to share.
 pub(super) const MAX_DEPTH: usize = 128;
 /// Batches exist in one revision only, and its clients batch a handful.

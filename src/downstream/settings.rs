@@ -61,6 +61,8 @@ pub struct HttpSettings {
     pub max_requests: usize,
     /// Silence on a stream after which a comment is sent.
     pub keep_alive: Duration,
+    /// How long a client may take nothing of what is sent to it.
+    pub write_timeout: Duration,
     /// Nesting of JSON at the most.
     pub max_depth: usize,
     /// Elements of a 2025-03-26 batch at the most.

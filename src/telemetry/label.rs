@@ -268,6 +268,16 @@ labels! {
 }
 
 labels! {
+    /// What became of a result that was too large.
+    Overlong {
+        /// Its call failed.
+        Refused = "refused",
+        /// Its text was cut.
+        Cut = "cut",
+    }
+}
+
+labels! {
     /// What a server lists.
     List {
         /// `tools/list`

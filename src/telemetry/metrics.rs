@@ -55,6 +55,8 @@ pub struct Metrics {
     pub sessions: Gauge,
     /// Open subscription streams.
     pub streams: Gauge,
+    /// Events of legacy streams that went before a client read them: it is away, or came back too late.
+    pub dropped_events: Counter,
     /// Calls parked while their client answers a question.
     pub parked: Gauge,
     /// Parked calls that were cancelled because their client did not come back.
@@ -130,6 +132,7 @@ impl Metrics {
             connections: plain(r, "connections", "Open connections, those to the admin listener included"),
             sessions: plain(r, "sessions", "Legacy sessions"),
             streams: plain(r, "streams", "Open subscription streams"),
+            dropped_events: plain(r, "dropped_events", "Events of legacy streams that went before a client read them"),
             parked: plain(r, "parked_calls", "Calls parked while their client answers a question"),
             parked_expired: plain(r, "parked_calls_expired", "Parked calls cancelled: their client did not come back"),
             limit_keys: plain(r, "limit_keys", "Names that the limits of the configuration tell apart"),

@@ -20,6 +20,8 @@ use super::mailbox::{Dropped, Item, Mailbox};
 
 /// Changes kept for a listener that is slow; one that falls further behind is told that everything changed.
 const CAPACITY: usize = 256;
+/// The largest notice that is told to everybody: as many as are kept then take 16 MiB at the most. A larger one is dropped, and counted.
+const MAX_NOTICE_BYTES: usize = 64 << 10;
 /// URLs that users were sent to and that no server said were visited; the oldest are forgotten. A person visits them one by one.
 const MAX_VISITS: usize = 256;
 
@@ -56,6 +58,10 @@ impl Bus {
             },
             notice => notice,
         };
+        if bytes(&notice) > MAX_NOTICE_BYTES {
+            self.metrics.dropped_notices().inc();
+            return;
+        }
         // Nobody listening is no error.
         let _ = self.notices.send(notice);
     }
@@ -122,5 +128,16 @@ impl Bus {
             ListKind::Resources => resources,
             ListKind::Templates => templates,
         }
+    }
+}
+
+fn bytes(notice: &Notice) -> usize {
+    match notice {
+        Notice::Progress(params)
+        | Notice::Log(_, params)
+        | Notice::Updated(_, params)
+        | Notice::Elicited(params, _)
+        | Notice::Extension(_, Some(params)) => params.bytes().len(),
+        _ => 0,
     }
 }

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::{
     clock,
-    era::legacy::back::elicitation_ids,
+    era::legacy::back::{elicitation_ids, unattributable},
     jsonrpc::{Id, Raw},
     mcp::{Answer, Ask, AskId, AskKind, Caller, Event, Notice, Outcome, ProgressInterest, Stage, UpstreamFault},
 };
@@ -19,6 +19,9 @@ use super::{
     owners::visit,
     signature,
 };
+
+/// Questions of one call that are open at the most; further ones are refused.
+const MAX_ASKS: usize = 64;
 
 /// How long a call may take.
 #[derive(Clone, Copy, Debug)]
@@ -109,6 +112,8 @@ pub(super) async fn converse(
                 });
             }
             Item::Broken(broken) => return Err(broken),
+            // No client answers so many at once.
+            Item::Ask(id, kind, _) if talk.asks.len() >= MAX_ASKS => exchange.answer(id, unattributable(kind)),
             item => {
                 if talk.tell(item).await {
                     silence.as_mut().reset((Instant::from_std(clock::now()) + patience.silence).min(end));

@@ -16,6 +16,11 @@ use super::{
 };
 
 impl Upstream {
+    /// Whether it was reached since the gateway started.
+    pub fn is_reached(&self) -> bool {
+        self.found().is_some()
+    }
+
     /// What of a list is offered.
     pub(super) fn sift(&self, kind: ListKind, listed: &[Entry]) -> Vec<Entry> {
         self.screening().sift(self.name(), kind, listed.to_vec())
@@ -23,8 +28,7 @@ impl Upstream {
 
     /// When the oldest list was read that it should have listed anew and did not: since 1970, or `None` for one that was never read.
     pub fn behind(&self) -> Option<Option<Duration>> {
-        let groups: Vec<_> = self.lock_groups().values().cloned().collect();
-        groups.iter().filter_map(|group| group.behind()).min()
+        self.groups_now().iter().filter_map(|group| group.behind()).min()
     }
 
     /// A list of it went to somebody.

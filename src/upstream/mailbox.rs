@@ -61,6 +61,16 @@ impl From<UpstreamFault> for Broken {
 
 impl Item {
     /// What ends a call always has a place; the rest is dropped when the reader is too slow.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Progress(params)
+            | Self::Notice(Notice::Progress(params) | Notice::Log(_, params) | Notice::Extension(_, Some(params))) => {
+                params.bytes().len()
+            }
+            _ => 0,
+        }
+    }
+
     const fn is_essential(&self) -> bool {
         matches!(self, Self::Answer(_) | Self::Broken(_) | Self::Ask(..) | Self::Retract(_))
     }
@@ -68,6 +78,8 @@ impl Item {
 
 /// Messages kept for a reader that is slow; further notices are dropped, and counted.
 const CAPACITY: usize = 256;
+/// Bytes of notices kept for one: what a client reads in a moment. A larger one has a place where nothing else waits.
+const CAPACITY_BYTES: usize = 1 << 20;
 
 /// A mailbox.
 #[derive(Debug, Default)]
@@ -76,7 +88,16 @@ pub(super) struct Mailbox(Mutex<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     items: VecDeque<Item>,
+    bytes: usize,
     waker: Option<Waker>,
+}
+
+impl Inner {
+    fn take(&mut self) -> Option<Item> {
+        let item = self.items.pop_front()?;
+        self.bytes -= item.bytes();
+        Some(item)
+    }
 }
 
 /// A notice found no place.
@@ -87,9 +108,12 @@ impl Mailbox {
     /// Puts an item in.
     pub(super) fn put(&self, item: Item) -> Result<(), Dropped> {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if inner.items.len() >= CAPACITY && !item.is_essential() {
+        let bytes = item.bytes();
+        let is_full = inner.items.len() >= CAPACITY || (inner.bytes > 0 && inner.bytes + bytes > CAPACITY_BYTES);
+        if is_full && !item.is_essential() {
             return Err(Dropped);
         }
+        inner.bytes += bytes;
         inner.items.push_back(item);
         let waker = inner.waker.take();
         drop(inner);
@@ -101,7 +125,7 @@ impl Mailbox {
 
     /// Takes the next item if there is one.
     pub(super) fn take_now(&self) -> Option<Item> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).items.pop_front()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Takes the next item.
@@ -111,7 +135,7 @@ impl Mailbox {
     pub(super) async fn take(&self) -> Item {
         poll_fn(|context| {
             let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            match inner.items.pop_front() {
+            match inner.take() {
                 Some(item) => Poll::Ready(item),
                 None => {
                     inner.waker = Some(context.waker().clone());
@@ -120,5 +144,33 @@ impl Mailbox {
             }
         })
         .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mcp::Level;
+
+    fn log(bytes: usize) -> Item {
+        Item::Notice(Notice::Log(Level::Info, Raw::string(&"x".repeat(bytes - 2))))
+    }
+
+    #[test]
+    fn notices_are_bounded_in_number_and_size_and_what_ends_a_call_always_has_a_place() {
+        let mailbox = Mailbox::default();
+        for _ in 0..CAPACITY {
+            mailbox.put(log(10)).unwrap();
+        }
+        assert_eq!(mailbox.put(log(10)), Err(Dropped));
+        mailbox.put(Item::Broken(UpstreamFault::Gone.into())).unwrap();
+        let mailbox = Mailbox::default();
+        mailbox.put(log(CAPACITY_BYTES / 2)).unwrap();
+        mailbox.put(log(CAPACITY_BYTES / 2)).unwrap();
+        assert_eq!(mailbox.put(log(2)), Err(Dropped), "full to the last byte");
+        mailbox.put(Item::Answer(Ok(Raw::empty_object()))).unwrap();
+        while mailbox.take_now().is_some() {}
+        mailbox.put(log(4 * CAPACITY_BYTES)).expect("a large one alone has a place");
+        assert_eq!(mailbox.put(log(2)), Err(Dropped));
     }
 }

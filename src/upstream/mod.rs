@@ -29,6 +29,7 @@ mod mailbox;
 mod mux;
 mod offered;
 mod opening;
+mod overlong;
 mod overture;
 mod owners;
 mod peer;

@@ -40,6 +40,8 @@ pub(super) enum Attribution {
 
 /// Questions kept until a call comes that they can be attached to.
 const MAX_EARLY: usize = 16;
+/// Questions of one peer that are put to clients and not answered, at the most; further ones are refused.
+const MAX_ASKED: usize = 256;
 
 /// The clients' calls in flight on one upstream session.
 #[derive(Debug)]
@@ -207,6 +209,10 @@ impl Owners {
         let task = params.as_ref().and_then(related);
         let mut state = self.lock();
         let question = Question { id, kind, params, task };
+        // No client answers so many at once.
+        if state.asked.len() >= MAX_ASKED {
+            return Err(Box::new((question.id, unattributable(kind))));
+        }
         if let Some(token) = self.token(&state, question.task.as_deref()) {
             state.visits.extend(visit(kind, question.params.as_ref()).map(|visit| (visit, token)));
             if let Some(call) = state.calls.get(&token) {

@@ -26,7 +26,7 @@ use super::{
     catalog::FetchLimits,
     credential::{Courier, Credential, Wallet, oauth::Oauth},
     doing::Doing,
-    group::{Group, GroupKey, NoPlace, Owner, key},
+    group::{Group, GroupKey, NoPlace, Owner, key, make_room},
     library::{Library, identity},
     opening::{Opening, Site, Verdict, open},
     peer::Peer,
@@ -199,11 +199,6 @@ impl Upstream {
         *self.verdict.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether it was reached since the gateway started.
-    pub fn is_reached(&self) -> bool {
-        self.found().is_some()
-    }
-
     pub(super) fn site<'a>(&'a self, courier: Option<&'a Arc<Courier>>) -> Site<'a> {
         Site { settings: &self.settings, server: &self.name, courier, known: self.found(), stderr: &self.stderr }
     }
@@ -244,6 +239,7 @@ impl Upstream {
         let group = match groups.get(&key) {
             Some(group) => group.clone(),
             None => {
+                make_room(&mut groups);
                 let group = Arc::new(self.new_group(key.clone(), &caller.principal));
                 groups.insert(key, group.clone());
                 group

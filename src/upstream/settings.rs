@@ -51,6 +51,8 @@ pub struct UpstreamSettings {
     pub max_arguments_bytes: usize,
     /// The largest result of a call that is passed back, in bytes.
     pub max_result_bytes: usize,
+    /// What is done with a larger result of a tool.
+    pub overlong: Overlong,
     /// The largest entry of a tool that is offered, in bytes: name, description, schemas and all.
     pub max_entry_bytes: usize,
     /// What is done about tools that are not what was approved.
@@ -129,6 +131,15 @@ fn is_host(text: &str) -> bool {
         !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
     };
     text.split('.').all(is_label) && !text.split('.').all(|label| label.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// What is done with a tool's result that is larger than may be passed back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overlong {
+    /// The call fails.
+    Refuse,
+    /// Its text is cut; where the rest is too large by itself, the call fails.
+    Cut,
 }
 
 /// When a server is started, or reached first.

@@ -40,6 +40,9 @@ const STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
 
 /// How long a message that wants no answer may take.
 const POST_TIMEOUT: Duration = Duration::from_secs(10);
+/// Such messages on their way at the most: a server that pings without end makes no tasks without end.
+const MAX_POSTS: usize = 256;
+
 /// One upstream endpoint, and the legacy session on it if there is one.
 pub(super) struct Streamable {
     pub(super) server: Arc<str>,
@@ -217,6 +220,9 @@ impl Streamable {
         let this = Arc::downgrade(self);
         let mut posts = self.posts.lock().unwrap_or_else(PoisonError::into_inner);
         while posts.try_join_next().is_some() {}
+        if posts.len() >= MAX_POSTS {
+            return tracing::debug!(server = &*self.server, "too many messages to an upstream wait; one is dropped");
+        }
         posts.spawn(async move {
             let Some(this) = this.upgrade() else { return };
             if let Err(fault) = this.post_message(message).await {

@@ -38,6 +38,7 @@ mod questions;
 mod replicas;
 mod sdk;
 mod session;
+mod slow;
 mod stale;
 mod subscriptions;
 mod tasks;

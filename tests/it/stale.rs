@@ -116,6 +116,8 @@ async fn a_changed_list_that_does_not_come_in_time_is_told_again_when_it_comes()
     let listed = list(&gateway).await;
     assert_eq!(names(&listed, "tools"), ["echo"]);
     assert!(listed["result"]["_meta"]["myelin/stale"]["up"].is_string(), "{listed}");
+    let (status, ready) = gateway.admin("/readyz").await;
+    assert!(status == 200 && ready.contains("does not list what it has: what it listed at 2"), "{status} {ready}");
     upstream.take("tools/list").await.result(&page(&["changed"], 60_000)).await;
     assert_eq!(stream.message().await["method"], "notifications/tools/list_changed");
     assert_eq!(names(&list(&gateway).await, "tools"), ["changed"]);

@@ -153,6 +153,7 @@ fn http(keys: HttpKeys, reader: &mut Reader<'_>) -> HttpSettings {
         max_connections: keys.max_connections(),
         max_requests: keys.max_requests(),
         keep_alive: keys.keep_alive(),
+        write_timeout: keys.write_timeout(),
         max_depth: keys.max_depth(),
         max_batch: keys.max_batch(),
         max_streams: keys.max_streams(),

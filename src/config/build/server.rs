@@ -96,6 +96,7 @@ fn upstream(name: &str, wire: WireSettings, options: &ServerOptions) -> Upstream
         max_message_bytes: options.max_message(),
         max_arguments_bytes: options.max_arguments(),
         max_result_bytes: options.max_result(),
+        overlong: options.overlong(),
         max_entry_bytes: options.max_description(),
         pin: options.pin(),
         breaker: replicas::breaker(&section(options.breaker.clone())),

@@ -11,7 +11,7 @@ use crate::{
         },
     },
     pin::Mode,
-    upstream::settings::{EraHint, Isolation, RetryCalls, Start},
+    upstream::settings::{EraHint, Isolation, Overlong, RetryCalls, Start},
 };
 
 use super::remote::{BreakerKeys, EjectionKeys, HealthKeys, IdentityKeys};
@@ -82,6 +82,9 @@ section! {
         max_arguments "maxArguments": Bytes<16> = defaults::MAX_ARGUMENTS,
         /// The largest result of a call that is passed back.
         max_result "maxResult": Bytes<1024> = defaults::MAX_RESULT,
+        /// A tool's result that is larger: `refuse` fails the call, `cut` cuts its text and says so at its end. What is not text is never
+        /// cut: where that alone is larger, the call fails.
+        overlong "overlong": Choice<Overlong> = Overlong::Refuse,
         /// The largest description of a tool: name, text, schemas and all. A tool with a larger one is withheld.
         max_description "maxDescription": Bytes<256> = defaults::MAX_DESCRIPTION,
         /// Tools that are not what `myelin pin approve` wrote into the lock: `off` ignores it, `warn` reports them, `enforce` withholds them.

@@ -25,7 +25,7 @@ use crate::{
     pin,
     policy::settings::Mode,
     route::settings::Names,
-    upstream::settings::{EraHint, Isolation, RetryCalls, Start, Watched},
+    upstream::settings::{EraHint, Isolation, Overlong, RetryCalls, Start, Watched},
 };
 
 /// A type whose values are words.
@@ -69,6 +69,10 @@ impl Words for EraHint {
 impl Words for RetryCalls {
     const WORDS: &'static [(&'static str, Self)] =
         &[("off", Self::Off), ("unsent", Self::Unsent), ("safe", Self::Safe), ("false", Self::Off)];
+}
+
+impl Words for Overlong {
+    const WORDS: &'static [(&'static str, Self)] = &[("refuse", Self::Refuse), ("cut", Self::Cut)];
 }
 
 impl Words for Start {

@@ -14,7 +14,7 @@ use std::{
 use bytes::Bytes;
 use tokio::{sync::watch, time::sleep};
 
-use crate::sse;
+use crate::{sse, telemetry::METRICS};
 
 use super::body::Events;
 
@@ -60,6 +60,14 @@ struct State {
     writer: Option<Waker>,
 }
 
+impl State {
+    /// How many events no reader has taken, and how large they are.
+    fn unread(&self) -> (usize, usize) {
+        let unread = self.events.iter().rev().take_while(|(number, _)| *number >= self.unread);
+        unread.fold((0, 0), |(count, bytes), (_, event)| (count + 1, bytes + event.len()))
+    }
+}
+
 impl Stream {
     pub(super) fn new(number: u64, naming: Naming, keep: Keep) -> Arc<Self> {
         let state = State {
@@ -102,8 +110,11 @@ impl Stream {
         state.bytes += event.len();
         state.events.push_back((number, event));
         while state.events.len() > self.keep.events || (state.bytes > self.keep.bytes && state.events.len() > 1) {
-            let Some((_, gone)) = state.events.pop_front() else { break };
+            let Some((number, gone)) = state.events.pop_front() else { break };
             state.bytes -= gone.len();
+            if number >= state.unread {
+                METRICS.dropped_events.inc();
+            }
         }
         wake(state.waker.take());
     }
@@ -112,8 +123,8 @@ impl Stream {
     pub(super) async fn room(&self) {
         poll_fn(|context| {
             let mut state = self.lock();
-            let waiting = state.next - state.unread;
-            if *self.read.borrow() && waiting > u64::try_from(self.keep.events / 2).unwrap_or(u64::MAX) {
+            let (events, bytes) = state.unread();
+            if *self.read.borrow() && (events > self.keep.events / 2 || bytes > self.keep.bytes / 2) {
                 state.writer = Some(context.waker().clone());
                 return Poll::Pending;
             }
@@ -268,6 +279,28 @@ mod tests {
         }
         stream.finish();
         assert_eq!(all(stream.reader()).await.len(), 4);
+    }
+
+    #[tokio::test]
+    async fn a_writer_waits_for_a_reader_that_lags_in_events_or_in_bytes_and_for_nobody_else() {
+        let is_free = |stream: &Arc<Stream>| {
+            let stream = stream.clone();
+            async move { tokio::time::timeout(Duration::ZERO, stream.room()).await.is_ok() }
+        };
+        let (small, large) = (Bytes::from_static(b"1"), Bytes::from(vec![b'x'; 600]));
+        for (message, taken) in [(small, 3), (large, 1)] {
+            let stream = Stream::new(1, Naming::Unnamed, KEEP);
+            for _ in 0..taken {
+                stream.push(message.clone());
+            }
+            assert!(is_free(&stream).await, "nobody reads: what does not fit goes");
+            let mut reader = stream.reader();
+            assert!(!is_free(&stream).await);
+            for _ in 0..taken {
+                poll_fn(|context| reader.poll_event(context)).await.unwrap();
+            }
+            assert!(is_free(&stream).await);
+        }
     }
 
     #[tokio::test]

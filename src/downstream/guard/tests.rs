@@ -17,6 +17,7 @@ fn guard(local: &str, origins: &[&str], hosts: &[&str]) -> Guard {
         keep_alive: Duration::ZERO,
         max_depth: 1,
         max_batch: 1,
+        write_timeout: Duration::from_secs(60),
         allowed_origins: owned(origins),
         allowed_hosts: owned(hosts),
         max_streams: 1,

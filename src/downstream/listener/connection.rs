@@ -66,6 +66,7 @@ pub(super) struct Connector<S> {
     http1: http1::Builder,
     max_header_bytes: u32,
     header_timeout: Duration,
+    write_timeout: Duration,
     proxies: ProxySettings,
     tls: Option<Arc<TlsFiles>>,
     service: S,
@@ -92,8 +93,8 @@ impl<S> Connector<S> {
             .max_header_size(http.max_header_bytes)
             .max_buf_size(http.max_header_bytes.max(MAX_BUFFER_BYTES));
         let max_header_bytes = u32::try_from(http.max_header_bytes).unwrap_or(u32::MAX);
-        let (header_timeout, proxies) = (http.header_timeout, http.proxies.clone());
-        Self { http1, max_header_bytes, header_timeout, proxies, tls, service }
+        let (header_timeout, write_timeout, proxies) = (http.header_timeout, http.write_timeout, http.proxies.clone());
+        Self { http1, max_header_bytes, header_timeout, write_timeout, proxies, tls, service }
     }
 
     fn http2(&self, spawner: Spawner) -> http2::Builder<Spawner> {
@@ -110,6 +111,7 @@ impl<S> Connector<S> {
     async fn start(&self, mut stream: TcpStream, peer: Peer) -> io::Result<(Opened, Peer)> {
         // Answers are written whole: waiting for more to send only delays them.
         stream.set_nodelay(true)?;
+        bound_stall(&stream, self.write_timeout)?;
         let peer = self.peer(&mut stream, peer).await?;
         let (opened, client) = self.open(stream).await?;
         Ok((opened, Peer { client, ..peer }))
@@ -216,6 +218,20 @@ where
         }
         connection.await
     }
+}
+
+/// A client that takes nothing for so long is gone, or as good as: what it was sent is held for it until then, and so are the places of
+/// its calls on their servers. The kernel sees best whether anything was taken (RFC 5482; tcp(7), `TCP_USER_TIMEOUT`).
+#[cfg(target_os = "linux")]
+fn bound_stall(stream: &TcpStream, most: Duration) -> io::Result<()> {
+    let most_ms = u32::try_from(most.as_millis()).unwrap_or(u32::MAX);
+    Ok(rustix::net::sockopt::set_tcp_user_timeout(stream, most_ms)?)
+}
+
+/// Elsewhere the kernel's own patience has to do.
+#[cfg(not(target_os = "linux"))]
+fn bound_stall(_stream: &TcpStream, _most: Duration) -> io::Result<()> {
+    Ok(())
 }
 
 /// The time after the drain's start in which a new connection may still speak.

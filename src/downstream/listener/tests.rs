@@ -44,6 +44,7 @@ fn settings() -> HttpSettings {
         keep_alive: NEVER,
         max_depth: 64,
         max_batch: 10,
+        write_timeout: Duration::from_secs(60),
         allowed_origins: Vec::new(),
         allowed_hosts: Vec::new(),
         max_streams: 10,

@@ -22,7 +22,9 @@ use super::{
     handle::{ServerLabel, encode_label},
     remote::{Remote, RemoteFamilies},
 };
-use crate::telemetry::label::{BreakerState, Label, List, ListSource, ReplicaCondition, Success, UpstreamState};
+use crate::telemetry::label::{
+    BreakerState, Label, List, ListSource, Overlong, ReplicaCondition, Success, UpstreamState,
+};
 
 /// The metrics of one server, shared by whoever works for it.
 #[derive(Clone)]
@@ -32,6 +34,13 @@ impl ServerMetrics {
     /// How long it took to answer a call.
     pub fn answered(&self, after: Duration) {
         self.0.time.observe(after.as_secs_f64());
+    }
+
+    /// A result of it was too large.
+    pub fn overlong(&self, outcome: Overlong) {
+        if let Some(counter) = self.0.overlong.get(outcome.index()) {
+            counter.inc();
+        }
     }
 
     /// What it is doing now.
@@ -180,6 +189,10 @@ impl Servers {
                 .iter()
                 .map(|list| families.lists_read.get_or_create_owned(&(one.clone(), ListLabel(*list))))
                 .collect(),
+            overlong: Overlong::ALL
+                .iter()
+                .map(|outcome| families.overlong.get_or_create_owned(&(one.clone(), OverlongLabel(*outcome))))
+                .collect(),
             states: UpstreamState::ALL
                 .iter()
                 .map(|state| families.states.get_or_create_owned(&(one.clone(), StateLabel(*state))))
@@ -218,6 +231,7 @@ struct Resolved {
     retries_refused: Count,
     dropped_notices: Count,
     lists_read: Vec<Gauge>,
+    overlong: Vec<Count>,
     states: Vec<Gauge>,
     lists: Vec<Count>,
     remote: Remote,
@@ -243,6 +257,7 @@ struct Families {
     retries_refused: Family<ServerLabel, Count>,
     dropped_notices: Family<ServerLabel, Count>,
     lists_read: Family<(ServerLabel, ListLabel), Gauge>,
+    overlong: Family<(ServerLabel, OverlongLabel), Count>,
     states: Family<(ServerLabel, StateLabel), Gauge>,
     lists: Family<(ServerLabel, SourceLabel), Count>,
     remote: RemoteFamilies,
@@ -260,6 +275,7 @@ impl Families {
             retries_refused: Family::default(),
             dropped_notices: Family::default(),
             lists_read: Family::default(),
+            overlong: Family::default(),
             states: Family::default(),
             lists: Family::default(),
             remote: RemoteFamilies::register(registry),
@@ -292,6 +308,7 @@ impl Families {
             read_at,
             self.lists_read,
         );
+        r.register("upstream_overlong", "Results that were too large, by what became of them", self.overlong);
         r.register("upstream_state", "What a server is doing: 1 for the state it is in", self.states);
         r.register("upstream_lists", "Lists served, by where they came from", self.lists);
     }
@@ -306,6 +323,9 @@ impl Families {
         self.retries.remove(&one);
         self.retries_refused.remove(&one);
         self.dropped_notices.remove(&one);
+        for outcome in Overlong::ALL {
+            self.overlong.remove(&(one.clone(), OverlongLabel(*outcome)));
+        }
         for state in UpstreamState::ALL {
             self.states.remove(&(one.clone(), StateLabel(*state)));
         }
@@ -334,6 +354,15 @@ struct StateLabel(UpstreamState);
 impl EncodeLabelSet for StateLabel {
     fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> fmt::Result {
         encode_label(encoder, "state", self.0.name())
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct OverlongLabel(Overlong);
+
+impl EncodeLabelSet for OverlongLabel {
+    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> fmt::Result {
+        encode_label(encoder, "result", self.0.name())
     }
 }
 

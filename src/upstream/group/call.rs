@@ -8,13 +8,16 @@ use crate::{
     clock,
     era::{legacy, meta},
     jsonrpc::{self, Raw},
-    mcp::{Caller, Fault, Outcome, Stage, UpstreamFault},
+    mcp::{Caller, Fault, Outcome, Stage, UpstreamFault, Verb},
     policy::Permitted,
+    telemetry::label,
     upstream::{
         converse::{Patience, Place, Told, converse, knows_unknown},
         errand::{Errand, Greeting, Tasking},
         mailbox::Broken,
+        overlong,
         overture::Overture,
+        settings::Overlong,
     },
 };
 
@@ -94,7 +97,9 @@ impl Group {
         self.upstream.metrics().answered(taken);
         let largest = self.upstream.settings().max_result_bytes;
         match outcome? {
-            Outcome::Complete(result) if result.bytes().len() > largest => Err(UpstreamFault::TooLarge.into()),
+            Outcome::Complete(result) if result.bytes().len() > largest => {
+                self.overlong(errand, &result).map(Outcome::Complete).ok_or_else(|| UpstreamFault::TooLarge.into())
+            }
             Outcome::Task(mut task) => {
                 task.peer.clone_from(&lease.peer.mark);
                 self.keep_for_task(task.ttl);
@@ -102,6 +107,16 @@ impl Group {
             }
             outcome => Ok(outcome),
         }
+    }
+
+    /// What is passed back of a result that is too large.
+    fn overlong(&self, errand: &Errand, result: &Raw) -> Option<Raw> {
+        let settings = self.upstream.settings();
+        let is_cut = settings.overlong == Overlong::Cut && errand.verb == Some(Verb::CallTool);
+        let left = if is_cut { overlong::cut(result, settings.max_result_bytes) } else { None };
+        let outcome = if left.is_some() { label::Overlong::Cut } else { label::Overlong::Refused };
+        self.upstream.metrics().overlong(outcome);
+        left
     }
 
     /// Whether these arguments are small enough to be passed on to the server.

@@ -1,7 +1,7 @@
 //! The server's lists as a group has them: from memory while they may be, read once for all who wait.
 //!
 //! A list that is no longer fresh is answered with at once and read anew meanwhile (RFC 5861 section 3). One that the server said is
-//! another is waited for: whoever was told that it changed finds what it is now (docs/adr/0023).
+//! another is waited for: whoever was told that it changed finds what it is now (docs/adr/0026).
 
 use std::{
     sync::{Arc, PoisonError},

@@ -8,6 +8,7 @@ mod key;
 mod lease;
 mod lists;
 mod operate;
+mod room;
 mod tasks;
 
 pub use changes::Listening;
@@ -16,4 +17,5 @@ pub(super) use kept::beginning;
 pub(super) use key::{GroupKey, Owner, key};
 pub(super) use lease::NoPlace;
 pub use lists::{Content, Look, Part};
+pub(super) use room::make_room;
 pub use tasks::TaskListening;

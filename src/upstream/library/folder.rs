@@ -17,7 +17,7 @@ use crate::{
     telemetry::{label::Success, metrics::METRICS},
 };
 
-use super::{table::Key, volume::Volume};
+use super::{key::Key, volume::Volume};
 
 /// The largest file: ten thousand entries of a kilobyte, sealed. A volume that is larger is kept in memory only.
 const MAX_FILE_BYTES: usize = 16 << 20;

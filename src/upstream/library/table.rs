@@ -16,7 +16,7 @@ use crate::{
     upstream::opening::Verdict,
 };
 
-use super::{folder::Folder, volume::Volume};
+use super::{folder::Folder, key::Key, volume::Volume};
 
 /// Volumes at the most: one for each server and principal, with room for a hundred of both.
 const MAX_VOLUMES: usize = 10_000;
@@ -32,15 +32,6 @@ pub struct LibrarySettings {
     pub max_bytes: usize,
     /// How long a list that is no longer fresh may be answered with.
     pub max_stale: Duration,
-}
-
-/// Which volume.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(in crate::upstream) struct Key {
-    /// The server.
-    pub(in crate::upstream) server: Arc<str>,
-    /// The only principal who may read it, by its id; `None` for everybody.
-    pub(in crate::upstream) reader: Option<Arc<str>>,
 }
 
 /// What servers listed and offered.

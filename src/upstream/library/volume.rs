@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-use super::table::Key;
+use super::key::Key;
 
 /// The form of what is written. Another one is read by nobody.
 const FORMAT: u64 = 1;
