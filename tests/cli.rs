@@ -665,7 +665,7 @@ fn policy_replay_tries_rules_on_recorded_calls() {
         line(5, "research", &json!({ "arguments": { "limit": "…" }, "arguments_sha256": FEW })),
         line(6, "sales", &json!({ "decision": "denied", "arguments_sha256": FEW })),
         line(7, "research", &json!({ "decision": "denied", "arguments": { "limit": 3 }, "arguments_sha256": FEW })),
-        r#"{"time":"2026-11-28T04:00:00.000Z","seq":8,"event":"stop","prev":""}"#.to_owned(),
+        r#"{"time":"2026-11-28T04:00:00.000Z","seq":8,"event":"stop","prev":"","hash":""}"#.to_owned(),
         "no line at all".to_owned(),
     ];
     bench.write("audit.jsonl", &(lines.join("\n") + "\n"));
