@@ -20,6 +20,6 @@ mod tests;
 pub use api::{Api, Reached};
 pub use operator::{Operator, Restarting, Revoked};
 pub use readiness::{Part, Phase, Problem, Readiness, Status};
-pub use report::{ConnectionReport, ErrorReport, NoServer, RestartReport, ServerReport, Started};
+pub use report::{ConnectionReport, ErrorReport, NoServer, ReplicaReport, RestartReport, ServerReport, Started};
 pub use serve::serve;
 pub use tail::Log;

@@ -20,6 +20,10 @@ pub struct ServerReport {
     pub sandboxed: bool,
     /// Its live connections.
     pub connections: Vec<ConnectionReport>,
+    /// The places that it is reached at over HTTP.
+    pub replicas: Vec<ReplicaReport>,
+    /// Whether it is called over HTTP: `closed`, `open` or `half_open`.
+    pub breaker: Option<&'static str>,
     /// Calls in flight on all of them.
     pub in_flight: usize,
     /// Calls that wait for one.
@@ -48,6 +52,20 @@ pub struct ConnectionReport {
     pub shared_by: &'static str,
     /// Whether it finishes its calls and takes no more.
     pub finishing: bool,
+}
+
+/// One place that a server is reached at.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReplicaReport {
+    /// Host and port.
+    pub address: String,
+    /// `healthy`, `unhealthy`, `ejected` or `leaving`.
+    pub condition: &'static str,
+    /// Requests and streams in flight.
+    pub in_flight: usize,
+    /// Failures in a row.
+    pub failures: usize,
 }
 
 /// Something that went wrong.

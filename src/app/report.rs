@@ -1,10 +1,14 @@
 //! How a server is, in the words of the operator's listener.
 
 use crate::{
-    admin::{ConnectionReport, ErrorReport, ServerReport},
+    admin::{ConnectionReport, ErrorReport, ReplicaReport, ServerReport},
     clock,
     era::Era,
-    upstream::{ChildStatus, SharedBy, TakesCalls, Upstream, settings::WireSettings},
+    upstream::{
+        ChildStatus, SharedBy, TakesCalls, Upstream,
+        settings::WireSettings,
+        wire::http::{Condition, ReplicaStatus},
+    },
 };
 
 pub(super) fn server(upstream: &Upstream) -> ServerReport {
@@ -17,7 +21,7 @@ pub(super) fn server(upstream: &Upstream) -> ServerReport {
             ("http", format!("{}://{authority}", http.url.scheme_str().unwrap_or_default()), false)
         }
     };
-    let metrics = upstream.metrics();
+    let (metrics, remote) = (upstream.metrics(), &status.remote);
     ServerReport {
         name: upstream.name().to_string(),
         state: status.state.name(),
@@ -27,6 +31,8 @@ pub(super) fn server(upstream: &Upstream) -> ServerReport {
         sandboxed,
         in_flight: connections.iter().map(|connection| connection.in_flight).sum(),
         connections,
+        breaker: remote.as_ref().map(|remote| remote.breaker.name()),
+        replicas: remote.iter().flat_map(|remote| &remote.replicas).map(replica).collect(),
         queued: status.waiting,
         restarts: metrics.restarts().get(),
         withheld_tools: upstream.withheld(),
@@ -46,5 +52,19 @@ const fn connection(child: &ChildStatus) -> ConnectionReport {
             SharedBy::OneSession => "a session",
         },
         finishing: matches!(child.takes_calls, TakesCalls::NoMore),
+    }
+}
+
+fn replica(replica: &ReplicaStatus) -> ReplicaReport {
+    ReplicaReport {
+        address: replica.address.clone(),
+        condition: match replica.condition {
+            Condition::Healthy => "healthy",
+            Condition::Unhealthy => "unhealthy",
+            Condition::Ejected(_) => "ejected",
+            Condition::Leaving => "leaving",
+        },
+        in_flight: replica.in_flight,
+        failures: replica.failures,
     }
 }

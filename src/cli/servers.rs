@@ -55,6 +55,8 @@ struct Server {
     target: String,
     sandboxed: bool,
     connections: Vec<Connection>,
+    replicas: Vec<Replica>,
+    breaker: Option<String>,
     in_flight: usize,
     queued: usize,
     restarts: u64,
@@ -71,6 +73,15 @@ struct Connection {
     in_flight: usize,
     shared_by: String,
     finishing: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Replica {
+    address: String,
+    condition: String,
+    in_flight: usize,
+    failures: usize,
 }
 
 #[derive(Deserialize)]
@@ -132,6 +143,19 @@ impl Servers {
                 let (name, error) = (plain_line(&server.name), plain_line(error));
                 writeln!(out, "  {ERROR}{name}{ERROR:#} {error} {DIM}({} ago){DIM:#}", span(*age))?;
             }
+            if let Some(breaker) = server.breaker.as_deref().filter(|state| *state != "closed") {
+                let name = plain_line(&server.name);
+                writeln!(
+                    out,
+                    "  {WARNING}{name}{WARNING:#} is left alone: its breaker is {}",
+                    plain_line(breaker).replace('_', " ")
+                )?;
+            }
+            let out_of_use = server.replicas.iter().filter(|replica| replica.condition != "healthy");
+            for replica in out_of_use {
+                let (name, address) = (plain_line(&server.name), plain_line(&replica.address));
+                writeln!(out, "  {WARNING}{name}{WARNING:#} replica {address} is {}", plain_line(&replica.condition))?;
+            }
             if server.withheld_tools > 0 {
                 let name = plain_line(&server.name);
                 writeln!(out, "  {WARNING}{name}{WARNING:#} has {} withheld tools", server.withheld_tools)?;
@@ -140,12 +164,23 @@ impl Servers {
         if let (Some(_), [server]) = (&self.server, servers) {
             let sandbox = if server.sandboxed { ", in a sandbox" } else { "" };
             writeln!(out, "\n{GOOD}{}{GOOD:#}{sandbox}", plain_line(&server.target))?;
+            if !server.replicas.is_empty() {
+                let head = ["REPLICA", "CONDITION", "IN FLIGHT", "FAILURES"];
+                writeln!(out, "{}", table(head, server.replicas.iter().map(Replica::row)))?;
+            }
             if !server.connections.is_empty() {
                 let head = ["PID", "SHARED BY", "AGE", "IN FLIGHT"];
                 write!(out, "{}", table(head, server.connections.iter().map(Connection::row)))?;
             }
         }
         Ok(())
+    }
+}
+
+impl Replica {
+    fn row(&self) -> [String; 4] {
+        let (in_flight, failures) = (self.in_flight.to_string(), self.failures.to_string());
+        [plain_line(&self.address), plain_line(&self.condition), in_flight, failures]
     }
 }
 

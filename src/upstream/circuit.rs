@@ -135,6 +135,14 @@ impl Circuit {
         self.note(&self.lock(), now);
     }
 
+    /// Nothing is held against anybody any more: the operator says so.
+    pub(super) fn release(&self) {
+        self.on_server(|server, _| *server = Breaker::default());
+        let mut principals = self.lock_principals();
+        principals.clear();
+        self.count(&principals);
+    }
+
     fn lock(&self) -> MutexGuard<'_, Breaker> {
         self.server.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -103,6 +103,11 @@ impl Remote {
         self.circuit.tidy();
     }
 
+    /// It is called again, whatever was held against it.
+    pub(super) fn release(&self) {
+        self.circuit.release();
+    }
+
     pub(super) fn status(&self) -> RemoteStatus {
         let (breaker, breaker_for, principals_left_alone) = self.circuit.state();
         RemoteStatus { replicas: self.replicas.status(), breaker, breaker_for, principals_left_alone }

@@ -109,6 +109,9 @@ impl Upstream {
     /// becomes of them, [`Upstream::status`] tells.
     pub async fn restart(self: &Arc<Self>, how: Restart) -> usize {
         tracing::info!(server = &**self.name(), ?how, "server is restarted");
+        if let Some(remote) = &self.remote {
+            remote.release();
+        }
         drop(self.spare.lock().await.take());
         *self.verdict.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.reach.forget_failure();

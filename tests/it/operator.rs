@@ -66,6 +66,12 @@ async fn servers_are_told_with_their_children_and_what_is_in_flight() {
     arrived.text_result("done").await;
     call.answer().await.response().await;
     assert_eq!(server(&gateway, "up").await["inFlight"], 0);
+    let remote = server(&gateway, "remote").await;
+    assert_eq!(
+        (&remote["breaker"], &remote["replicas"][0]["condition"]),
+        (&json!("closed"), &json!("healthy")),
+        "{remote}"
+    );
     let dead = server(&gateway, "dead").await;
     assert_eq!((&dead["state"], &dead["lastError"]["error"]), (&json!("backing_off"), &json!("cannot be reached")));
     let (table, _, code) = run(&gateway, &["servers"]).await;
