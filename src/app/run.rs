@@ -346,7 +346,7 @@ async fn reach_all(upstreams: Vec<Arc<Upstream>>) {
         let places = places.clone();
         reaching.spawn(async move {
             let _place = if upstream.is_stdio() { None } else { places.acquire_owned().await.ok() };
-            if let Err(fault) = upstream.reach(&anonymous()).await {
+            if let Err(fault) = upstream.wake(&anonymous()).await {
                 tracing::warn!(
                     server = &**upstream.name(),
                     ?fault,

@@ -66,6 +66,14 @@ impl Status for Health {
                 None => "does not list what it has: nothing of it is offered".to_owned(),
             },
         });
+        let parked = self.gateway.upstreams().into_iter().filter_map(|upstream| {
+            let (fault, since) = upstream.parked()?;
+            let (name, minutes) = (upstream.name().to_string(), since.as_secs() / 60);
+            let problem = format!(
+                "{fault}; it failed too often and is left alone for {minutes} min: `myelin restart {name}` tries again"
+            );
+            Some(Problem { part: Part::Server(name), problem })
+        });
         let withheld = self.gateway.upstreams().into_iter().filter(|upstream| upstream.withheld() > 0);
         let withheld = withheld.map(|upstream| Problem {
             part: Part::Server(upstream.name().to_string()),
@@ -82,7 +90,14 @@ impl Status for Health {
         });
         Readiness {
             phase,
-            problems: audit.into_iter().chain(store).chain(problems).chain(behind).chain(withheld).collect(),
+            problems: audit
+                .into_iter()
+                .chain(store)
+                .chain(problems)
+                .chain(parked)
+                .chain(behind)
+                .chain(withheld)
+                .collect(),
         }
     }
 }

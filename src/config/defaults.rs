@@ -113,6 +113,16 @@ pub(super) const POOL_MAX_QUEUE: usize = 256;
 pub(super) const POOL_QUEUE_TIMEOUT: Duration = Duration::from_secs(10);
 /// A child costs memory and a start costs seconds: ten minutes balance the two for a person at work.
 pub(super) const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(10 * 60);
+/// What nobody notices who waits for a start anyway.
+pub(super) const RESTART_WAIT: Duration = Duration::from_millis(200);
+/// A server that was mended is back within half a minute.
+pub(super) const RESTART_MAX_WAIT: Duration = Duration::from_secs(30);
+/// With the waits between them, some seconds of trying.
+pub(super) const RESTART_FAILURES: usize = 10;
+/// Twice what ten failures take with the default waits.
+pub(super) const RESTART_WINDOW: Duration = Duration::from_secs(5 * 60);
+/// Half of the default time-out of a call.
+pub(super) const PING_AFTER: Duration = Duration::from_secs(30);
 /// The first finds another child or replica; a second covers one that is just going away, too.
 pub(super) const RETRY_MAX: usize = 2;
 /// What service meshes take: repetitions never double the load of a server that is in trouble.

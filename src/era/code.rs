@@ -133,11 +133,12 @@ pub(super) fn url_required(server: &str, url: &str) -> ErrorObject {
 /// A server broke down.
 pub(super) fn broken(server: &str, what: UpstreamFault) -> ErrorObject {
     let code = match what {
-        UpstreamFault::Timeout => TIMEOUT,
+        UpstreamFault::Timeout | UpstreamFault::Hung => TIMEOUT,
         UpstreamFault::Garbled | UpstreamFault::TooLarge => GARBLED,
         UpstreamFault::Unavailable
         | UpstreamFault::Unconfined
         | UpstreamFault::Gone
+        | UpstreamFault::Parked
         | UpstreamFault::Unauthorized
         | UpstreamFault::NoToken
         | UpstreamFault::Unconnected

@@ -36,6 +36,8 @@ use super::{
 
 /// How long descendants may take to end after SIGTERM, the same as the gateway's own default.
 const TERM_GRACE: Duration = Duration::from_secs(2);
+/// The same when the gateway was killed: nobody waits for them, and nothing of it is to be left soon.
+const ORPHAN_GRACE: Duration = Duration::from_secs(1);
 /// How long to go on killing: only a process that forks faster than it is killed, or that hangs in the kernel, needs any of it.
 const KILL_LIMIT: Duration = Duration::from_secs(5);
 /// Between two rounds of killing.
@@ -119,9 +121,9 @@ async fn guard(mut command: Command) -> io::Result<ExitCode> {
                     break;
                 }
             }
-            () = orders.end() => {
+            grace = orders.end() => {
                 signal_descendants(getpid(), Signal::TERM);
-                let _ = timeout(TERM_GRACE, reap_all(child, &mut status, &mut ended)).await;
+                let _ = timeout(grace, reap_all(child, &mut status, &mut ended)).await;
                 break;
             }
         }
@@ -149,12 +151,13 @@ impl Orders {
         })
     }
 
-    async fn end(&mut self) {
+    /// Ready when the guard is to end: how long what is below it may take.
+    async fn end(&mut self) -> Duration {
         tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-            _ = self.hang_up.recv() => {}
-            () = gone(self.gateway.as_ref()) => {}
+            _ = self.terminate.recv() => TERM_GRACE,
+            _ = self.interrupt.recv() => TERM_GRACE,
+            _ = self.hang_up.recv() => TERM_GRACE,
+            () = gone(self.gateway.as_ref()) => ORPHAN_GRACE,
         }
     }
 }

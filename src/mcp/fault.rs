@@ -68,6 +68,12 @@ pub enum UpstreamFault {
     /// Its message exceeds the limit.
     #[error("sent a message beyond the size limit")]
     TooLarge,
+    /// It had calls, said nothing, and did not answer when it was asked whether it lives.
+    #[error("does not answer any more, and was ended; the next call starts it anew")]
+    Hung,
+    /// It failed so often that it is left alone.
+    #[error("failed too often and is not started any more, until its operator restarts it")]
+    Parked,
     /// It refused the gateway's credential.
     #[error("refused the gateway's credential")]
     Unauthorized,
@@ -258,7 +264,7 @@ impl Fault {
             Self::Unanswered(_) => "unanswered",
             Self::Limited(..) => "limited",
             Self::Upstream(_) => "upstream_error",
-            Self::Broken(_, UpstreamFault::Timeout) => "upstream_timeout",
+            Self::Broken(_, UpstreamFault::Timeout | UpstreamFault::Hung) => "upstream_timeout",
             Self::Broken(..) => "upstream_broken",
             Self::Draining => "draining",
             Self::Unaudited => "unaudited",

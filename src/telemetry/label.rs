@@ -263,7 +263,7 @@ labels! {
         /// It failed and is tried again after a while.
         BackingOff = "backing_off",
         /// It failed too often and is left alone.
-        Failed = "failed",
+        Parked = "parked",
     }
 }
 

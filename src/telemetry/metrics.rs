@@ -11,6 +11,7 @@
 mod handle;
 mod remote;
 mod server;
+mod server_label;
 
 use std::sync::LazyLock;
 

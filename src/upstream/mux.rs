@@ -7,11 +7,12 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
 };
 
 use bytes::Bytes;
+use tokio::sync::Notify;
 
 use crate::{
     era::{Incoming, Outgoing, Revision, legacy, modern},
@@ -26,17 +27,9 @@ use super::{
     lost,
     mailbox::{Broken, Item, Mailbox},
     owners::{Owners, Place},
+    post::Post,
     wire::stdio::Ends,
 };
-
-/// Carries messages to the other side without waiting.
-pub(super) trait Post: Send + Sync {
-    /// Sends one message; `token` says which request it is, if it is one.
-    fn post(&self, message: Bytes, token: Option<u64>) -> Result<(), UpstreamFault>;
-
-    /// Sends nothing more. The requests of which nothing was sent.
-    fn give_up(&self) -> Vec<u64>;
-}
 
 /// The shared state of one wire.
 pub(super) struct Mux {
@@ -47,7 +40,17 @@ pub(super) struct Mux {
     owners: Owners,
     next: AtomicU64,
     calls: Mutex<Calls>,
+    /// Set when `calls` has ended, to be seen without its lock.
+    has_ended: AtomicBool,
+    end: Notify,
+    /// Messages that came.
+    heard: AtomicU64,
+    /// Lines in a row that were none.
+    garbage: AtomicU32,
 }
+
+/// Lines that are no message which are skipped in a row: banners and logs of a server that prints where it should not.
+const MAX_GARBAGE: u32 = 1000;
 
 #[derive(Default)]
 struct Calls {
@@ -73,7 +76,19 @@ impl Mux {
     /// A wire whose first request gets the number `first`: those before it were used by a probe.
     pub(super) fn new(server: Arc<str>, post: Box<dyn Post>, owners: Owners, bus: Arc<Bus>, first: u64) -> Self {
         let next = AtomicU64::new(first);
-        Self { server, post, dialect: OnceLock::new(), bus, owners, next, calls: Mutex::default() }
+        Self {
+            server,
+            post,
+            dialect: OnceLock::new(),
+            bus,
+            owners,
+            next,
+            calls: Mutex::default(),
+            has_ended: AtomicBool::new(false),
+            end: Notify::new(),
+            heard: AtomicU64::new(0),
+            garbage: AtomicU32::new(0),
+        }
     }
 
     pub(super) const fn owners(&self) -> &Owners {
@@ -147,6 +162,10 @@ impl Mux {
             Err(fault) => {
                 // What the other side never saw is not cancelled.
                 self.lock().by_id.remove(&token);
+                // Who does not read is not asked again.
+                if fault == UpstreamFault::Gone {
+                    self.end(fault);
+                }
                 Err(fault)
             }
         }
@@ -162,6 +181,7 @@ impl Mux {
         let waiting = {
             let mut calls = self.lock();
             calls.ended.get_or_insert(fault);
+            self.has_ended.store(true, Ordering::Release);
             std::mem::take(&mut calls.by_id)
         };
         let unsent = self.post.give_up();
@@ -169,11 +189,43 @@ impl Mux {
             let broken = if unsent.contains(&token) { Broken::unsent(fault) } else { fault.into() };
             let _ = call.mailbox.put(Item::Broken(broken));
         }
+        self.end.notify_waiters();
     }
 
     /// Whether the wire broke.
     pub(super) fn has_ended(&self) -> bool {
-        self.lock().ended.is_some()
+        self.has_ended.load(Ordering::Acquire)
+    }
+
+    /// Ready when the wire broke: why.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost.
+    pub(super) async fn ended(&self) -> UpstreamFault {
+        loop {
+            let mut end = std::pin::pin!(self.end.notified());
+            end.as_mut().enable();
+            let ended = self.lock().ended;
+            match ended {
+                Some(fault) => return fault,
+                None => end.await,
+            }
+        }
+    }
+
+    /// How many messages came so far.
+    pub(super) fn heard(&self) -> u64 {
+        self.heard.load(Ordering::Relaxed)
+    }
+
+    /// Whether a request waits for its answer.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.lock().by_id.values().any(|call| !call.is_subscription)
+    }
+
+    /// Whether it said nothing that was a message for too long.
+    pub(super) fn is_babbling(&self) -> bool {
+        self.garbage.load(Ordering::Relaxed) > MAX_GARBAGE
     }
 
     /// A line beyond the limit is dropped. It is the answer that its ends name, else the only one that is awaited. Where nobody can tell,
@@ -196,14 +248,28 @@ impl Mux {
     /// Takes one line that arrived; a 2025-03-26 server may batch.
     pub(super) fn receive(&self, line: Bytes) {
         match Message::parse(line.clone(), MAX_DEPTH) {
-            Ok(message) => self.route(message),
+            Ok(message) => {
+                self.count_message();
+                self.route(message);
+            }
             Err(Malformed::Batch) => {
+                self.count_message();
                 for message in jsonrpc::batch(line, MAX_DEPTH).unwrap_or_default().into_iter().flatten() {
                     self.route(message);
                 }
             }
-            Err(error) => tracing::warn!(server = &*self.server, %error, "upstream sent a line that is no message"),
+            Err(error) if self.garbage.fetch_add(1, Ordering::Relaxed) == 0 => {
+                tracing::warn!(server = &*self.server, %error, "upstream sent a line that is no message");
+            }
+            // Once is enough to know it.
+            Err(error) => tracing::debug!(server = &*self.server, %error, "upstream sent a line that is no message"),
         }
+    }
+
+    /// One reader counts: plain stores do.
+    fn count_message(&self) {
+        self.heard.store(self.heard.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        self.garbage.store(0, Ordering::Relaxed);
     }
 
     fn route(&self, message: Message) {

@@ -5,9 +5,8 @@
 //!
 //! Sources: 2026-07-28 basic/versioning and basic/transports (Backward Compatibility); 2025-11-25 basic/lifecycle.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use bytes::Bytes;
 use tokio::{
     sync::{OwnedSemaphorePermit, watch},
     task::JoinSet,
@@ -16,7 +15,7 @@ use tokio::{
 
 use crate::{
     era::{
-        Era,
+        Era, Outgoing,
         legacy::{self, back::Handshake},
         modern::{self, back::Probe},
     },
@@ -26,9 +25,10 @@ use crate::{
 
 use super::{
     bus::Bus,
+    child_link::{Said, ToChild, ask, read_lines, spawn},
     credential::Courier,
     errand::{Dialect, Greeting},
-    mux::{Mux, Post},
+    mux::Mux,
     owners::{Attribution, Owners},
     peer::{Link, Peer, answer},
     posting::{Posted, first_answer, initialize, post, post_headers},
@@ -37,7 +37,7 @@ use super::{
     sse_wire,
     streamable::Streamable,
     wire::http::To,
-    wire::stdio::{Child, Launch, Line, Lines, SendFault, StartFault, Stderr},
+    wire::stdio::{Child, Lines, Stderr},
 };
 
 /// What opening needs to know of an upstream.
@@ -93,6 +93,8 @@ pub(super) struct Opening {
     pub(super) verdict: Verdict,
     offer: Option<Offer>,
     process: Option<(Child, Lines, u64)>,
+    /// What it answered to `initialize`, and for whom, where that was asked ahead.
+    greeted: Option<(Profile, Greeting)>,
 }
 
 /// Who asks when the gateway does: somebody whose client can be asked everything, so that nothing is hidden from the lists.
@@ -103,8 +105,8 @@ pub(super) fn gateway_caller(profile: &Profile) -> Caller {
     Caller { principal, session: None, client_info: None, capabilities, log: LogInterest::Off, address: None }
 }
 
-/// What a server is asked to find its era.
-pub(super) fn probe_request(token: u64) -> crate::era::Outgoing {
+/// The question for the era, which every modern server answers at any time.
+pub(super) fn probe_request(token: u64) -> Outgoing {
     let caller = gateway_caller(&Profile::default());
     modern::back::Encode { caller: &caller, progress: ProgressInterest::Unwanted, token }.discover()
 }
@@ -124,43 +126,21 @@ pub(super) async fn open(site: &Site<'_>) -> Result<Opening, UpstreamFault> {
 
 impl Opening {
     const fn of(verdict: Verdict) -> Self {
-        Self { verdict, offer: None, process: None }
+        Self { verdict, offer: None, process: None, greeted: None }
+    }
+
+    const fn of_process(verdict: Verdict, offer: Option<Offer>, process: (Child, Lines, u64)) -> Self {
+        Self { verdict, offer, process: Some(process), greeted: None }
     }
 }
 
 // --- stdio -----------------------------------------------------------------------------------------------------------
 
-struct ToChild(Child);
-
-impl Post for ToChild {
-    fn post(&self, message: Bytes, token: Option<u64>) -> Result<(), UpstreamFault> {
-        self.0.send_marked(message, token).map_err(|fault| match fault {
-            SendFault::Full => UpstreamFault::Overloaded,
-            SendFault::Gone => UpstreamFault::Gone,
-        })
-    }
-
-    fn give_up(&self) -> Vec<u64> {
-        self.0.give_up()
-    }
-}
-
-async fn spawn(site: &Site<'_>, stdio: &StdioSettings) -> Result<(Child, Lines), UpstreamFault> {
-    let launch = Launch { stderr: site.stderr.clone(), ..Launch::new(site.settings.max_message_bytes) };
-    Child::start(stdio, &launch, site.server).await.map_err(|fault| {
-        tracing::warn!(server = &**site.server, %fault, "cannot start the server");
-        match fault {
-            StartFault::Sandbox(_) => UpstreamFault::Unconfined,
-            _ => UpstreamFault::Unavailable,
-        }
-    })
-}
-
 async fn open_stdio(site: &Site<'_>, stdio: &StdioSettings) -> Result<Opening, UpstreamFault> {
-    let (child, mut lines) = spawn(site, stdio).await?;
+    let (child, mut lines) = spawn(site.settings, stdio, site.server, site.stderr).await?;
     let is_known_legacy = site.known == Some(Verdict::Legacy) || site.settings.era == EraHint::Legacy;
     if is_known_legacy {
-        return Ok(Opening { verdict: Verdict::Legacy, offer: None, process: Some((child, lines, 1)) });
+        return Ok(Opening::of_process(Verdict::Legacy, None, (child, lines, 1)));
     }
     let patience = if site.known.is_some() || site.settings.era == EraHint::Modern {
         site.settings.start_timeout
@@ -169,14 +149,10 @@ async fn open_stdio(site: &Site<'_>, stdio: &StdioSettings) -> Result<Opening, U
     };
     let mut token = 1;
     loop {
-        match probe_stdio(&child, &mut lines, token, patience).await {
-            Probed::Answer(answer) => match modern::back::probe(&answer) {
+        match ask(&child, &mut lines, &probe_request(token), token, patience).await {
+            Said::Answer(answer) => match modern::back::probe(&answer) {
                 Probe::Modern(offer) => {
-                    return Ok(Opening {
-                        verdict: Verdict::Modern,
-                        offer: Some(offer),
-                        process: Some((child, lines, token + 1)),
-                    });
+                    return Ok(Opening::of_process(Verdict::Modern, Some(offer), (child, lines, token + 1)));
                 }
                 Probe::Legacy => break,
                 Probe::Retry if token < 3 => token += 1,
@@ -184,48 +160,15 @@ async fn open_stdio(site: &Site<'_>, stdio: &StdioSettings) -> Result<Opening, U
                 Probe::Incompatible => return Err(UpstreamFault::Incompatible),
             },
             // Silence is legacy too, on the same process; a late answer carries the old id and is dropped.
-            Probed::Silence => break,
+            Said::Nothing => break,
             // Some servers die of a request before `initialize`: another process, and no second probe.
-            Probed::Ended => {
-                let (child, lines) = spawn(site, stdio).await?;
-                return Ok(Opening { verdict: Verdict::Legacy, offer: None, process: Some((child, lines, 1)) });
+            Said::Ended => {
+                let (child, lines) = spawn(site.settings, stdio, site.server, site.stderr).await?;
+                return Ok(Opening::of_process(Verdict::Legacy, None, (child, lines, 1)));
             }
         }
     }
-    Ok(Opening { verdict: Verdict::Legacy, offer: None, process: Some((child, lines, token + 1)) })
-}
-
-enum Probed {
-    Answer(Result<Raw, ErrorObject>),
-    Silence,
-    Ended,
-}
-
-async fn probe_stdio(child: &Child, lines: &mut Lines, token: u64, patience: Duration) -> Probed {
-    let outgoing = probe_request(token);
-    let message = crate::jsonrpc::request(&Id::from(token), &outgoing.method, outgoing.params.as_ref());
-    if child.send(message).is_err() {
-        return Probed::Ended;
-    }
-    let answer = async {
-        while let Some(line) = lines.next().await {
-            let Line::Message(line) = line else { continue };
-            if let Some(answer) = answer_in(line, token) {
-                return Probed::Answer(answer);
-            }
-        }
-        Probed::Ended
-    };
-    timeout(patience, answer).await.unwrap_or(Probed::Silence)
-}
-
-fn answer_in(line: Bytes, token: u64) -> Option<Result<Raw, ErrorObject>> {
-    let message = crate::jsonrpc::Message::parse(line, crate::jsonrpc::MAX_DEPTH).ok()?;
-    match modern::back::decode(message)? {
-        crate::era::Incoming::Answer(id, answer) if id == Id::from(token) => Some(answer),
-        crate::era::Incoming::Complaint(error) => Some(Err(error)),
-        _ => None,
-    }
+    Ok(Opening::of_process(Verdict::Legacy, None, (child, lines, token + 1)))
 }
 
 // --- HTTP ------------------------------------------------------------------------------------------------------------
@@ -248,7 +191,7 @@ async fn open_http(site: &Site<'_>) -> Result<Opening, UpstreamFault> {
             Err(fault) => return Err(fault),
         };
         match modern::back::probe(&answer) {
-            Probe::Modern(offer) => return Ok(Opening { verdict: Verdict::Modern, offer: Some(offer), process: None }),
+            Probe::Modern(offer) => return Ok(Opening { offer: Some(offer), ..Opening::of(Verdict::Modern) }),
             Probe::Retry => (),
             Probe::Legacy => break,
             Probe::Incompatible => return Err(UpstreamFault::Incompatible),
@@ -260,11 +203,44 @@ async fn open_http(site: &Site<'_>) -> Result<Opening, UpstreamFault> {
 // --- greeting --------------------------------------------------------------------------------------------------------
 
 impl Opening {
+    /// Shakes hands ahead with a legacy child, in the name of clients that can be asked this. It is told that all is well when it is used.
+    pub(super) async fn shake_hands(&mut self, site: &Site<'_>, profile: Profile) -> Result<(), UpstreamFault> {
+        let (Verdict::Legacy, Some((child, lines, token))) = (self.verdict, &mut self.process) else { return Ok(()) };
+        let outgoing = legacy::back::initialize(&profile);
+        match ask(child, lines, &outgoing, *token, site.settings.start_timeout).await {
+            Said::Answer(answer) => self.greeted = Some((profile, greeting(answer)?)),
+            Said::Nothing => return Err(UpstreamFault::Timeout),
+            Said::Ended => return Err(UpstreamFault::Gone),
+        }
+        *token += 1;
+        Ok(())
+    }
+
+    /// Whose clients it shook hands for, if it did.
+    pub(super) fn profile(&self) -> Option<&Profile> {
+        self.greeted.as_ref().map(|(profile, _)| profile)
+    }
+
+    /// Whether it can still be used.
+    pub(super) fn is_alive(&self) -> bool {
+        self.process.as_ref().is_none_or(|(child, ..)| child.is_alive())
+    }
+
+    /// Ends the process; ready when it has ended.
+    pub(super) async fn end(self) {
+        if let Some((child, ..)) = self.process {
+            child.stop().await;
+        }
+    }
+
     /// Makes a peer of it.
     pub(super) async fn greet(self, site: &Site<'_>, terms: Terms) -> Result<(Verdict, Peer), UpstreamFault> {
         let greeting = async {
             match self.process {
-                Some(process) => greet_stdio(site, terms, self.verdict, self.offer, process).await,
+                Some(process) => {
+                    let greeted = self.greeted.map(|(_, greeting)| greeting);
+                    greet_stdio(site, terms, (self.verdict, self.offer, greeted), process).await
+                }
                 None => greet_http(site, terms, self.verdict, self.offer).await,
             }
         };
@@ -275,16 +251,16 @@ impl Opening {
 async fn greet_stdio(
     site: &Site<'_>,
     terms: Terms,
-    verdict: Verdict,
-    offer: Option<Offer>,
+    (verdict, offer, greeted): (Verdict, Option<Offer>, Option<Greeting>),
     (child, lines, token): (Child, Lines, u64),
 ) -> Result<(Verdict, Peer), UpstreamFault> {
     let post = Box::new(ToChild(child.clone()));
     let mux = Arc::new(Mux::new(site.server.clone(), post, terms.owners(), terms.bus.clone(), token));
     let mut tasks = JoinSet::new();
     tasks.spawn(read_lines(mux.clone(), lines, site.server.clone()));
-    let (verdict, greeting) = match (verdict, offer) {
-        (Verdict::Modern, Some(offer)) => (verdict, Greeting { dialect: Dialect::Modern, offer }),
+    let (verdict, greeting) = match (verdict, offer, greeted) {
+        (_, _, Some(greeting)) => (verdict, greeting),
+        (Verdict::Modern, Some(offer), None) => (verdict, Greeting { dialect: Dialect::Modern, offer }),
         _ => match shake_hands(&mux, &terms.profile).await {
             Ok(greeting) => (Verdict::Legacy, greeting),
             Err(fault) => {
@@ -298,20 +274,6 @@ async fn greet_stdio(
         mux.post(legacy::back::initialized())?;
     }
     Ok((verdict, Peer::new(greeting, Link::Stdio(mux, child), terms.place, tasks)))
-}
-
-async fn read_lines(mux: Arc<Mux>, mut lines: Lines, server: Arc<str>) {
-    while let Some(line) = lines.next().await {
-        match line {
-            Line::Message(line) => mux.receive(line),
-            Line::TooLong(ends) => {
-                tracing::warn!(server = &*server, "upstream sent a line beyond the limit; it is dropped");
-                mux.lost_a_line(&ends);
-            }
-            Line::TooLongUntil(ends) => mux.passed_a_line(&ends),
-        }
-    }
-    mux.end(UpstreamFault::Gone);
 }
 
 /// The legacy handshake over a wire of messages.

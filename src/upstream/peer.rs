@@ -3,14 +3,14 @@
 use std::{
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use tokio::{
-    sync::{OwnedSemaphorePermit, watch},
+    sync::{Notify, OwnedSemaphorePermit, watch},
     task::JoinSet,
     time::timeout,
 };
@@ -48,8 +48,14 @@ pub(super) struct Peer {
     pub(super) leases: AtomicUsize,
     /// Since when it is there.
     pub(super) started: Instant,
+    last_used: Mutex<Instant>,
+    phase: AtomicU8,
+    is_to_be_replaced: AtomicBool,
+    has_answered: AtomicBool,
+    /// The last call of one that takes no more has ended.
+    vacated: Notify,
     /// Its place among the upstream's processes.
-    _place: Option<OwnedSemaphorePermit>,
+    place: Mutex<Option<OwnedSemaphorePermit>>,
     /// Readers and listeners; they end with the peer.
     tasks: Mutex<JoinSet<()>>,
     /// Whether its own stream of notices is open, for wires that have one apart.
@@ -61,6 +67,13 @@ pub(super) struct Peer {
     /// What lets requests over HTTP through, or not.
     courier: Option<Arc<Courier>>,
 }
+
+/// It takes calls.
+const TAKES_CALLS: u8 = 0;
+/// It finishes those that it has.
+const RETIRES: u8 = 1;
+/// It is being ended.
+const CLOSES: u8 = 2;
 
 /// What carries its messages.
 pub(super) enum Link {
@@ -84,7 +97,12 @@ impl Peer {
             mark,
             leases: AtomicUsize::new(0),
             started: clock::now(),
-            _place: place,
+            last_used: Mutex::new(clock::now()),
+            phase: AtomicU8::new(TAKES_CALLS),
+            is_to_be_replaced: AtomicBool::new(false),
+            has_answered: AtomicBool::new(false),
+            vacated: Notify::new(),
+            place: Mutex::new(place),
             tasks: Mutex::new(tasks),
             listening: OnceLock::new(),
             log_level: AtomicUsize::new(usize::MAX),
@@ -149,6 +167,80 @@ impl Peer {
         match &self.link {
             Link::Stdio(mux, _) | Link::Sse(mux) => !mux.has_ended(),
             Link::Http(http) => !http.is_over(),
+        }
+    }
+
+    /// Whether it gets new calls.
+    pub(super) fn takes_calls(&self) -> bool {
+        self.phase.load(Ordering::Acquire) == TAKES_CALLS && self.is_alive()
+    }
+
+    /// It gets no new calls.
+    pub(super) fn retire(&self) {
+        self.phase.fetch_max(RETIRES, Ordering::AcqRel);
+    }
+
+    /// Whether it is ended on purpose.
+    pub(super) fn is_closing(&self) -> bool {
+        self.phase.load(Ordering::Acquire) == CLOSES
+    }
+
+    /// Whether it is up to whoever asks to replace it: true once.
+    pub(super) fn is_to_be_replaced_now(&self) -> bool {
+        !self.is_to_be_replaced.swap(true, Ordering::AcqRel)
+    }
+
+    /// It answered a call of a client; whether that was the first.
+    pub(super) fn answers(&self) -> bool {
+        // The others do not write what all calls share.
+        !self.has_answered() && !self.has_answered.swap(true, Ordering::Relaxed)
+    }
+
+    pub(super) fn has_answered(&self) -> bool {
+        self.has_answered.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn last_used(&self) -> Instant {
+        *self.last_used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn age(&self) -> Duration {
+        clock::now().saturating_duration_since(self.started)
+    }
+
+    /// The id of its process, if it is one.
+    pub(super) fn pid(&self) -> Option<i32> {
+        match &self.link {
+            Link::Stdio(_, child) => Some(child.pid()),
+            Link::Sse(_) | Link::Http(_) => None,
+        }
+    }
+
+    /// A call has ended.
+    pub(super) fn let_go(&self) {
+        *self.last_used.lock().unwrap_or_else(PoisonError::into_inner) = clock::now();
+        if self.leases.fetch_sub(1, Ordering::AcqRel) == 1 && self.phase.load(Ordering::Acquire) != TAKES_CALLS {
+            self.vacated.notify_waiters();
+        }
+    }
+
+    /// Ready when one that takes no more calls has none, or is gone.
+    pub(super) async fn vacated(&self) {
+        loop {
+            let mut vacated = std::pin::pin!(self.vacated.notified());
+            vacated.as_mut().enable();
+            if self.leased() == 0 || !self.is_alive() {
+                return;
+            }
+            vacated.await;
+        }
+    }
+
+    /// The place of one that has ended, whose successor it is.
+    pub(super) fn take_place_of(&self, old: &Self) {
+        let place = old.place.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if place.is_some() {
+            *self.place.lock().unwrap_or_else(PoisonError::into_inner) = place;
         }
     }
 
@@ -222,6 +314,7 @@ impl Peer {
 
     /// Ends it: a child as a whole tree, a session by DELETE.
     pub(super) async fn close(&self) {
+        self.phase.store(CLOSES, Ordering::Release);
         match &self.link {
             Link::Stdio(mux, child) => {
                 mux.end(UpstreamFault::Gone);

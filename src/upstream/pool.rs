@@ -2,16 +2,15 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
 };
 
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    task::JoinSet,
-};
+use tokio::{sync::Semaphore, task::JoinSet};
 
 use crate::{
-    clock,
     era::Era,
     mcp::{Caller, Fault, Principal, UpstreamFault},
     pin::Lock,
@@ -26,16 +25,16 @@ use super::{
     catalog::FetchLimits,
     credential::{Courier, Credential, Wallet, oauth::Oauth},
     doing::Doing,
-    group::{Group, GroupKey, NoPlace, Owner, key, make_room},
+    group::{Group, GroupKey, Owner, key, make_room},
     library::{Library, identity},
-    opening::{Opening, Site, Verdict, open},
-    peer::Peer,
+    opening::{Site, Verdict},
     reach::Reach,
+    record::Record,
     remote::Remote,
     retry::Retries,
     screening::{Screening, screen},
-    settings::{ListSettings, UpstreamSettings, WireSettings},
-    shared_by::SharedBy,
+    settings::{ListSettings, PoolSettings, RestartSettings, UpstreamSettings, WireSettings},
+    spares::{Spare, Spares},
     starts::Starts,
     tend::Known,
     wire::stdio::Stderr,
@@ -55,13 +54,19 @@ pub struct Upstream {
     pub(super) library: Arc<Library>,
     /// A digest of its settings.
     pub(super) identity: Arc<str>,
-    /// A server that was reached to learn its era, until somebody uses it. Held while one is reached.
-    pub(super) spare: tokio::sync::Mutex<Option<Spare>>,
-    pub(super) stderr: Arc<Stderr>,
-    /// Peers that take no more calls and finish those that they have.
-    pub(super) retired: Mutex<Vec<(Weak<Peer>, SharedBy)>>,
-    places: Arc<Semaphore>,
+    /// Held while it is reached to learn its era.
+    pub(super) probing: tokio::sync::Mutex<()>,
+    pub(super) spares: Mutex<Spares>,
+    pub(super) places: Arc<Semaphore>,
+    /// One process more, while it takes over from another.
+    pub(super) handover: Arc<Semaphore>,
+    /// Starts that wait for a place.
+    pub(super) wanting: AtomicUsize,
     pub(super) starts: Arc<Starts>,
+    /// How starts failed, over all its keys.
+    pub(super) record: Record,
+    pub(super) stderr: Arc<Stderr>,
+    pub(super) is_closed: AtomicBool,
     retries: Retries,
     groups: Mutex<HashMap<GroupKey, Arc<Group>>>,
     metrics: ServerMetrics,
@@ -71,8 +76,6 @@ pub struct Upstream {
     /// Attempts to reach it that nobody waits for: one at a time.
     pub(super) errands: Mutex<JoinSet<()>>,
 }
-
-pub(super) struct Spare(pub(super) Opening, pub(super) Option<OwnedSemaphorePermit>);
 
 impl Upstream {
     /// An upstream; nothing is started or connected yet.
@@ -95,6 +98,7 @@ impl Upstream {
         let credential = Credential::new(name.clone(), &settings.credential, wallet, (way, settings.ca()));
         let doing = Doing::new(metrics.clone());
         let identity = identity(&settings);
+        let record = Record::new(settings.restart.clone());
         let retries = Retries::new(settings.retry.clone(), metrics.clone());
         let screening = Screening::new(screen(&settings, None), metrics.clone());
         Ok(Arc::new(Self {
@@ -113,9 +117,13 @@ impl Upstream {
             remote,
             credential: Arc::new(credential),
             verdict: Known::default(),
-            spare: tokio::sync::Mutex::new(None),
+            probing: tokio::sync::Mutex::default(),
+            spares: Mutex::default(),
+            handover: Arc::new(Semaphore::new(1)),
+            wanting: AtomicUsize::new(0),
+            record,
             stderr: Arc::default(),
-            retired: Mutex::default(),
+            is_closed: AtomicBool::new(false),
             groups: Mutex::default(),
             metrics,
             doing,
@@ -161,24 +169,46 @@ impl Upstream {
         &self.metrics
     }
 
-    /// Something was started or connected, or not.
-    pub(super) fn started<T>(&self, result: Result<T, UpstreamFault>) -> Result<T, UpstreamFault> {
-        self.doing.enter(if result.is_ok() { UpstreamState::Ready } else { UpstreamState::BackingOff });
-        result
+    /// What it is doing from now on: the newest thing that any of its groups saw.
+    pub(super) fn enter(&self, now: UpstreamState) {
+        self.doing.enter(now);
+    }
+
+    /// What it is doing.
+    pub(super) fn state_now(&self) -> UpstreamState {
+        self.doing.now()
+    }
+
+    /// It may be tried again.
+    pub(super) fn is_released(&self) {
+        if self.state_now() == UpstreamState::Parked {
+            self.enter(UpstreamState::Idle);
+        }
     }
 
     /// Nothing of it runs any more. One that failed stays so until it is tried again.
-    async fn rest(&self) {
-        let is_spare = self.spare.lock().await.is_some();
-        let is_ready = self.doing.now() == UpstreamState::Ready;
-        if is_ready && !is_spare && self.load().0 == 0 {
-            self.doing.enter(UpstreamState::Idle);
+    fn rest(&self) {
+        if self.state_now() == UpstreamState::Ready && self.spares().len() == 0 && self.load().0 == 0 {
+            self.enter(UpstreamState::Idle);
         }
+    }
+
+    /// A task that ends with it.
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut errands = self.errands.lock().unwrap_or_else(PoisonError::into_inner);
+        while errands.try_join_next().is_some() {}
+        errands.spawn(task);
     }
 
     /// Whether it is a program that is started here.
     pub const fn is_stdio(&self) -> bool {
         matches!(self.settings.wire, WireSettings::Stdio(_))
+    }
+
+    /// How often the children of one key may fail: connections are not left alone for that.
+    pub(super) fn restart_of_keys(&self) -> RestartSettings {
+        let failures = if self.is_stdio() { self.settings.restart.failures } else { 0 };
+        RestartSettings { failures, ..self.settings.restart.clone() }
     }
 
     pub(super) const fn fetch_limits(&self) -> FetchLimits {
@@ -190,7 +220,7 @@ impl Upstream {
         self.known().map(Verdict::era)
     }
 
-    fn known(&self) -> Option<Verdict> {
+    pub(super) fn known(&self) -> Option<Verdict> {
         self.found().or(self.remembered)
     }
 
@@ -272,60 +302,6 @@ impl Upstream {
         self.probe(caller).await.map_err(|fault| Fault::Broken(self.name.clone(), fault))
     }
 
-    async fn probe(self: &Arc<Self>, caller: &Caller) -> Result<(), UpstreamFault> {
-        let asked = clock::now();
-        let mut spare = self.spare.lock().await;
-        if self.is_reached() {
-            return Ok(());
-        }
-        // Whoever waited for an attempt that failed has waited long enough: a crowd does not try one after the other. Where each has a
-        // credential of their own, what one is told is not for the next one.
-        if let Some(fault) = self.reach.failed_since(asked).filter(|_| !self.is_personal()) {
-            return Err(fault);
-        }
-        let attempt = self.reach.begin();
-        let place = if self.is_stdio() { self.places.clone().try_acquire_owned().ok() } else { None };
-        let courier = self.courier();
-        if let (true, Some(courier)) = (self.is_personal(), &courier) {
-            courier.act_for(&caller.principal);
-        }
-        let opening = self.begin(courier.as_ref(), Box::pin(open(&self.site(courier.as_ref())))).await;
-        let opening = attempt.ended(opening)?;
-        self.learn(opening.verdict);
-        // What it said to one principal is not for the next one.
-        *spare = (!self.is_personal()).then_some(Spare(opening, place));
-        Ok(())
-    }
-
-    /// A place for another process; an idle group gives one up if there is none.
-    pub(super) async fn place(&self, asking: &Group) -> Result<Option<OwnedSemaphorePermit>, NoPlace> {
-        if !self.is_stdio() {
-            return Ok(None);
-        }
-        if let Ok(place) = self.places.clone().try_acquire_owned() {
-            return Ok(Some(place));
-        }
-        // A process that was started for asking has a place already.
-        if self.spare.lock().await.is_some() {
-            return Ok(None);
-        }
-        self.evict_idlest(asking);
-        Err(NoPlace)
-    }
-
-    fn evict_idlest(&self, asking: &Group) {
-        let mut groups = self.lock_groups();
-        let idlest = groups
-            .iter()
-            .filter(|(_, group)| !std::ptr::eq(Arc::as_ptr(group), asking))
-            .filter_map(|(key, group)| Some((group.idle_for()?, key.clone())))
-            .max_by_key(|(idle, _)| *idle);
-        if let Some(group) = idlest.and_then(|(_, key)| groups.remove(&key)) {
-            // Its processes stop in the background when the last handle goes.
-            drop(group);
-        }
-    }
-
     pub(super) fn lock_groups(&self) -> MutexGuard<'_, HashMap<GroupKey, Arc<Group>>> {
         self.groups.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -336,12 +312,28 @@ impl Upstream {
         self.close_groups(|key, _| key.owner == owner).await;
     }
 
-    /// Ends groups that nobody used for long.
-    pub async fn reap(&self) {
-        let limit = self.settings.pool.idle_timeout;
-        let is_idle = |group: &Group| group.idle_for().is_some_and(|idle| idle >= limit) && !group.may_have_tasks();
-        self.close_groups(|_, group| is_idle(group)).await;
-        self.rest().await;
+    pub(super) fn groups_now(&self) -> Vec<Arc<Group>> {
+        self.lock_groups().values().cloned().collect()
+    }
+
+    /// Ends groups that nobody used for long, children that are not needed, and what is no spare any more; starts what is missing.
+    pub async fn reap(self: &Arc<Self>) {
+        let PoolSettings { idle_timeout, min, warm, max_lifetime, .. } = self.settings.pool;
+        // What all share is always used by somebody.
+        let is_kept = |key: &GroupKey| key.owner == Owner::Everybody && min > 0 && self.is_stdio();
+        let is_idle =
+            |group: &Group| group.idle_for().is_some_and(|idle| idle >= idle_timeout) && !group.may_have_tasks();
+        self.close_groups(|key, group| !is_kept(key) && is_idle(group)).await;
+        for group in self.groups_now() {
+            group.end_idle(idle_timeout).await;
+            group.keep_least();
+        }
+        drop(self.spares().sort_out(warm, idle_timeout, max_lifetime));
+        if self.is_reached() {
+            self.stock_up();
+        }
+        self.count_parked();
+        self.rest();
         if let Some(remote) = &self.remote {
             remote.tidy();
         }
@@ -349,11 +341,14 @@ impl Upstream {
 
     /// Ends everything. Calls in flight end with it.
     pub async fn close(&self) {
+        self.is_closed.store(true, Ordering::Release);
         if let Some(remote) = &self.remote {
             remote.close().await;
         }
-        drop(self.spare.lock().await.take());
-        self.close_groups(|_, _| true).await;
+        let spares = self.spares().clear();
+        let close_all = self.close_groups(|_, _| true);
+        let end_spares: JoinSet<()> = spares.into_iter().map(Spare::end).collect();
+        tokio::join!(close_all, end_spares.join_all());
     }
 
     async fn close_groups(&self, ends: impl Fn(&GroupKey, &Group) -> bool) {

@@ -109,13 +109,15 @@ const fn may_pass(fault: UpstreamFault) -> bool {
         | UpstreamFault::Gone
         | UpstreamFault::Garbled
         | UpstreamFault::ServerError
-        | UpstreamFault::Overloaded => true,
+        | UpstreamFault::Overloaded
+        | UpstreamFault::Hung => true,
         // Who says when to come back, or has failed too often, is not asked before.
         UpstreamFault::Busy(_)
         | UpstreamFault::LeftAlone(_)
         | UpstreamFault::Refused
         | UpstreamFault::Timeout
         | UpstreamFault::TooLarge
+        | UpstreamFault::Parked
         | UpstreamFault::Unauthorized
         | UpstreamFault::Unconnected
         | UpstreamFault::NoToken

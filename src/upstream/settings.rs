@@ -33,6 +33,10 @@ pub struct UpstreamSettings {
     pub era: EraHint,
     /// Who shares a session or a child process.
     pub pool: PoolSettings,
+    /// How it is started again when it failed.
+    pub restart: RestartSettings,
+    /// Whether a child lives that says nothing.
+    pub ping: PingSettings,
     /// Which calls are made again that failed.
     pub retry: RetrySettings,
     /// Which of its tools are offered, and under which name.
@@ -151,6 +155,28 @@ pub enum Start {
     Lazy,
 }
 
+/// How a server is started again when it failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestartSettings {
+    /// The wait after a second failure in a row, more or less; it doubles with each.
+    pub wait: Duration,
+    /// The longest wait.
+    pub max_wait: Duration,
+    /// After so many failures it is left alone; never with 0.
+    pub failures: usize,
+    /// Within this time.
+    pub window: Duration,
+}
+
+/// How it is found out whether a child lives that says nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PingSettings {
+    /// After this silence while calls wait it is asked; never when `None`.
+    pub after: Option<Duration>,
+    /// Without an answer for this long it is ended.
+    pub timeout: Duration,
+}
+
 /// Which calls are made again that failed, and how often.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetrySettings {
@@ -192,8 +218,14 @@ pub enum EraHint {
 pub struct PoolSettings {
     /// Who shares.
     pub isolation: Isolation,
+    /// Children that are kept for each key while it is used; for what everybody shares, always.
+    pub min: usize,
     /// Sessions or children at the most, in all.
     pub max: usize,
+    /// Children of one key at the most.
+    pub max_per_key: usize,
+    /// Children that are started ahead, for whoever comes next.
+    pub warm: usize,
     /// Calls in flight on one child at the most.
     pub max_in_flight: usize,
     /// Calls waiting for a child at the most; one more is refused.
@@ -202,6 +234,8 @@ pub struct PoolSettings {
     pub queue_timeout: Duration,
     /// A child or session without calls for this long is stopped.
     pub idle_timeout: Duration,
+    /// A child is replaced after this time, or a little earlier; never when `None`.
+    pub max_lifetime: Option<Duration>,
 }
 
 /// Who shares an upstream session or child process.

@@ -14,9 +14,10 @@ use crate::{era::legacy, mcp::UpstreamFault};
 
 use super::{
     credential::{Courier, unreachable},
-    mux::{Mux, Post},
+    mux::Mux,
     opening::{Site, Terms, shake_hands},
     peer::{Link, Peer},
+    post::Post,
     posting::post_headers,
     wire::http::{self as wire, Body, Pin, To},
 };

@@ -5,21 +5,17 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::sleep;
-
-use crate::{clock, era::Era, mcp::UpstreamFault, telemetry::label::UpstreamState};
+use crate::{era::Era, mcp::UpstreamFault, telemetry::label::UpstreamState};
 
 use super::{
     group::Group,
-    peer::{Link, Peer},
+    peer::Peer,
     pool::Upstream,
+    record::Record,
     remote::{Remote, RemoteStatus},
     shared_by::SharedBy,
     wire::stdio::Stderr,
 };
-
-/// Between two looks at whether the calls in flight are done: what a person does not notice.
-const LOOK: Duration = Duration::from_millis(20);
 
 /// How a server is.
 #[derive(Clone, Debug)]
@@ -30,12 +26,18 @@ pub struct ServerStatus {
     pub era: Option<Era>,
     /// Its child processes or sessions.
     pub children: Vec<ChildStatus>,
+    /// Children that were started ahead and are nobody's yet.
+    pub spares: usize,
     /// Calls that wait for one of them.
     pub waiting: usize,
+    /// Children that ended without being told to, since the server is configured.
+    pub losses: u64,
     /// What went wrong last, and how long ago.
     pub last_error: Option<(UpstreamFault, Duration)>,
     /// Its replicas and its breaker, where it is reached over HTTP.
     pub remote: Option<RemoteStatus>,
+    /// For how long it, or some key of it, has been left alone because it failed too often.
+    pub parked: Option<Duration>,
 }
 
 /// How a child process or session is.
@@ -75,29 +77,19 @@ impl Upstream {
     /// How it is now.
     pub fn status(&self) -> ServerStatus {
         let groups = self.groups_now();
-        let live = groups.iter().flat_map(|group| {
-            let shared_by = SharedBy::of(group.owner());
-            group.peers_now().into_iter().map(move |peer| child(&peer, TakesCalls::Yes, shared_by))
-        });
-        let mut retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
-        retired.retain(|(peer, _)| peer.strong_count() > 0);
-        let retiring = retired
-            .iter()
-            .filter_map(|(peer, shared_by)| Some(child(&*peer.upgrade()?, TakesCalls::NoMore, *shared_by)));
-        let failures = groups.iter().filter_map(|group| group.last_failure());
+        let children = groups.iter().flat_map(|group| group.children()).collect();
+        let records = || std::iter::once(&self.record).chain(groups.iter().map(|group| group.record()));
         ServerStatus {
             state: self.doing.now(),
             era: self.era(),
-            children: live.chain(retiring).collect(),
+            children,
+            spares: self.spares().len(),
             waiting: groups.iter().map(|group| group.waiting_now()).sum(),
             remote: self.remote.as_ref().map(Remote::status),
-            last_error: failures.chain(self.reach.last_failure()).min_by_key(|(_, ago)| *ago),
+            losses: self.metrics().losses().get(),
+            last_error: records().filter_map(Record::last).chain(self.reach.last_failure()).min_by_key(|(_, ago)| *ago),
+            parked: records().filter_map(Record::parked).max(),
         }
-    }
-
-    /// Its groups.
-    pub(super) fn groups_now(&self) -> Vec<Arc<Group>> {
-        self.lock_groups().values().cloned().collect()
     }
 
     /// What its children write to stderr.
@@ -105,50 +97,73 @@ impl Upstream {
         &self.stderr
     }
 
-    /// Starts it anew: whatever failed is forgotten, and children are replaced. Answers with the number of children that are replaced; what
-    /// becomes of them, [`Upstream::status`] tells.
+    /// Starts it anew: whatever failed is forgotten, children are replaced, and one that was left alone is tried again. Answers with the
+    /// number of children that are replaced; what becomes of them, [`Upstream::status`] tells.
     pub async fn restart(self: &Arc<Self>, how: Restart) -> usize {
         tracing::info!(server = &**self.name(), ?how, "server is restarted");
         if let Some(remote) = &self.remote {
             remote.release();
         }
-        drop(self.spare.lock().await.take());
+        // What is being started just now is of before, too.
+        let turn = self.probing.lock().await;
         *self.verdict.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.reach.forget_failure();
-        self.doing.enter(UpstreamState::Idle);
+        self.record.release();
+        let spares = self.spares().clear();
+        drop(spares);
+        drop(turn);
+        self.is_released();
+        let groups = self.groups_now();
         let mut replaced = 0;
-        for group in self.groups_now() {
-            group.release();
-            for peer in group.set_aside().into_iter().filter(|peer| peer.is_alive()) {
+        for group in &groups {
+            group.record().release();
+            for peer in group.peers_now() {
                 replaced += 1;
                 match how {
-                    Restart::AtOnce => peer.close().await,
                     Restart::WhenCallsAreDone => {
-                        let retired = (Arc::downgrade(&peer), SharedBy::of(group.owner()));
-                        self.retired.lock().unwrap_or_else(PoisonError::into_inner).push(retired);
-                        tokio::spawn(end(peer, self.settings().total_timeout));
+                        // From now on, whatever becomes of its successor.
+                        peer.retire();
+                        group.replace_soon(peer);
                     }
+                    Restart::AtOnce => peer.close().await,
                 }
             }
+            group.keep_least();
         }
+        self.count_parked();
+        self.stock_up();
         replaced
     }
-}
 
-/// Ends a peer when nobody calls it any more. No call lasts longer than `longest`.
-async fn end(peer: Arc<Peer>, longest: Duration) {
-    let deadline = clock::now() + longest;
-    while peer.leased() > 0 && peer.is_alive() && clock::now() < deadline {
-        sleep(LOOK).await;
+    /// What keeps it from being started until somebody restarts it, if something does, and for how long.
+    pub fn parked(&self) -> Option<(UpstreamFault, Duration)> {
+        let groups = self.groups_now();
+        let records = std::iter::once(&self.record).chain(groups.iter().map(|group| group.record()));
+        records.filter_map(|record| Some((record.last()?.0, record.parked()?))).max_by_key(|(_, since)| *since)
     }
-    peer.close().await;
+
+    /// Tells the metrics how many keys are left alone.
+    pub(super) fn count_parked(&self) {
+        let groups = self.groups_now();
+        let records = std::iter::once(&self.record).chain(groups.iter().map(|group| group.record()));
+        let count = records.filter(|record| record.parked().is_some()).count();
+        self.metrics().parked().set(count.try_into().unwrap_or(i64::MAX));
+    }
 }
 
-fn child(peer: &Peer, takes_calls: TakesCalls, shared_by: SharedBy) -> ChildStatus {
-    let pid = match &peer.link {
-        Link::Stdio(_, child) => Some(child.pid()),
-        Link::Sse(_) | Link::Http(_) => None,
-    };
-    let age = clock::now().saturating_duration_since(peer.started);
-    ChildStatus { pid, age, in_flight: peer.leased(), takes_calls, shared_by }
+impl Group {
+    fn children(&self) -> Vec<ChildStatus> {
+        let shared_by = SharedBy::of(self.owner());
+        self.peers_now().iter().map(|peer| child(peer, shared_by)).collect()
+    }
+}
+
+fn child(peer: &Peer, shared_by: SharedBy) -> ChildStatus {
+    ChildStatus {
+        pid: peer.pid(),
+        age: peer.age(),
+        in_flight: peer.leased(),
+        takes_calls: if peer.takes_calls() { TakesCalls::Yes } else { TakesCalls::NoMore },
+        shared_by,
+    }
 }

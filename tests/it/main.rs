@@ -17,6 +17,7 @@ mod kit;
 mod addresses;
 mod audit;
 mod auth;
+mod chaos;
 mod conversation;
 mod credentials;
 mod crosstalk;

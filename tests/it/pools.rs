@@ -1,4 +1,7 @@
 //! Children: how many there are, when they start and end, and who may use them.
 
+mod children;
+mod killed;
 mod retry;
 mod start;
+mod supervision;

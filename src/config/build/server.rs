@@ -1,6 +1,6 @@
 //! One entry of `mcpServers` to the settings of an upstream.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     credential,
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     config::{
-        keys::{PoolKeys, RetryKeys, ServerKeys, ServerOptions, ToolKeys},
+        keys::{PingKeys, PoolKeys, RestartKeys, RetryKeys, ServerKeys, ServerOptions, ToolKeys},
         names::{check_server, check_tool},
         place::Found,
         problem::{ProblemKind, Remark},
@@ -17,7 +17,10 @@ use crate::{
     },
     upstream::{
         credential::settings::CredentialSettings,
-        settings::{PoolSettings, RetrySettings, StdioSettings, ToolSettings, UpstreamSettings, WireSettings},
+        settings::{
+            PingSettings, PoolSettings, RestartSettings, RetrySettings, StdioSettings, ToolSettings, UpstreamSettings,
+            WireSettings,
+        },
     },
 };
 
@@ -86,6 +89,8 @@ fn upstream(name: &str, wire: WireSettings, options: &ServerOptions) -> Upstream
         start: options.start(),
         era: options.era(),
         pool: pool(&section(options.pool.clone())),
+        restart: restart(&section(options.restart.clone())),
+        ping: ping(&section(options.ping.clone()), options.timeout()),
         retry: retry(&section(options.retry.clone())),
         tools: tools(section(options.tools.clone())),
         timeout: options.timeout(),
@@ -106,12 +111,26 @@ fn upstream(name: &str, wire: WireSettings, options: &ServerOptions) -> Upstream
 fn pool(keys: &PoolKeys) -> PoolSettings {
     PoolSettings {
         isolation: keys.isolation(),
+        min: keys.min(),
         max: keys.max(),
+        max_per_key: keys.max_per_key.as_ref().map_or_else(|| keys.max(), |found| found.value),
+        warm: keys.warm(),
         max_in_flight: keys.max_in_flight(),
         max_queue: keys.max_queue(),
         queue_timeout: keys.queue_timeout(),
         idle_timeout: keys.idle_timeout(),
+        max_lifetime: Some(keys.max_lifetime()).filter(|lifetime| !lifetime.is_zero()),
     }
+}
+
+fn restart(keys: &RestartKeys) -> RestartSettings {
+    RestartSettings { wait: keys.wait(), max_wait: keys.max_wait(), failures: keys.failures(), window: keys.window() }
+}
+
+/// One that blocks while a tool works is not ended before its calls run out of time.
+fn ping(keys: &PingKeys, call_timeout: Duration) -> PingSettings {
+    let timeout = keys.timeout.as_ref().map_or(call_timeout, |found| found.value);
+    PingSettings { after: Some(keys.after()).filter(|after| !after.is_zero()), timeout }
 }
 
 fn retry(keys: &RetryKeys) -> RetrySettings {

@@ -32,5 +32,5 @@ pub(super) use self::{
     redis::RedisKeys,
     remote::{BreakerKeys, EjectionKeys, HealthKeys},
     sandbox::{CgroupKeys, FileRuleKeys, ResourceKeys, SandboxKeys},
-    server::{PoolKeys, RetryKeys, ServerKeys, ServerOptions, ToolKeys},
+    server::{PingKeys, PoolKeys, RestartKeys, RetryKeys, ServerKeys, ServerOptions, ToolKeys},
 };

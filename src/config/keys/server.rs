@@ -1,6 +1,8 @@
 //! `mcpServers` and `defaults`: the servers.
 
 use super::sandbox::SandboxKeys;
+use std::time::Duration;
+
 use crate::{
     config::{
         defaults,
@@ -93,6 +95,10 @@ section! {
         pool "pool": PoolKeys,
         /// What the server's program may do at the most, or `off`. Of servers with a `command`.
         sandbox "sandbox": OrOff<SandboxKeys> = None,
+        /// How a program is started again when it failed.
+        restart "restart": RestartKeys,
+        /// How it is found out whether a program lives that says nothing.
+        ping "ping": PingKeys,
         /// Which calls are made again that failed, and how often.
         retry "retry": RetryKeys,
         /// Which of the server's tools are offered, and under which names.
@@ -126,8 +132,14 @@ section! {
     PoolKeys {
         /// `shared` by everybody, one for each `principal`, or one for each client `session`.
         isolation "isolation": Choice<Isolation> = Isolation::Principal,
-        /// Sessions or children at the most.
+        /// Programs that are kept running for each key while it is used, and always where all share.
+        min "min": Count<0, 1024> = 0,
+        /// Sessions or children at the most, in all.
         max "max": Count = defaults::POOL_MAX,
+        /// Programs of one key (everybody, a principal or a session) at the most; `max` when absent.
+        max_per_key "maxPerKey": Count,
+        /// Programs that are started and initialised ahead: the next key takes one, and another is started in its place.
+        warm "warm": Count<0, 1024> = 0,
         /// Calls in flight on each of them at the most.
         max_in_flight "maxInFlight": Count = defaults::POOL_MAX_IN_FLIGHT,
         /// Calls that wait for one at the most.
@@ -136,6 +148,34 @@ section! {
         queue_timeout "queueTimeout": Time = defaults::POOL_QUEUE_TIMEOUT,
         /// One without calls for this long is stopped.
         idle_timeout "idleTimeout": Time<1000> = defaults::POOL_IDLE_TIMEOUT,
+        /// A program is replaced after this time, or up to half of it earlier, when its calls are done and another one has taken over; `0s` never
+        /// does.
+        max_lifetime "maxLifetime": Time<0> = Duration::ZERO,
+    }
+}
+
+section! {
+    /// How a program is started again when it failed: at once the first time, then after a wait that doubles.
+    RestartKeys {
+        /// The wait after the second failure in a row, or down to half of it.
+        wait "wait": Time = defaults::RESTART_WAIT,
+        /// The longest wait.
+        max_wait "maxWait": Time = defaults::RESTART_MAX_WAIT,
+        /// After so many failures within `window` it is left alone until `myelin restart`; 0 never leaves it. A start that failed is one, and
+        /// a program that ends before it has answered a call.
+        failures "failures": Count<0, 1000> = defaults::RESTART_FAILURES,
+        /// The time within which they count.
+        window "window": Time = defaults::RESTART_WINDOW,
+    }
+}
+
+section! {
+    /// How it is found out whether a program lives that says nothing although calls wait for it.
+    PingKeys {
+        /// The silence after which it is asked; `0s` never asks.
+        after "after": Time<0> = defaults::PING_AFTER,
+        /// Without an answer for this long it is ended, and its calls fail; the server's `timeout` when absent.
+        timeout "timeout": Time,
     }
 }
 

@@ -74,6 +74,11 @@ pub fn request(
     Outgoing { method: method.to_owned(), params: (params.as_str() != "{}").then_some(params), headers: Vec::new() }
 }
 
+/// Asks whether it lives (2025-11-25 basic/utilities/ping).
+pub fn ping() -> Outgoing {
+    Outgoing { method: "ping".to_owned(), params: None, headers: Vec::new() }
+}
+
 /// `logging/setLevel`
 pub fn set_level(level: Level) -> Outgoing {
     simple("logging/setLevel", "level", level.name())

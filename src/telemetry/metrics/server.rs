@@ -8,19 +8,15 @@ use std::{
 };
 
 use prometheus_client::{
-    encoding::{EncodeLabelSet, LabelSetEncoder},
-    metrics::{
-        family::{Family, MetricConstructor},
-        gauge::Gauge,
-        histogram::Histogram,
-    },
+    metrics::{family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
 };
 
 use super::{
     Count,
-    handle::{ServerLabel, encode_label},
+    handle::ServerLabel,
     remote::{Remote, RemoteFamilies},
+    server_label::{Buckets, ListLabel, OverlongLabel, SourceLabel, StateLabel},
 };
 use crate::telemetry::label::{
     BreakerState, Label, List, ListSource, Overlong, ReplicaCondition, Success, UpstreamState,
@@ -88,6 +84,21 @@ impl ServerMetrics {
     /// How often it was started again after it had failed.
     pub fn restarts(&self) -> &Count {
         &self.0.restarts
+    }
+
+    /// Children that ended without being told to.
+    pub fn losses(&self) -> &Count {
+        &self.0.losses
+    }
+
+    /// Its keys that are left alone because they failed too often; it itself is one of them.
+    pub fn parked(&self) -> &Gauge {
+        &self.0.parked
+    }
+
+    /// Its children that were started ahead.
+    pub fn spares(&self) -> &Gauge {
+        &self.0.spares
     }
 
     /// Calls that were made again.
@@ -182,6 +193,9 @@ impl Servers {
             queued: families.queued.get_or_create_owned(&one),
             withheld: families.withheld.get_or_create_owned(&one),
             restarts: families.restarts.get_or_create_owned(&one),
+            losses: families.losses.get_or_create_owned(&one),
+            parked: families.parked.get_or_create_owned(&one),
+            spares: families.spares.get_or_create_owned(&one),
             retries: families.retries.get_or_create_owned(&one),
             retries_refused: families.retries_refused.get_or_create_owned(&one),
             dropped_notices: families.dropped_notices.get_or_create_owned(&one),
@@ -227,6 +241,9 @@ struct Resolved {
     queued: Gauge,
     withheld: Gauge,
     restarts: Count,
+    losses: Count,
+    parked: Gauge,
+    spares: Gauge,
     retries: Count,
     retries_refused: Count,
     dropped_notices: Count,
@@ -253,6 +270,9 @@ struct Families {
     queued: Family<ServerLabel, Gauge>,
     withheld: Family<ServerLabel, Gauge>,
     restarts: Family<ServerLabel, Count>,
+    losses: Family<ServerLabel, Count>,
+    parked: Family<ServerLabel, Gauge>,
+    spares: Family<ServerLabel, Gauge>,
     retries: Family<ServerLabel, Count>,
     retries_refused: Family<ServerLabel, Count>,
     dropped_notices: Family<ServerLabel, Count>,
@@ -271,6 +291,9 @@ impl Families {
             queued: Family::default(),
             withheld: Family::default(),
             restarts: Family::default(),
+            losses: Family::default(),
+            parked: Family::default(),
+            spares: Family::default(),
             retries: Family::default(),
             retries_refused: Family::default(),
             dropped_notices: Family::default(),
@@ -295,6 +318,9 @@ impl Families {
             self.withheld,
         );
         r.register("upstream_restarts", "Starts of a server after it had failed", self.restarts);
+        r.register("upstream_losses", "Children of a server that ended without being told to", self.losses);
+        r.register("upstream_parked", "Keys of a server that are left alone: they failed too often", self.parked);
+        r.register("upstream_spares", "Children of a server that were started ahead", self.spares);
         r.register("upstream_retries", "Calls of a server that were made again", self.retries);
         r.register("upstream_retries_refused", "Calls not made again since too many were", self.retries_refused);
         r.register(
@@ -320,6 +346,9 @@ impl Families {
         self.queued.remove(&one);
         self.withheld.remove(&one);
         self.restarts.remove(&one);
+        self.losses.remove(&one);
+        self.parked.remove(&one);
+        self.spares.remove(&one);
         self.retries.remove(&one);
         self.retries_refused.remove(&one);
         self.dropped_notices.remove(&one);
@@ -336,50 +365,5 @@ impl Families {
             self.lists.remove(&(one.clone(), SourceLabel(*source)));
         }
         self.remote.remove(name);
-    }
-}
-
-#[derive(Clone, Debug)]
-struct Buckets(Arc<[f64]>);
-
-impl MetricConstructor<Histogram> for Buckets {
-    fn new_metric(&self) -> Histogram {
-        Histogram::new(self.0.iter().copied())
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct StateLabel(UpstreamState);
-
-impl EncodeLabelSet for StateLabel {
-    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> fmt::Result {
-        encode_label(encoder, "state", self.0.name())
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct OverlongLabel(Overlong);
-
-impl EncodeLabelSet for OverlongLabel {
-    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> fmt::Result {
-        encode_label(encoder, "result", self.0.name())
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct ListLabel(List);
-
-impl EncodeLabelSet for ListLabel {
-    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> fmt::Result {
-        encode_label(encoder, "list", self.0.name())
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct SourceLabel(ListSource);
-
-impl EncodeLabelSet for SourceLabel {
-    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> fmt::Result {
-        encode_label(encoder, "source", self.0.name())
     }
 }

@@ -96,7 +96,11 @@ impl Group {
         errand.trace.spend(taken);
         self.upstream.metrics().answered(taken);
         let largest = self.upstream.settings().max_result_bytes;
-        match outcome? {
+        let outcome = outcome?;
+        if lease.peer.answers() {
+            self.record.answers();
+        }
+        match outcome {
             Outcome::Complete(result) if result.bytes().len() > largest => {
                 self.overlong(errand, &result).map(Outcome::Complete).ok_or_else(|| UpstreamFault::TooLarge.into())
             }

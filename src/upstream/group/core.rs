@@ -16,13 +16,14 @@ use tokio::{
 
 use crate::{
     clock,
-    mcp::{Principal, UpstreamFault},
+    mcp::{Fault, Principal, UpstreamFault},
     upstream::{
-        bus::Bus, credential::Courier, errand::Greeting, peer::Peer, pool::Upstream, shelf::Shelf, wishes::Wishes,
+        bus::Bus, credential::Courier, errand::Greeting, peer::Peer, pool::Upstream, record::Record, shelf::Shelf,
+        wishes::Wishes,
     },
 };
 
-use super::key::GroupKey;
+use super::key::{GroupKey, Owner};
 
 /// How long a change of the subscriptions on a server may take.
 pub(super) const SUBSCRIBE_PATIENCE: Duration = Duration::from_secs(2);
@@ -43,7 +44,12 @@ pub struct Group {
     pub(super) remembered: Option<Arc<Greeting>>,
     /// The only principal who may read what is kept of it.
     pub(super) reader: Option<Arc<str>>,
-    pub(super) starting: tokio::sync::Mutex<Failures>,
+    /// Starts under way, and those of them that wait for a process to end.
+    pub(super) starting: AtomicUsize,
+    pub(super) out_of_places: AtomicUsize,
+    pub(super) started: watch::Sender<Started>,
+    /// How its peers failed.
+    pub(super) record: Record,
     pub(super) released: Notify,
     pub(super) waiting: AtomicUsize,
     pub(super) shelves: [Shelf; 4],
@@ -67,11 +73,9 @@ pub(in crate::upstream) struct Beginning {
     pub(super) shelves: [Shelf; 4],
 }
 
-#[derive(Default)]
-pub(super) struct Failures {
-    pub(super) count: u32,
-    pub(super) at: Option<Instant>,
-    pub(super) until: Option<Instant>,
+/// What came of the newest start.
+#[derive(Debug, Default)]
+pub(super) struct Started {
     pub(super) fault: Option<UpstreamFault>,
 }
 
@@ -88,11 +92,14 @@ impl Group {
             reader,
             bus: Arc::new(Bus::new(upstream.metrics().clone())),
             courier: upstream.courier(),
+            record: Record::new(upstream.restart_of_keys()),
             upstream,
             key,
             peers: Mutex::default(),
             greeting: ArcSwapOption::empty(),
-            starting: tokio::sync::Mutex::default(),
+            starting: AtomicUsize::new(0),
+            out_of_places: AtomicUsize::new(0),
+            started: watch::Sender::default(),
             released: Notify::new(),
             waiting: AtomicUsize::new(0),
             shelves: beginning.shelves,
@@ -134,7 +141,9 @@ impl Group {
         // Looked at every now and then, a dead peer does not stay among the children.
         peers.retain(|peer| peer.is_alive());
         let is_used = self.listeners.load(Ordering::Acquire) > 0 || peers.iter().any(|peer| peer.leased() > 0);
-        let last_used = *self.last_used.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_used = is_used || self.waiting.load(Ordering::Acquire) > 0;
+        let own = *self.last_used.lock().unwrap_or_else(PoisonError::into_inner);
+        let last_used = peers.iter().map(|peer| peer.last_used()).max().map_or(own, |newest| newest.max(own));
         (!is_used).then(|| clock::now().saturating_duration_since(last_used))
     }
 
@@ -149,6 +158,58 @@ impl Group {
     pub(in crate::upstream) fn may_have_tasks(&self) -> bool {
         let tasks_until = *self.tasks_until.lock().unwrap_or_else(PoisonError::into_inner);
         tasks_until.is_some_and(|until| clock::now() < until)
+    }
+
+    /// A task of its own.
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(task);
+    }
+
+    pub(super) fn broken(&self, fault: UpstreamFault) -> Fault {
+        Fault::Broken(self.server().clone(), fault)
+    }
+
+    pub(in crate::upstream) const fn owner(&self) -> &Owner {
+        &self.key.owner
+    }
+
+    pub(in crate::upstream) const fn record(&self) -> &Record {
+        &self.record
+    }
+
+    pub(in crate::upstream) fn waiting_now(&self) -> usize {
+        self.waiting.load(Ordering::Acquire)
+    }
+
+    /// Its peers that are alive.
+    pub(in crate::upstream) fn peers_now(&self) -> Vec<Arc<Peer>> {
+        let peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        peers.iter().filter(|peer| peer.is_alive()).cloned().collect()
+    }
+
+    pub(in crate::upstream) fn has_peers(&self) -> bool {
+        !self.peers.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// Ends children beyond the least number that had no calls for so long.
+    pub(in crate::upstream) async fn end_idle(&self, limit: Duration) {
+        if !self.upstream.is_stdio() || self.may_have_tasks() || self.listeners.load(Ordering::Acquire) > 0 {
+            return;
+        }
+        let mut peers = self.peers_now();
+        let surplus = peers.len().saturating_sub(self.upstream.settings().pool.min.max(1));
+        let now = clock::now();
+        // The newest first: what a server remembers is in the oldest.
+        peers.reverse();
+        peers.retain(|peer| peer.leased() == 0 && now.saturating_duration_since(peer.last_used()) >= limit);
+        for peer in peers.into_iter().take(surplus) {
+            peer.retire();
+            if peer.leased() == 0 {
+                peer.close().await;
+            }
+        }
     }
 
     /// Peers that are alive, and calls in flight on them.
@@ -168,5 +229,6 @@ impl Group {
             closing.spawn(async move { peer.close().await });
         }
         while closing.join_next().await.is_some() {}
+        self.released.notify_waiters();
     }
 }

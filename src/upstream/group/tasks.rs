@@ -65,10 +65,6 @@ impl Group {
         outcome.unwrap_or_else(Outcome::Failed)
     }
 
-    fn broken(&self, fault: UpstreamFault) -> Fault {
-        Fault::Broken(self.server().clone(), fault)
-    }
-
     async fn run_task(self: &Arc<Self>, errand: Errand, stage: Stage, deadline: Instant) -> Result<Outcome, Fault> {
         let lease = Arc::new(self.lease().await?);
         lease.peer.raise_log_level(errand.caller.log).await;

@@ -107,6 +107,22 @@ impl Gateway {
         kill_process(pid, signal).unwrap();
     }
 
+    /// The id of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id().expect("it runs")
+    }
+
+    /// Sends a signal to each process below it whose command line has these words, guards apart.
+    pub(crate) fn signal_children(&self, words: &str, signal: Signal) {
+        for process in
+            self.processes().into_iter().filter(|process| process.contains(words) && !process.contains("guard"))
+        {
+            // Its id stands first, in quotes.
+            let id = process.split('"').nth(1).and_then(|id| Pid::from_raw(id.parse().ok()?)).expect("an id");
+            kill_process(id, signal).unwrap();
+        }
+    }
+
     /// Its resident memory, in bytes.
     pub(crate) fn resident_bytes(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.id().expect("it runs"))).unwrap();

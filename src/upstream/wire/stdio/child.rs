@@ -202,6 +202,27 @@ impl Child {
         const LINES: usize = 64;
         self.0.stderr.of(self.pid(), LINES).iter().map(|line| line.text.to_string()).collect()
     }
+
+    /// The very last of them, in one.
+    pub fn last_words(&self) -> String {
+        const LINES: usize = 3;
+        let lines = self.stderr_tail();
+        lines.get(lines.len().saturating_sub(LINES)..).unwrap_or_default().join(" | ")
+    }
+
+    /// Whether it may still answer: it has not ended, and reads what it is sent.
+    pub fn is_alive(&self) -> bool {
+        self.0.status.borrow().is_none() && !self.0.outbox.is_closed()
+    }
+
+    /// Ready when it reads nothing any more, whoever closed its stdin.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, it loses nothing.
+    pub async fn is_deaf(&self) {
+        self.0.outbox.closed().await;
+    }
 }
 
 /// What the guard is told of a sandbox, when this machine can give it and there is a guard to do so.

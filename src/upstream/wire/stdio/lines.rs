@@ -9,6 +9,9 @@ use tokio::{io::AsyncReadExt, net::unix::pipe};
 /// Room for each read: what a pipe holds by default, so that one read empties it.
 const READ_BYTES: usize = 64 << 10;
 
+/// How much is skipped of one line: a whole result that is much too large, but not one that never ends. Times the limit, and at the least.
+const ENDLESS: (u64, u64) = (64, 16 << 20);
+
 /// What is kept of each end of a skipped line: an id, and what stands beside it.
 const END_BYTES: usize = 64;
 
@@ -21,6 +24,8 @@ pub enum Line {
     TooLong(Ends),
     /// Such a line has come to its end.
     TooLongUntil(Ends),
+    /// Such a line goes on and on: it is of no use to read further.
+    Endless,
 }
 
 /// What is left of a line that is skipped: enough to tell which call it answers.
@@ -88,11 +93,13 @@ struct Cutter {
     limit: usize,
     /// What is read belongs to a line that was reported as too long: its first bytes.
     skipped: Option<Bytes>,
+    /// How much of it was dropped.
+    dropped: u64,
 }
 
 impl Cutter {
     fn new(limit: usize) -> Self {
-        Self { buffer: BytesMut::new(), searched: 0, limit, skipped: None }
+        Self { buffer: BytesMut::new(), searched: 0, limit, skipped: None, dropped: 0 }
     }
 
     /// Where to append what is read.
@@ -121,12 +128,18 @@ impl Cutter {
         let kept = self.buffer.len().saturating_sub(END_BYTES.min(self.limit));
         self.buffer = BytesMut::from(self.buffer.get(kept..).unwrap_or_default());
         self.searched = self.buffer.len();
+        self.dropped = self.dropped.saturating_add(u64::try_from(kept).unwrap_or(u64::MAX));
+        let limit = u64::try_from(self.limit).unwrap_or(u64::MAX);
+        if self.dropped > ENDLESS.0.saturating_mul(limit).max(ENDLESS.1) {
+            return Some(Line::Endless);
+        }
         is_news.then(|| Line::TooLong(Ends { head, tail: Bytes::new() }))
     }
 
     /// What to say of a line that was read to its end.
     fn whole(&mut self, mut line: BytesMut) -> Option<Line> {
         if let Some(head) = self.skipped.take() {
+            self.dropped = 0;
             return Some(Line::TooLongUntil(Ends { head, tail: Ends::tail(&line) }));
         }
         if line.last() == Some(&b'\r') {
@@ -171,9 +184,21 @@ mod tests {
         let is_news = |line: &Line| !matches!(line, Line::TooLongUntil(_));
         let told = |line| match line {
             Line::Message(text) => Some(text),
-            Line::TooLong(_) | Line::TooLongUntil(_) => None,
+            Line::TooLong(_) | Line::TooLongUntil(_) | Line::Endless => None,
         };
         lines.into_iter().filter(is_news).map(told).collect()
+    }
+
+    #[test]
+    fn a_line_that_goes_on_and_on_is_told_to_be_endless() {
+        let mut cutter = Cutter::new(1000);
+        let piece = vec![b'x'; 1 << 20];
+        let mut told = Vec::new();
+        for _ in 0..18 {
+            cutter.room().extend_from_slice(&piece);
+            told.extend(cutter.next());
+        }
+        assert!(matches!(told.as_slice(), [Line::TooLong(_), Line::Endless, ..]), "{}", told.len());
     }
 
     fn message(text: &'static str) -> Line {

@@ -4,7 +4,8 @@
 //! to start, restart or give up: that is the pool's. A child gets a small environment of its own (never the gateway's secrets),
 //! its process group, and a [guard](crate::guard) above it, so that nothing it started outlives it or the gateway.
 //!
-//! Bounds: the queue to stdin, the length of a line, the kept lines of stderr, every wait of the stop sequence.
+//! Bounds: the queue to stdin, the length of a line and of what is skipped of one, the kept lines of stderr and how fast they are read,
+//! every wait of the stop sequence.
 //!
 //! Source: MCP 2026-07-28 and 2025-11-25, basic/transports (stdio: newline-delimited, stderr is free text; shutdown by closing
 //! stdin, then SIGTERM, then SIGKILL).

@@ -8,7 +8,11 @@ use std::{
 
 use bytes::{Buf, Bytes};
 use smallvec::SmallVec;
-use tokio::{net::unix::pipe, sync::Notify};
+use tokio::{
+    io::{Interest, Ready},
+    net::unix::pipe,
+    sync::{Notify, watch},
+};
 
 use super::launch::QueueLimits;
 
@@ -44,6 +48,8 @@ struct Queue {
     closing: bool,
     /// The marks of what waited in vain.
     unwritten: Vec<u64>,
+    /// Whether stdin is closed, for those who wait for that.
+    closed: watch::Sender<bool>,
 }
 
 /// A line that is not written to its end.
@@ -88,6 +94,7 @@ impl Outbox {
             pipe: Some(Arc::new(pipe)),
             closing: false,
             unwritten: Vec::new(),
+            closed: watch::Sender::new(false),
         };
         Self { queue: Mutex::new(queue), wake: Notify::new(), limits }
     }
@@ -137,6 +144,16 @@ impl Outbox {
         std::mem::take(&mut queue.unwritten)
     }
 
+    pub(super) fn is_closed(&self) -> bool {
+        self.lock().pipe.is_none()
+    }
+
+    /// Ready when stdin is closed.
+    pub(super) async fn closed(&self) {
+        let mut closed = self.lock().closed.subscribe();
+        let _ = closed.wait_for(|is_closed| *is_closed).await;
+    }
+
     /// Writes what waits, until stdin is closed.
     ///
     /// # Cancel safety
@@ -151,8 +168,15 @@ impl Outbox {
             };
             let Some(pipe) = pipe else { return };
             if idle {
-                drop(pipe);
-                self.wake.notified().await;
+                // Whoever closes it says so, or the child does: then nothing more is to be had of it.
+                tokio::select! {
+                    () = self.wake.notified() => {}
+                    seen = pipe.ready(Interest::ERROR) => {
+                        if seen.is_ok_and(Ready::is_error) {
+                            self.lock().abandon();
+                        }
+                    }
+                }
                 continue;
             }
             tokio::select! {
@@ -207,6 +231,7 @@ impl Queue {
 
     fn abandon(&mut self) {
         self.pipe = None;
+        self.closed.send_replace(true);
         self.unwritten.extend(self.lines.drain(..).filter_map(|line| line.mark));
         self.lines = VecDeque::new();
         self.bytes = 0;
