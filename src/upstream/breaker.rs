@@ -4,7 +4,7 @@
 //! has time to recover. Then it is half open: one call is let through to see, and what comes of it closes it, or opens it for longer.
 //! A server that says when it wants to be called again (`Retry-After`) is left alone until then, whatever the state.
 //!
-//! Source: M. Nygard, "Release It!", 2nd edition, section 5.2 (Circuit Breaker); RFC 9110 section 10.2.3; docs/adr/0023.
+//! Source: M. Nygard, "Release It!", 2nd edition, section 5.2 (Circuit Breaker); RFC 9110 section 10.2.3; docs/adr/0028.
 
 use std::time::{Duration, Instant};
 

@@ -286,3 +286,91 @@ const fn verdict(fault: UpstreamFault) -> Verdict {
         _ => Verdict::Nothing,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::metrics::METRICS;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn circuit(whose: Whose) -> Arc<Circuit> {
+        let settings = BreakerSettings { failures: 2, time: HOUR, max_time: HOUR, max_retry_after: HOUR };
+        Circuit::new("some".into(), settings, whose, METRICS.server("circuit"))
+    }
+
+    fn fail(circuit: &Arc<Circuit>, by: &str, fault: UpstreamFault) {
+        for _ in 0..2 {
+            circuit.admit(Some(by)).unwrap().failed(fault);
+        }
+    }
+
+    fn is_let_through(circuit: &Arc<Circuit>, by: &str) -> bool {
+        circuit.admit(Some(by)).is_ok()
+    }
+
+    #[test]
+    fn what_fails_with_everybody_s_credential_fails_for_all() {
+        for fault in [UpstreamFault::Unauthorized, UpstreamFault::Unavailable, UpstreamFault::Timeout] {
+            let circuit = circuit(Whose::Everybodys);
+            fail(&circuit, "a", fault);
+            assert!(!is_let_through(&circuit, "a") && !is_let_through(&circuit, "b"), "{fault:?}");
+        }
+    }
+
+    #[test]
+    fn what_fails_with_one_s_own_credential_fails_for_them_alone() {
+        for fault in [UpstreamFault::Unauthorized, UpstreamFault::ServerError, UpstreamFault::Timeout] {
+            let circuit = circuit(Whose::Callers);
+            fail(&circuit, "a", fault);
+            assert!(!is_let_through(&circuit, "a") && is_let_through(&circuit, "b"), "{fault:?}");
+            assert_eq!(circuit.state().2, 1);
+        }
+        let circuit = circuit(Whose::Callers);
+        fail(&circuit, "a", UpstreamFault::Unavailable);
+        assert!(!is_let_through(&circuit, "b"), "that nobody is there has nothing to do with who calls");
+    }
+
+    #[test]
+    fn what_says_nothing_about_the_server_is_not_held_against_it() {
+        let neutral =
+            [UpstreamFault::Overloaded, UpstreamFault::NoToken, UpstreamFault::Refused, UpstreamFault::TooLarge];
+        for fault in neutral {
+            let circuit = circuit(Whose::Everybodys);
+            (0..10).for_each(|_| fail(&circuit, "a", fault));
+            assert!(is_let_through(&circuit, "a"), "{fault:?}");
+        }
+        let circuit = circuit(Whose::Everybodys);
+        for _ in 0..10 {
+            drop(circuit.admit(None).unwrap());
+        }
+        assert!(is_let_through(&circuit, "a"), "who gave up said nothing");
+    }
+
+    #[test]
+    fn a_server_that_asks_one_user_for_patience_asks_nobody_else() {
+        let circuit = circuit(Whose::Callers);
+        circuit.admit(Some("a")).unwrap().failed(UpstreamFault::Busy(HOUR));
+        assert!(!is_let_through(&circuit, "a") && is_let_through(&circuit, "b"));
+        circuit.tidy();
+        assert!(!is_let_through(&circuit, "a"), "it is not forgotten before its time");
+    }
+
+    #[test]
+    fn one_success_forgets_a_principal() {
+        let circuit = circuit(Whose::Callers);
+        circuit.admit(Some("a")).unwrap().failed(UpstreamFault::Timeout);
+        assert_eq!(circuit.lock_principals().len(), 1);
+        circuit.admit(Some("a")).unwrap().worked();
+        assert_eq!(circuit.lock_principals().len(), 0);
+    }
+
+    #[test]
+    fn no_more_principals_are_remembered_than_there_is_room_for() {
+        let circuit = circuit(Whose::Callers);
+        for number in 0..MAX_PRINCIPALS + 5 {
+            circuit.admit(Some(&number.to_string())).unwrap().failed(UpstreamFault::Timeout);
+        }
+        assert_eq!(circuit.lock_principals().len(), MAX_PRINCIPALS);
+    }
+}

@@ -130,6 +130,11 @@ impl Gateway {
         line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
     }
 
+    /// How many descriptors it has open.
+    pub(crate) fn descriptors(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.process.id().expect("it runs"))).unwrap().count()
+    }
+
     /// The exit code, when it has ended.
     pub(crate) async fn exited(&mut self) -> Option<i32> {
         soon("the gateway ends", self.process.wait()).await.unwrap().code()

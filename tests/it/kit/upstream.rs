@@ -6,7 +6,7 @@
 use std::{
     collections::{HashSet, VecDeque},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -61,6 +61,9 @@ pub(super) struct Inner {
     pub(super) listeners: Mutex<Vec<(Arrived, Option<Value>)>>,
     pub(super) sessions: AtomicUsize,
     connections: AtomicUsize,
+    /// What accepts connections, and those that there are: they end with [`Upstream::stop`].
+    accepting: Mutex<Option<AbortHandle>>,
+    open: Mutex<Vec<(Weak<Write>, AbortHandle)>>,
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -87,8 +90,11 @@ impl Upstream {
             listeners: Mutex::default(),
             sessions: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
+            accepting: Mutex::default(),
+            open: Mutex::default(),
         });
-        tokio::spawn(accept(listener, inner.clone()));
+        let accepting = tokio::spawn(accept(listener, inner.clone()));
+        *lock(&inner.accepting) = Some(accepting.abort_handle());
         Self(inner)
     }
 
@@ -128,6 +134,25 @@ impl Upstream {
         lock(&self.0.seen).iter().filter(|seen| *seen == method).count()
     }
 
+    /// How often a method of HTTP came.
+    pub(crate) fn lines(&self, method: &str) -> usize {
+        lock(&self.0.heads).iter().filter(|head| head.line.starts_with(method)).count()
+    }
+
+    /// Nobody is there any more.
+    pub(crate) async fn stop(&self) {
+        lock(&self.0.accepting).take().expect("it runs").abort();
+        let open = std::mem::take(&mut *lock(&self.0.open));
+        for (write, reader) in open {
+            if let Some(write) = write.upgrade() {
+                write.lock().await.take();
+            }
+            reader.abort();
+        }
+        let is_gone = async { while TcpStream::connect(("127.0.0.1", self.0.port)).await.is_ok() {} };
+        soon("nobody is there", is_gone).await;
+    }
+
     /// The values of a header in all requests so far, each once.
     pub(crate) fn headers(&self, name: &str) -> std::collections::BTreeSet<Option<String>> {
         lock(&self.0.heads).iter().map(|head| head.header(name).map(str::to_owned)).collect()
@@ -144,18 +169,24 @@ impl Upstream {
     }
 
     pub(crate) async fn take_if(&self, what: &str, wanted: impl Fn(&Arrived) -> bool) -> Arrived {
-        soon(&format!("{what} reaches the server"), async {
-            loop {
-                let changed = self.0.changed.notified();
-                tokio::pin!(changed);
-                changed.as_mut().enable();
-                if let Some(arrived) = self.take_now(&wanted) {
-                    return arrived;
-                }
-                changed.await;
+        soon(&format!("{what} reaches the server"), self.wait_for(wanted)).await
+    }
+
+    /// The next message of this method, however long it takes.
+    pub(crate) async fn next(&self, method: &str) -> Arrived {
+        self.wait_for(|arrived| arrived.method() == method).await
+    }
+
+    async fn wait_for(&self, wanted: impl Fn(&Arrived) -> bool) -> Arrived {
+        loop {
+            let changed = self.0.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if let Some(arrived) = self.take_now(&wanted) {
+                return arrived;
             }
-        })
-        .await
+            changed.await;
+        }
     }
 
     fn take_now(&self, wanted: &impl Fn(&Arrived) -> bool) -> Option<Arrived> {
@@ -204,11 +235,14 @@ impl Upstream {
     }
 }
 
+/// The sending half of a connection, until it is hung up.
+type Write = tokio::sync::Mutex<Option<OwnedWriteHalf>>;
+
 /// Where a message came from, and where its answer goes.
 #[derive(Clone)]
 struct Out {
     wire: Wire,
-    write: Arc<tokio::sync::Mutex<Option<OwnedWriteHalf>>>,
+    write: Arc<Write>,
     gone: watch::Receiver<bool>,
     reader: AbortHandle,
     number: usize,
@@ -370,13 +404,15 @@ fn serve(stream: TcpStream, upstream: Arc<Inner>) {
     let write = Arc::new(tokio::sync::Mutex::new(Some(write)));
     let number = upstream.connections.fetch_add(1, Ordering::Relaxed);
     let (hand_over, out) = tokio::sync::oneshot::channel::<Out>();
-    let wire = upstream.wire;
+    let (wire, open) = (upstream.wire, upstream.clone());
     let reading = tokio::spawn(async move {
         let Ok(out) = out.await else { return };
         read_all(BufReader::new(read), &upstream, &out).await;
         goes.send_replace(true);
     });
-    let _ = hand_over.send(Out { wire, write, gone, reader: reading.abort_handle(), number });
+    let out = Out { wire, write, gone, reader: reading.abort_handle(), number };
+    lock(&open.open).push((Arc::downgrade(&out.write), out.reader.clone()));
+    let _ = hand_over.send(out);
 }
 
 async fn read_all(mut input: BufReader<OwnedReadHalf>, upstream: &Arc<Inner>, out: &Out) {

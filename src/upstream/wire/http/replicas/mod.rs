@@ -4,7 +4,7 @@
 //! left out for a while, as long as enough of the others are there: when none is left, all are used again, since a wrong guess about
 //! health must not take a server away. It knows no MCP: whoever looks at health asks in the server's era and says what came of it.
 //!
-//! Source: M. Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 2001; docs/adr/0023.
+//! Source: M. Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 2001; docs/adr/0028.
 
 mod choice;
 mod ejection;

@@ -1,6 +1,7 @@
 //! The client against real sockets.
 
 mod faults;
+mod identity;
 mod reach;
 mod replicas;
 mod reuse;
