@@ -40,8 +40,11 @@ const STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
 
 /// How long a message that wants no answer may take.
 const POST_TIMEOUT: Duration = Duration::from_secs(10);
-/// Such messages on their way at the most: a server that pings without end makes no tasks without end.
-const MAX_POSTS: usize = 256;
+/// Such messages on their way at the most: each call has one at its end, and of calls there are as many as may be in flight
+/// (`http.maxRequests`) and wait for their users (`questions.maxParked`), 10,000 each.
+const MAX_POSTS: usize = 20_000;
+/// Of them, before no more is said in return to what a server sends unasked: one that pings without end makes no tasks without end.
+const MAX_RETURNS: usize = 256;
 
 /// One upstream endpoint, and the legacy session on it if there is one.
 pub(super) struct Streamable {
@@ -217,10 +220,19 @@ impl Streamable {
 
     /// Sends a message that wants no answer while somebody does something else.
     pub(super) fn post_aside(self: &Arc<Self>, message: Bytes) {
+        self.post_unless(MAX_POSTS, message);
+    }
+
+    /// The same in return to what the server sent unasked.
+    fn post_in_return(self: &Arc<Self>, message: Bytes) {
+        self.post_unless(MAX_RETURNS, message);
+    }
+
+    fn post_unless(self: &Arc<Self>, most: usize, message: Bytes) {
         let this = Arc::downgrade(self);
         let mut posts = self.posts.lock().unwrap_or_else(PoisonError::into_inner);
         while posts.try_join_next().is_some() {}
-        if posts.len() >= MAX_POSTS {
+        if posts.len() >= most {
             return tracing::debug!(server = &*self.server, "too many messages to an upstream wait; one is dropped");
         }
         posts.spawn(async move {
@@ -300,16 +312,16 @@ impl Streamable {
             Incoming::Ask(id, kind, params) => {
                 if let Err(refused) = self.owners.ask(id, kind, params) {
                     let (id, unanswered) = *refused;
-                    self.post_aside(legacy::back::answer(&id, &unanswered));
+                    self.post_in_return(legacy::back::answer(&id, &unanswered));
                 }
                 None
             }
             Incoming::Ping(id) => {
-                self.post_aside(legacy::back::pong(&id));
+                self.post_in_return(legacy::back::pong(&id));
                 None
             }
             Incoming::Unknown(id) => {
-                self.post_aside(legacy::back::unknown(&id));
+                self.post_in_return(legacy::back::unknown(&id));
                 None
             }
             Incoming::Cancelled(id) if token.is_some() => Some(Item::Retract(id)),
