@@ -43,7 +43,7 @@
 
 {{/* What only counts at the start, as docs/operations.md lists it: pods roll when it changes, and for nothing else in the file. */}}
 {{- define "myelin.startSettings" -}}
-{{- pick (include "myelin.config" . | fromYaml) "listen" "tls" "admin" "http" "sessions" "sealing" "log" "threads" "drain" | toJson }}
+{{- pick (include "myelin.config" . | fromYaml) "listen" "tls" "admin" "http" "sessions" "sealing" "log" "threads" "maxStarts" "drain" | toJson }}
 {{- end }}
 
 {{/* The port of an address that other pods reach. */}}
