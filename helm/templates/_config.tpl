@@ -43,7 +43,12 @@
 
 {{/* What only counts at the start, as docs/operations.md lists it: pods roll when it changes, and for nothing else in the file. */}}
 {{- define "myelin.startSettings" -}}
-{{- pick (include "myelin.config" . | fromYaml) "listen" "tls" "admin" "http" "sessions" "sealing" "log" "threads" "maxStarts" "drain" | toJson }}
+{{- $config := include "myelin.config" . | fromYaml }}
+{{- $settings := pick $config "listen" "tls" "admin" "http" "sessions" "questions" "sealing" "redis" "log" "audit" "stateDir" "maxStarts" "threads" "drain" }}
+{{- with ($config.lists | default dict).maxKept }}
+{{- $_ := set $settings "lists.maxKept" . }}
+{{- end }}
+{{- $settings | toJson }}
 {{- end }}
 
 {{/* The port of an address that other pods reach. */}}

@@ -24,6 +24,12 @@ pub struct ServerReport {
     pub replicas: Vec<ReplicaReport>,
     /// Whether it is called over HTTP: `closed`, `open` or `half_open`.
     pub breaker: Option<&'static str>,
+    /// Children that were started ahead and are nobody's yet.
+    pub spares: usize,
+    /// Children that ended without being told to.
+    pub losses: u64,
+    /// For how many seconds it, or somebody's part of it, has been left alone because it failed too often.
+    pub parked: Option<u64>,
     /// Calls in flight on all of them.
     pub in_flight: usize,
     /// Calls that wait for one.

@@ -226,6 +226,7 @@ fn warn_fixed(old: &Settings, new: &Settings) {
         ("lists.maxKept", old.lists.max_kept_bytes != new.lists.max_kept_bytes),
         ("maxStarts", old.max_starts != new.max_starts),
         ("threads", old.threads != new.threads),
+        ("drain", old.drain != new.drain),
     ];
     for (key, _) in fixed.into_iter().filter(|(_, changed)| *changed) {
         tracing::warn!(key, "this change takes effect at the next start");

@@ -3,7 +3,6 @@
 //! [`Gateway`] is the waist's routing half: which server, may they, carry it. [`Door`] puts the two adaptors for questions before it.
 //! [`run`] makes a process of it all.
 
-mod anonymous;
 mod audit;
 mod connect;
 mod door;

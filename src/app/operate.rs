@@ -10,7 +10,7 @@ use crate::{
     audit::{Audit, Event, Note},
     clock,
     config::nearest,
-    mcp::Fault,
+    mcp::{Caller, Fault, Principal},
     upstream::{
         Restart, TakesCalls, Upstream,
         credential::{Wallet, oauth::Listed},
@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-use super::{anonymous::anonymous, gateway::Gateway, report};
+use super::{gateway::Gateway, report};
 
 /// How long the answer to a restart waits for calls in flight: less than `myelin restart` waits, and longer than most calls take.
 const RESTART_PATIENCE: Duration = Duration::from_secs(20);
@@ -59,7 +59,7 @@ async fn restart(upstream: Arc<Upstream>, how: Restart) -> RestartReport {
 }
 
 async fn reach(upstream: &Arc<Upstream>) -> Started {
-    match (upstream.group(&anonymous()).await, upstream.era()) {
+    match (upstream.group(&Caller::of(Principal::anonymous())).await, upstream.era()) {
         (Ok(_), Some(era)) => Started::Era(era.name()),
         (Err(Fault::Broken(_, fault)), _) => Started::Error(fault.to_string()),
         (Ok(_), None) | (Err(_), _) => Started::Error("cannot be reached".to_owned()),

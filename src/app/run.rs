@@ -27,7 +27,7 @@ use crate::{
         ledger::Ledger,
         redis::{RedisFault, RedisStore},
     },
-    mcp::Waist,
+    mcp::{Caller, Principal, Waist},
     redact::Redacted,
     seal::KeyRing,
     telemetry::{access, log},
@@ -43,7 +43,6 @@ use crate::{
 };
 
 use super::{
-    anonymous::anonymous,
     audit,
     door::Door,
     fetch,
@@ -346,7 +345,7 @@ async fn reach_all(upstreams: Vec<Arc<Upstream>>) {
         let places = places.clone();
         reaching.spawn(async move {
             let _place = if upstream.is_stdio() { None } else { places.acquire_owned().await.ok() };
-            if let Err(fault) = upstream.wake(&anonymous()).await {
+            if let Err(fault) = upstream.wake(&Caller::of(Principal::anonymous())).await {
                 tracing::warn!(
                     server = &**upstream.name(),
                     ?fault,

@@ -5,7 +5,7 @@ use std::{fs, net::IpAddr, path::Path, sync::Arc};
 use myelin::{
     config::settings::Settings,
     jsonrpc::Raw,
-    mcp::{Caller, Capabilities, Identity, LogInterest, Principal, PrincipalKind, exposed_name},
+    mcp::{Caller, Identity, Principal, PrincipalKind, exposed_name},
     policy::{Subject, Thing, ToolFilter},
     route::settings::EndpointSettings,
     upstream::settings::UpstreamSettings,
@@ -129,14 +129,7 @@ pub(super) fn principal(path: &Path) -> Result<Caller, Failure> {
 
 /// A caller about whom no more is known.
 pub(super) fn caller(identity: Identity, client_info: Option<Raw>, session: Option<Arc<str>>) -> Caller {
-    Caller {
-        principal: Principal::known(identity, None),
-        session,
-        client_info,
-        capabilities: Capabilities::none(),
-        log: LogInterest::Off,
-        address: None,
-    }
+    Caller { session, client_info, ..Caller::of(Principal::known(identity, None)) }
 }
 
 /// Reads a call: in the words of the rules, or a JSON-RPC request as clients send it.

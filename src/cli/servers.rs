@@ -1,6 +1,10 @@
 //! `myelin servers`: how the servers of a running gateway are.
 
-use std::{io::Write, thread::sleep, time::Duration};
+use std::{
+    io::{self, Write},
+    thread::sleep,
+    time::Duration,
+};
 
 use anstream::stdout;
 use serde::Deserialize;
@@ -9,7 +13,7 @@ use super::{
     exit::Code,
     failure::Failure,
     operator::{Gateway, Operator},
-    terminal::{DIM, ERROR, GOOD, WARNING, is_read_by_a_person, plain_line, table},
+    terminal::{DIM, ERROR, GOOD, WARNING, count, is_read_by_a_person, plain_line, table},
 };
 
 /// How often `--watch` looks.
@@ -57,6 +61,9 @@ struct Server {
     connections: Vec<Connection>,
     replicas: Vec<Replica>,
     breaker: Option<String>,
+    spares: usize,
+    losses: u64,
+    parked: Option<u64>,
     in_flight: usize,
     queued: usize,
     restarts: u64,
@@ -123,7 +130,7 @@ impl Servers {
         if !self.json {
             self.print(&servers)?;
         }
-        let fails = |server: &Server| matches!(server.state.as_str(), "backing_off" | "failed");
+        let fails = |server: &Server| matches!(server.state.as_str(), "backing_off" | "failed" | "parked");
         Ok(if servers.iter().any(fails) { Code::Unreachable } else { Code::Done })
     }
 
@@ -139,39 +146,59 @@ impl Servers {
         let head = ["SERVER", "STATE", "ERA", "WIRE", "CONNECTIONS", "IN FLIGHT", "QUEUED", "RESTARTS", "LISTS"];
         write!(out, "{}", table(head, servers.iter().map(row)))?;
         for server in servers {
-            if let Some(Problem { error, age }) = &server.last_error {
-                let (name, error) = (plain_line(&server.name), plain_line(error));
-                writeln!(out, "  {ERROR}{name}{ERROR:#} {error} {DIM}({} ago){DIM:#}", span(*age))?;
-            }
-            if let Some(breaker) = server.breaker.as_deref().filter(|state| *state != "closed") {
-                let name = plain_line(&server.name);
-                writeln!(
-                    out,
-                    "  {WARNING}{name}{WARNING:#} is left alone: its breaker is {}",
-                    plain_line(breaker).replace('_', " ")
-                )?;
-            }
-            let out_of_use = server.replicas.iter().filter(|replica| replica.condition != "healthy");
-            for replica in out_of_use {
-                let (name, address) = (plain_line(&server.name), plain_line(&replica.address));
-                writeln!(out, "  {WARNING}{name}{WARNING:#} replica {address} is {}", plain_line(&replica.condition))?;
-            }
-            if server.withheld_tools > 0 {
-                let name = plain_line(&server.name);
-                writeln!(out, "  {WARNING}{name}{WARNING:#} has {} withheld tools", server.withheld_tools)?;
-            }
+            server.print_troubles(&mut out)?;
         }
         if let (Some(_), [server]) = (&self.server, servers) {
-            let sandbox = if server.sandboxed { ", in a sandbox" } else { "" };
-            writeln!(out, "\n{GOOD}{}{GOOD:#}{sandbox}", plain_line(&server.target))?;
-            if !server.replicas.is_empty() {
-                let head = ["REPLICA", "CONDITION", "IN FLIGHT", "FAILURES"];
-                writeln!(out, "{}", table(head, server.replicas.iter().map(Replica::row)))?;
-            }
-            if !server.connections.is_empty() {
-                let head = ["PID", "SHARED BY", "AGE", "IN FLIGHT"];
-                write!(out, "{}", table(head, server.connections.iter().map(Connection::row)))?;
-            }
+            server.print_parts(&mut out)?;
+        }
+        Ok(())
+    }
+}
+
+impl Server {
+    /// What is not as it should be.
+    fn print_troubles(&self, out: &mut impl Write) -> io::Result<()> {
+        let name = plain_line(&self.name);
+        if let Some(Problem { error, age }) = &self.last_error {
+            let error = plain_line(error);
+            writeln!(out, "  {ERROR}{name}{ERROR:#} {error} {DIM}({} ago){DIM:#}", span(*age))?;
+        }
+        if let Some(since) = self.parked {
+            let since = span(since);
+            writeln!(
+                out,
+                "  {ERROR}{name}{ERROR:#} failed too often and has been left alone for {since}; `myelin restart {name}`"
+            )?;
+        }
+        if let Some(breaker) = self.breaker.as_deref().filter(|state| *state != "closed") {
+            let breaker = plain_line(breaker).replace('_', " ");
+            writeln!(out, "  {WARNING}{name}{WARNING:#} is left alone: its breaker is {breaker}")?;
+        }
+        for replica in self.replicas.iter().filter(|replica| replica.condition != "healthy") {
+            let (address, condition) = (plain_line(&replica.address), plain_line(&replica.condition));
+            writeln!(out, "  {WARNING}{name}{WARNING:#} replica {address} is {condition}")?;
+        }
+        if self.withheld_tools > 0 {
+            writeln!(out, "  {WARNING}{name}{WARNING:#} has {} withheld tools", self.withheld_tools)?;
+        }
+        Ok(())
+    }
+
+    /// What it consists of.
+    fn print_parts(&self, out: &mut impl Write) -> io::Result<()> {
+        let sandbox = if self.sandboxed { ", in a sandbox" } else { "" };
+        writeln!(out, "\n{GOOD}{}{GOOD:#}{sandbox}", plain_line(&self.target))?;
+        if self.wire == "stdio" {
+            let (spares, losses) = (count(self.spares, "spare"), self.losses);
+            writeln!(out, "{spares}; {losses} ended without being told to")?;
+        }
+        if !self.replicas.is_empty() {
+            let head = ["REPLICA", "CONDITION", "IN FLIGHT", "FAILURES"];
+            writeln!(out, "{}", table(head, self.replicas.iter().map(Replica::row)))?;
+        }
+        if !self.connections.is_empty() {
+            let head = ["PID", "SHARED BY", "AGE", "IN FLIGHT"];
+            write!(out, "{}", table(head, self.connections.iter().map(Connection::row)))?;
         }
         Ok(())
     }

@@ -116,18 +116,11 @@ mod tests {
     use super::*;
     use crate::{
         jsonrpc::Raw,
-        mcp::{Capabilities, LogInterest, Principal, Verb},
+        mcp::{Principal, Verb},
     };
 
     fn caller(id: &str) -> Caller {
-        Caller {
-            principal: Principal::new(id),
-            session: None,
-            client_info: None,
-            capabilities: Capabilities::none(),
-            log: LogInterest::Off,
-            address: None,
-        }
+        Caller::of(Principal::new(id))
     }
 
     fn invoke(params: &'static str) -> Invoke {

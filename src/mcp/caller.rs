@@ -23,6 +23,14 @@ pub struct Caller {
     pub address: Option<IpAddr>,
 }
 
+impl Caller {
+    /// Somebody of whom no more is known, with a client that can be asked nothing.
+    pub fn of(principal: Principal) -> Self {
+        let (capabilities, log) = (Capabilities::none(), LogInterest::Off);
+        Self { principal, session: None, client_info: None, capabilities, log, address: None }
+    }
+}
+
 /// A client's capabilities as it declared them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Capabilities {

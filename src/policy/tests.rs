@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     jsonrpc::Raw,
-    mcp::{Caller, Capabilities, Fault, Identity, ListKind, LogInterest, Principal, PrincipalKind, Ruling, Trace},
+    mcp::{Caller, Fault, Identity, ListKind, Principal, PrincipalKind, Ruling, Trace},
 };
 
 fn list(words: &[&str]) -> Vec<String> {
@@ -50,14 +50,8 @@ fn member(id: &str, groups: &[&str]) -> Principal {
 }
 
 fn caller(principal: Principal) -> Caller {
-    Caller {
-        principal,
-        session: None,
-        client_info: Some(Raw::literal(r#"{"name":"agent","version":"2"}"#)),
-        capabilities: Capabilities::none(),
-        log: LogInterest::Off,
-        address: None,
-    }
+    let client_info = Some(Raw::literal(r#"{"name":"agent","version":"2"}"#));
+    Caller { client_info, ..Caller::of(principal) }
 }
 
 fn tool(name: &str) -> Subject<'_> {

@@ -20,7 +20,7 @@ use crate::{
         modern::{self, back::Probe},
     },
     jsonrpc::{ErrorObject, Id, Raw},
-    mcp::{Caller, Capabilities, LogInterest, Offer, Principal, Profile, ProgressInterest, UpstreamFault},
+    mcp::{Caller, Capabilities, Offer, Principal, Profile, ProgressInterest, UpstreamFault},
 };
 
 use super::{
@@ -101,8 +101,7 @@ pub(super) struct Opening {
 pub(super) fn gateway_caller(profile: &Profile) -> Caller {
     let declared = profile.declaration();
     let capabilities = Capabilities::parse(&declared).unwrap_or_else(Capabilities::none);
-    let principal = Principal::new("gateway");
-    Caller { principal, session: None, client_info: None, capabilities, log: LogInterest::Off, address: None }
+    Caller { capabilities, ..Caller::of(Principal::new("gateway")) }
 }
 
 /// The question for the era, which every modern server answers at any time.

@@ -78,7 +78,7 @@ impl Upstream {
     pub fn status(&self) -> ServerStatus {
         let groups = self.groups_now();
         let children = groups.iter().flat_map(|group| group.children()).collect();
-        let records = || std::iter::once(&self.record).chain(groups.iter().map(|group| group.record()));
+        let records = || self.records(&groups);
         ServerStatus {
             state: self.doing.now(),
             era: self.era(),
@@ -90,6 +90,11 @@ impl Upstream {
             last_error: records().filter_map(Record::last).chain(self.reach.last_failure()).min_by_key(|(_, ago)| *ago),
             parked: records().filter_map(Record::parked).max(),
         }
+    }
+
+    /// How it failed as a whole, and how each of its keys did.
+    fn records<'a>(&'a self, groups: &'a [Arc<Group>]) -> impl Iterator<Item = &'a Record> {
+        std::iter::once(&self.record).chain(groups.iter().map(|group| group.record()))
     }
 
     /// What its children write to stderr.
@@ -138,15 +143,14 @@ impl Upstream {
     /// What keeps it from being started until somebody restarts it, if something does, and for how long.
     pub fn parked(&self) -> Option<(UpstreamFault, Duration)> {
         let groups = self.groups_now();
-        let records = std::iter::once(&self.record).chain(groups.iter().map(|group| group.record()));
+        let records = self.records(&groups);
         records.filter_map(|record| Some((record.last()?.0, record.parked()?))).max_by_key(|(_, since)| *since)
     }
 
     /// Tells the metrics how many keys are left alone.
     pub(super) fn count_parked(&self) {
         let groups = self.groups_now();
-        let records = std::iter::once(&self.record).chain(groups.iter().map(|group| group.record()));
-        let count = records.filter(|record| record.parked().is_some()).count();
+        let count = self.records(&groups).filter(|record| record.parked().is_some()).count();
         self.metrics().parked().set(count.try_into().unwrap_or(i64::MAX));
     }
 }

@@ -163,11 +163,13 @@ def check_rollouts():
     before = start_checksum(key)
     servers = start_checksum(key, "config.mcpServers.a.url=http://a/mcp", "config.defaults.timeout=5s")
     test("a change of servers rolls no pods", before != servers and "the checksum changed")
-    test("a change of limits rolls them", before == start_checksum(key, "config.http.maxBody=8MiB") and "the checksum is the same")
+    for setting in ("config.http.maxBody=8MiB", "config.audit.file=/tmp/audit.jsonl", "config.lists.maxKept=1MiB"):
+        test(f"a change of {setting} rolls them", before == start_checksum(key, setting) and "the checksum is the same")
     operations = (ROOT / "docs/operations.md").read_text()
     said = re.search(r"^- (.*) are those of the start", operations, re.MULTILINE).group(1)
-    listed = re.search(r"pick \(.*?\) (.*) \| toJson", (CHART / "templates/_config.tpl").read_text()).group(1)
-    differ = set(re.findall(r"`(\w+)`", said)) ^ set(re.findall(r'"(\w+)"', listed))
+    template = (CHART / "templates/_config.tpl").read_text()
+    listed = re.search(r"pick \$config (.*) }}", template).group(1) + re.search(r"set \$settings (.*) \.", template).group(1)
+    differ = set(re.findall(r"`([\w.]+)`", said)) ^ set(re.findall(r'"([\w.]+)"', listed))
     test("what counts at the start is what the documents say", differ and f"not in both: {differ}")
 
 

@@ -185,3 +185,32 @@ async fn a_server_in_a_sandbox_serves_and_says_so_or_is_not_started_and_says_why
         assert!(gateway.log().contains(&lacks[0].to_string()));
     }
 }
+
+#[tokio::test]
+async fn a_server_that_was_left_alone_is_told_and_a_restart_lets_it_try_again() {
+    let (up, folder) = (Upstream::new(Era::Modern, Wire::Stdio).await, tempfile::tempdir().unwrap());
+    let licence = folder.path().join("licence");
+    let mut settings = talkative(&up);
+    let relay = up.entry()["args"][0].as_str().unwrap().to_owned();
+    let script = format!("test -e {} || exit 1; exec python3 {relay}", licence.display());
+    settings["mcpServers"]["up"]["args"] = json!(["-c", script]);
+    settings["mcpServers"]["up"]["restart"] = json!({ "failures": 3, "wait": "1ms", "maxWait": "1ms" });
+    let gateway = Gateway::start(settings).await;
+    let client = Modern::of(&gateway);
+    for id in 0..50 {
+        client.call(id, "echo", "{}").await.refused(200, 1001).await;
+    }
+    let told = server(&gateway, "up").await;
+    assert!(told["state"] == "parked" && told["parked"].is_u64(), "{told}");
+    let (table, _, code) = run(&gateway, &["servers"]).await;
+    assert!(table.contains("up failed too often and has been left alone for") && code == Some(69), "{table}");
+    std::fs::write(&licence, "").unwrap();
+    client.call(50, "echo", "{}").await.refused(200, 1001).await;
+    let (said, err, code) = run(&gateway, &["restart", "up"]).await;
+    assert!(said.contains("it answers again: modern") && code == Some(0), "{said}{err}");
+    let told = server(&gateway, "up").await;
+    assert!(told["parked"].is_null() && told["state"] == "ready", "{told}");
+    let answer = async { up.take("tools/call").await.text_result("back").await };
+    let (called, ()) = tokio::join!(client.call(51, "echo", "{}"), answer);
+    assert_eq!(called.response().await["result"]["content"][0]["text"], "back");
+}

@@ -126,17 +126,9 @@ impl Pages {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mcp::{Capabilities, LogInterest};
 
     fn caller(id: &str) -> Caller {
-        Caller {
-            principal: Principal::new(id),
-            session: None,
-            client_info: None,
-            capabilities: Capabilities::none(),
-            log: LogInterest::Off,
-            address: None,
-        }
+        Caller::of(Principal::new(id))
     }
 
     fn task(server: &str, id: &str) -> Remembered {

@@ -4,9 +4,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use myelin::era::classify::{Arrival, Limits, classify};
 use myelin::era::{legacy, modern};
 use myelin::jsonrpc::{self, MAX_DEPTH, Message, MessageBody, Raw};
-use myelin::mcp::{
-    Caller, Capabilities, LogInterest, Mirror, Outcome, Principal, ProgressInterest, Verb, decode_value, encode_value,
-};
+use myelin::mcp::{Caller, Mirror, Outcome, Principal, ProgressInterest, Verb, decode_value, encode_value};
 use myelin::seal::{KeyRing, Purpose};
 use myelin::sse;
 use std::hint::black_box;
@@ -155,14 +153,7 @@ fn legacy_era() -> Vec<Case> {
 }
 
 fn anonymous() -> Caller {
-    Caller {
-        principal: Principal::anonymous(),
-        session: None,
-        client_info: None,
-        capabilities: Capabilities::none(),
-        log: LogInterest::Off,
-        address: None,
-    }
+    Caller::of(Principal::anonymous())
 }
 
 fn modern_headers() -> HeaderMap {
