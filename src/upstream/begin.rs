@@ -74,28 +74,28 @@ impl Upstream {
                 self.record.works();
                 self.enter(UpstreamState::Ready);
             }
-            Err(fault) if self.is_stdio() => self.suffer(self.record.failed(*fault), *fault, Whose::Servers),
+            Err(fault) if self.is_stdio() => self.suffer(self.record.failed(*fault), *fault, Extent::Server),
             Err(_) => self.enter(UpstreamState::BackingOff),
         }
         result
     }
 
     /// Something of it failed.
-    pub(super) fn suffer(&self, consequence: Consequence, fault: UpstreamFault, whose: Whose) {
+    pub(super) fn suffer(&self, consequence: Consequence, fault: UpstreamFault, extent: Extent) {
         let server = &**self.name();
         if consequence == Consequence::Parked {
             self.count_parked();
         }
-        match (consequence, whose) {
+        match (consequence, extent) {
             (Consequence::Waits(pause), _) => {
                 tracing::info!(server, %fault, ?pause, "server failed; it is started again after the pause, when it is needed");
                 self.enter(UpstreamState::BackingOff);
             }
-            (Consequence::Parked, Whose::Servers) => {
+            (Consequence::Parked, Extent::Server) => {
                 tracing::error!(server, %fault, "server failed too often and is left alone until `myelin restart`");
                 self.enter(UpstreamState::Parked);
             }
-            (Consequence::Parked, Whose::OneOfManys) => {
+            (Consequence::Parked, Extent::OneKey) => {
                 tracing::error!(server, %fault, "the children of one principal or session failed too often and are not started any more until `myelin restart`");
             }
         }
@@ -219,11 +219,11 @@ impl Upstream {
     }
 }
 
-/// Whose failure it is.
+/// What of a server failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Whose {
-    /// The server's: nothing of it works.
-    Servers,
-    /// That of one key among others.
-    OneOfManys,
+pub(super) enum Extent {
+    /// The server: nothing of it works.
+    Server,
+    /// One key among others.
+    OneKey,
 }

@@ -64,8 +64,8 @@ section! {
         lists "lists": ListKeys,
         /// The keys that seal session ids, cursors and tokens.
         sealing "sealing": SealingKeys,
-        /// Where the connections of users to servers and the lists of servers are kept, sealed under `sealing.keys`. Without it they are
-        /// forgotten at each stop.
+        /// Where the connections of users to servers, the gateway's registrations at authorization servers and the lists of servers are
+        /// kept, sealed under `sealing.keys`, and what is used of quotas. Without it they are forgotten at each stop.
         state_dir "stateDir": FilePath,
         /// The keys that sign what the gateway says of its callers.
         signing "signing": SigningKeys,

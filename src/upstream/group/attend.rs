@@ -13,7 +13,7 @@ use crate::{
     mcp::UpstreamFault,
     seal,
     upstream::{
-        begin::Whose,
+        begin::Extent,
         mux::Mux,
         peer::{Link, Peer},
         settings::PingSettings,
@@ -62,8 +62,8 @@ impl Group {
             self.record.note(fault);
         } else {
             let consequence = self.record.failed(fault);
-            let whose = if self.key.owner == Owner::Everybody { Whose::Servers } else { Whose::OneOfManys };
-            self.upstream.suffer(consequence, fault, whose);
+            let extent = if self.key.owner == Owner::Everybody { Extent::Server } else { Extent::OneKey };
+            self.upstream.suffer(consequence, fault, extent);
         }
         self.peers.lock().unwrap_or_else(PoisonError::into_inner).retain(|peer| peer.is_alive());
         // Whoever waits for it looks for another one.

@@ -2,6 +2,7 @@
 
 mod authority;
 mod certificates;
+mod connection;
 mod endpoints;
 mod foreign;
 mod introspection;
@@ -40,7 +41,7 @@ fn issued(issuer: &Issuer) -> Value {
 }
 
 /// A modern `tools/list` with these credentials.
-async fn list(gateway: &Gateway, credentials: &[(&str, &str)], path: &str) -> Answer {
+fn list_request(gateway: &Gateway, credentials: &[(&str, &str)], path: &str) -> Vec<u8> {
     let body = Modern::of(gateway).body(1, "tools/list", "");
     let mut headers = vec![
         ("content-type", "application/json"),
@@ -49,7 +50,12 @@ async fn list(gateway: &Gateway, credentials: &[(&str, &str)], path: &str) -> An
         ("mcp-method", "tools/list"),
     ];
     headers.extend(credentials);
-    Client::exchange(&gateway.address, &request("POST", path, &headers, body.as_bytes())).await
+    request("POST", path, &headers, body.as_bytes())
+}
+
+/// The answer to that.
+async fn list(gateway: &Gateway, credentials: &[(&str, &str)], path: &str) -> Answer {
+    Client::exchange(&gateway.address, &list_request(gateway, credentials, path)).await
 }
 
 async fn with_token(gateway: &Gateway, token: &str) -> Answer {

@@ -114,6 +114,12 @@ impl Answer {
         Ok(!self.is_over)
     }
 
+    /// The connection, for another request; the body is read to its end.
+    pub(crate) async fn kept(mut self) -> Client {
+        while self.more().await.expect("a whole body") {}
+        Client { stream: self.input.into_inner() }
+    }
+
     /// The whole body as it came.
     pub(crate) async fn text(mut self) -> String {
         while self.more().await.expect("a whole body") {}
