@@ -22,5 +22,6 @@ pub mod redact;
 pub mod route;
 pub mod seal;
 pub mod sse;
+pub mod state;
 pub mod telemetry;
 pub mod upstream;

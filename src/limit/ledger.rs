@@ -3,14 +3,14 @@
 //! Only hashes of names are written. A crash forgets what was taken since the last time; a gateway that stops in order forgets nothing.
 
 use std::{
-    fs,
-    io::{self, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    fs, io,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
 
 use serde::{Deserialize, Serialize};
+
+use crate::state;
 
 /// What was taken of one quota by one name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -42,7 +42,7 @@ impl Ledger {
     /// # Errors
     /// The folder cannot be made.
     pub fn open(folder: &Path) -> io::Result<Self> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        state::make_folder(folder)?;
         Ok(Self { path: folder.join("quotas.json"), written: Mutex::default() })
     }
 
@@ -63,7 +63,7 @@ impl Ledger {
         Vec::new()
     }
 
-    /// Writes what was taken, unless that is what stands there. Blocks. Written beside and renamed: nobody ever finds half of it.
+    /// Writes what was taken, unless that is what stands there. Blocks.
     ///
     /// # Errors
     /// It cannot be written; the file stays as it was.
@@ -73,11 +73,7 @@ impl Ledger {
         if *written == taken {
             return Ok(());
         }
-        let beside = self.path.with_extension("new");
-        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-        file.write_all(&serde_json::to_vec(&taken)?)?;
-        file.sync_all()?;
-        fs::rename(&beside, &self.path)?;
+        state::write(&self.path, &serde_json::to_vec(&taken)?)?;
         *written = taken;
         Ok(())
     }

@@ -8,7 +8,7 @@ use super::{
 
 /// The layers from the bottom up. Modules of one row do not know each other.
 const LAYERS: [&[&str]; 12] = [
-    &["jsonrpc", "seal", "redact", "clock", "network", "guard", "demo"],
+    &["jsonrpc", "seal", "redact", "clock", "network", "state", "guard", "demo"],
     &["sse", "telemetry"],
     &["mcp"],
     &["era"],

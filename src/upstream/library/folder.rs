@@ -1,19 +1,15 @@
-//! The files of a library: one for each volume, sealed, written beside and renamed.
+//! The files of a library: one for each volume, sealed.
 
 use std::{
     fs, io,
-    io::Write,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
-use aws_lc_rs::digest::{SHA256, digest};
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-
 use crate::{
     seal::{KeyRing, Purpose},
+    state,
     telemetry::{label::Success, metrics::METRICS},
 };
 
@@ -23,8 +19,6 @@ use super::{key::Key, volume::Volume};
 const MAX_FILE_BYTES: usize = 16 << 20;
 /// What a volume's file ends with.
 const SUFFIX: &str = "catalog";
-/// What a file ends with that is being written.
-const BESIDE: &str = "new";
 
 /// A folder of volumes.
 pub(super) struct Folder {
@@ -50,7 +44,7 @@ impl Folder {
     /// The folder `catalogs` in `state`, made if it is not there.
     pub(super) fn open(state: &Path, ring: Arc<KeyRing>) -> io::Result<Self> {
         let path = state.join("catalogs");
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&path)?;
+        state::make_folder(&path)?;
         Ok(Self { path, ring })
     }
 
@@ -60,7 +54,7 @@ impl Folder {
         for entry in fs::read_dir(&self.path)? {
             let path = entry?.path();
             let ends_with = |end: &str| path.extension().is_some_and(|found| found == end);
-            if ends_with(BESIDE) {
+            if ends_with(state::BESIDE) {
                 // Of a process that was killed while it wrote.
                 remove(&path);
             } else if ends_with(SUFFIX) {
@@ -104,14 +98,7 @@ impl Folder {
             self.discard(&volume.key);
             return Err(StoreFault::TooLarge);
         }
-        let path = self.place(&volume.key);
-        // Two gateways may share a folder.
-        let beside = path.with_extension(format!("{}.{BESIDE}", std::process::id()));
-        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-        file.write_all(sealed.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&beside, &path)?;
-        Ok(())
+        Ok(state::write(&self.place(&volume.key), sealed.as_bytes())?)
     }
 
     /// Removes what was written of a volume.
@@ -119,13 +106,12 @@ impl Folder {
         remove(&self.place(key));
     }
 
-    /// No name from outside becomes the name of a file.
     fn place(&self, key: &Key) -> PathBuf {
         let whose = match &key.reader {
             Some(principal) => format!("{}\n{principal}", key.server),
             None => key.server.to_string(),
         };
-        self.path.join(format!("{}.{SUFFIX}", URL_SAFE_NO_PAD.encode(digest(&SHA256, whose.as_bytes()))))
+        state::place(&self.path, &whose, SUFFIX)
     }
 }
 

@@ -2,18 +2,14 @@
 
 use std::{
     fs, io,
-    io::Write,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use aws_lc_rs::digest::{SHA256, digest};
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-
 use crate::{
     redact::Redacted,
     seal::{KeyRing, Purpose},
+    state,
     upstream::credential::fault::CredentialFault,
 };
 
@@ -32,7 +28,7 @@ pub(super) struct Folder {
 impl Folder {
     /// Makes it if it is not there.
     pub(super) fn open(path: PathBuf, ring: Arc<KeyRing>, purpose: Purpose) -> io::Result<Self> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&path)?;
+        state::make_folder(&path)?;
         Ok(Self { path, ring, purpose })
     }
 
@@ -58,21 +54,12 @@ impl Folder {
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.path.join(format!("{}.{SUFFIX}", URL_SAFE_NO_PAD.encode(digest(&SHA256, name.as_bytes()))))
+        state::place(&self.path, name, SUFFIX)
     }
 
-    /// Written beside and renamed.
     pub(super) fn write(&self, name: &str, content: &Redacted<Vec<u8>>) -> Result<(), CredentialFault> {
         let sealed = self.ring.seal(self.purpose, content.expose()).map_err(|_| CredentialFault::Random)?;
-        let path = self.path(name);
-        let beside = path.with_extension("new");
-        let store = || {
-            let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-            file.write_all(sealed.as_bytes())?;
-            file.sync_all()?;
-            fs::rename(&beside, &path)
-        };
-        store().map_err(|error| CredentialFault::Store(error.kind()))
+        state::write(&self.path(name), sealed.as_bytes()).map_err(|error| CredentialFault::Store(error.kind()))
     }
 
     pub(super) fn remove(&self, name: &str) {
