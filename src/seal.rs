@@ -117,6 +117,13 @@ impl KeyRing {
         Ok(URL_SAFE_NO_PAD.encode(token))
     }
 
+    /// Whether a token names the key that seals now, and no older one. Says nothing of whether the token opens.
+    pub fn seals_as(&self, token: &str) -> bool {
+        let bytes = URL_SAFE_NO_PAD.decode(token).unwrap_or_default();
+        let named = bytes.get(1..HEADER_LEN).and_then(|header| header.get(..KEY_ID_LEN));
+        self.keys.first().is_some_and(|newest| named == Some(newest.id.as_slice()))
+    }
+
     /// Opens a token that this ring sealed for `purpose`.
     ///
     /// # Errors
@@ -202,7 +209,9 @@ mod tests {
     #[test]
     fn opens_tokens_of_an_older_key_after_rotation() {
         let token = KeyRing::new(["old"]).unwrap().seal(Purpose::Task, b"x").unwrap();
-        assert_eq!(KeyRing::new(["new", "old"]).unwrap().open(Purpose::Task, &token).unwrap(), b"x");
+        let ring = KeyRing::new(["new", "old"]).unwrap();
+        assert_eq!(ring.open(Purpose::Task, &token).unwrap(), b"x");
+        assert!(!ring.seals_as(&token) && !ring.seals_as("") && ring.seals_as(&ring.seal(Purpose::Task, b"x").unwrap()));
     }
 
     proptest! {

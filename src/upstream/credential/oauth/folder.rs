@@ -32,7 +32,8 @@ impl Folder {
         Ok(Self { path, ring, purpose })
     }
 
-    /// What `read` makes of its files. What this ring did not seal, or `read` does not take, is left where it is.
+    /// What `read` makes of its files. What an older key of this ring sealed is sealed anew, so that the key can go; what this ring did
+    /// not seal, or `read` does not take, is left where it is.
     pub(super) fn contents<T>(&self, read: impl Fn(&[u8]) -> Option<T>) -> io::Result<Vec<T>> {
         let mut found = Vec::new();
         for entry in fs::read_dir(&self.path)? {
@@ -50,7 +51,13 @@ impl Folder {
     fn content(&self, path: &Path) -> Option<Redacted<Vec<u8>>> {
         let is_small = fs::metadata(path).is_ok_and(|found| found.len() <= MAX_FILE_BYTES);
         let text = if is_small { fs::read_to_string(path).ok()? } else { return None };
-        self.ring.open(self.purpose, text.trim_end()).ok().map(Redacted::new)
+        let content = Redacted::new(self.ring.open(self.purpose, text.trim_end()).ok()?);
+        if !self.ring.seals_as(text.trim_end())
+            && let Err(fault) = self.put(path, &content)
+        {
+            tracing::warn!(%fault, path = %path.display(), "this file stays sealed with an older key");
+        }
+        Some(content)
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -58,8 +65,12 @@ impl Folder {
     }
 
     pub(super) fn write(&self, name: &str, content: &Redacted<Vec<u8>>) -> Result<(), CredentialFault> {
+        self.put(&self.path(name), content)
+    }
+
+    fn put(&self, path: &Path, content: &Redacted<Vec<u8>>) -> Result<(), CredentialFault> {
         let sealed = self.ring.seal(self.purpose, content.expose()).map_err(|_| CredentialFault::Random)?;
-        state::write(&self.path(name), sealed.as_bytes()).map_err(|error| CredentialFault::Store(error.kind()))
+        state::write(path, sealed.as_bytes()).map_err(|error| CredentialFault::Store(error.kind()))
     }
 
     pub(super) fn remove(&self, name: &str) {

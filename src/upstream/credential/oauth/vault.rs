@@ -160,7 +160,11 @@ mod tests {
     }
 
     fn opened(key: &str, path: &Path) -> Vault {
-        let ring = Arc::new(KeyRing::new([key]).unwrap());
+        opened_with(&[key], path)
+    }
+
+    fn opened_with(keys: &[&str], path: &Path) -> Vault {
+        let ring = Arc::new(KeyRing::new(keys.iter().copied()).unwrap());
         Vault::open(Folder::open(path.join("connections"), ring, Purpose::Connection).unwrap()).unwrap()
     }
 
@@ -184,5 +188,15 @@ mod tests {
         again.take("bob", "up").unwrap();
         assert_eq!(opened("a", folder.path()).list().len(), 1);
         assert!(!format!("{:?}", record("x")).contains("canary"));
+    }
+
+    #[test]
+    fn keys_rotate_without_a_connection_that_is_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        opened("old", folder.path()).put(record("alice")).unwrap();
+        for stage in [["old", "new"].as_slice(), &["new", "old"], &["new"]] {
+            let vault = opened_with(stage, folder.path());
+            assert_eq!(**vault.find("alice", "up").unwrap().record.load(), record("alice"), "{stage:?}");
+        }
     }
 }
