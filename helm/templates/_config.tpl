@@ -38,7 +38,7 @@
 {{- end }}
 
 {{- define "myelin.sealingKeys" -}}
-{{- ternary .Values.sealing.keys (list "sealing-key") (not (empty .Values.sealing.existingSecret)) | toJson }}
+{{- .Values.sealing.keys | toJson }}
 {{- end }}
 
 {{/* What only counts at the start, as docs/operations.md lists it: pods roll when it changes, and for nothing else in the file. */}}
