@@ -211,7 +211,9 @@ mod tests {
         let token = KeyRing::new(["old"]).unwrap().seal(Purpose::Task, b"x").unwrap();
         let ring = KeyRing::new(["new", "old"]).unwrap();
         assert_eq!(ring.open(Purpose::Task, &token).unwrap(), b"x");
-        assert!(!ring.seals_as(&token) && !ring.seals_as("") && ring.seals_as(&ring.seal(Purpose::Task, b"x").unwrap()));
+        assert!(
+            !ring.seals_as(&token) && !ring.seals_as("") && ring.seals_as(&ring.seal(Purpose::Task, b"x").unwrap())
+        );
     }
 
     proptest! {

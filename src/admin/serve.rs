@@ -57,6 +57,7 @@ fn limits() -> HttpSettings {
         max_body_bytes: 0,
         max_header_bytes: 16 << 10,
         header_timeout: Duration::from_secs(10),
+        idle_timeout: Duration::from_secs(90),
         body_timeout: Duration::from_secs(10),
         max_connections: 64,
         max_requests: 64,

@@ -19,6 +19,8 @@ pub(super) const MAX_BODY: usize = 4 * MIB;
 pub(super) const MAX_HEADERS: usize = 32 * KIB;
 /// A client that needs longer for one packet of headers holds a connection on purpose.
 pub(super) const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Half again of what proxies commonly keep a connection for (nginx and AWS: 60 s): whoever closes first must be the one that sends.
+pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
 /// 4 MiB in 30 s is 140 kB/s: slower than any link an agent works over.
 pub(super) const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Below the usual limit of descriptors in a container (2^20), and some 100 MB of buffers.

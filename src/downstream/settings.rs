@@ -53,6 +53,8 @@ pub struct HttpSettings {
     pub max_header_bytes: usize,
     /// How long a client may take to send its headers.
     pub header_timeout: Duration,
+    /// How long an HTTP/1.1 connection may be silent between two requests.
+    pub idle_timeout: Duration,
     /// How long a client may take to send its body.
     pub body_timeout: Duration,
     /// Connections at the most; further ones wait in the kernel's backlog.

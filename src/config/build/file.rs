@@ -149,6 +149,7 @@ fn http(keys: HttpKeys, reader: &mut Reader<'_>) -> HttpSettings {
         max_body_bytes: keys.max_body(),
         max_header_bytes: keys.max_headers(),
         header_timeout: keys.header_timeout(),
+        idle_timeout: keys.idle_timeout(),
         body_timeout: keys.body_timeout(),
         max_connections: keys.max_connections(),
         max_requests: keys.max_requests(),

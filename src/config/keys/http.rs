@@ -18,6 +18,8 @@ section! {
         max_headers "maxHeaders": Bytes<8192> = defaults::MAX_HEADERS,
         /// How long a client may take to send its headers.
         header_timeout "headerTimeout": Time = defaults::HEADER_TIMEOUT,
+        /// How long an HTTP/1.1 connection may be silent between two requests; longer than a proxy in front keeps it for its next one.
+        idle_timeout "idleTimeout": Time<1000> = defaults::IDLE_TIMEOUT,
         /// How long a client may take to send its body.
         body_timeout "bodyTimeout": Time = defaults::BODY_TIMEOUT,
         /// Connections at the most.

@@ -11,6 +11,7 @@ fn guard(local: &str, origins: &[&str], hosts: &[&str]) -> Guard {
         max_body_bytes: 1,
         max_header_bytes: 1,
         header_timeout: Duration::ZERO,
+        idle_timeout: Duration::ZERO,
         body_timeout: Duration::ZERO,
         max_connections: 1,
         max_requests: 1,

@@ -7,19 +7,22 @@ use http::{Request, Response};
 use http_body::Body;
 use hyper::{
     body::Incoming,
-    rt::{Read, Write},
     server::conn::{http1, http2},
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::TcpStream,
     sync::OwnedSemaphorePermit,
     time::{sleep, timeout},
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-use super::streams::{Spawner, Streams};
+use super::{
+    patience::Patience,
+    streams::{Spawner, Streams},
+};
 use crate::{
     auth::Seat,
     downstream::{
@@ -66,6 +69,7 @@ pub(super) struct Connector<S> {
     http1: http1::Builder,
     max_header_bytes: u32,
     header_timeout: Duration,
+    idle_timeout: Duration,
     write_timeout: Duration,
     proxies: ProxySettings,
     tls: Option<Arc<TlsFiles>>,
@@ -88,13 +92,13 @@ impl<S> Connector<S> {
     pub(super) fn new(http: &HttpSettings, tls: Option<Arc<TlsFiles>>, service: S) -> Self {
         let mut http1 = http1::Builder::new();
         http1
-            .timer(TokioTimer::new())
             .header_read_timeout(http.header_timeout)
             .max_header_size(http.max_header_bytes)
             .max_buf_size(http.max_header_bytes.max(MAX_BUFFER_BYTES));
         let max_header_bytes = u32::try_from(http.max_header_bytes).unwrap_or(u32::MAX);
-        let (header_timeout, write_timeout, proxies) = (http.header_timeout, http.write_timeout, http.proxies.clone());
-        Self { http1, max_header_bytes, header_timeout, write_timeout, proxies, tls, service }
+        let HttpSettings { header_timeout, idle_timeout, write_timeout, .. } = *http;
+        let proxies = http.proxies.clone();
+        Self { http1, max_header_bytes, header_timeout, idle_timeout, write_timeout, proxies, tls, service }
     }
 
     fn http2(&self, spawner: Spawner) -> http2::Builder<Spawner> {
@@ -161,8 +165,8 @@ where
             () = last_word(&mut drain) => return,
         };
         let ended = match opened {
-            Ok(Ok((Opened::Plain(version, io), peer))) => self.http(version, TokioIo::new(io), peer, drain).await,
-            Ok(Ok((Opened::Tls(version, io), peer))) => self.http(version, TokioIo::new(io), peer, drain).await,
+            Ok(Ok((Opened::Plain(version, io), peer))) => self.http(version, io, peer, drain).await,
+            Ok(Ok((Opened::Tls(version, io), peer))) => self.http(version, io, peer, drain).await,
             Ok(Err(error)) => {
                 return tracing::debug!(peer = %address, error = %error, "a connection failed at its start");
             }
@@ -175,7 +179,7 @@ where
 
     async fn http<I>(&self, version: Version, io: I, peer: Peer, drain: Drain) -> hyper::Result<()>
     where
-        I: Read + Write + Unpin + Send + 'static,
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         match version {
             Version::Http1 => self.http1(io, peer, drain).await,
@@ -183,7 +187,7 @@ where
         }
     }
 
-    async fn http1<I: Read + Write + Unpin + Send + 'static>(
+    async fn http1<I: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         &self,
         io: I,
         peer: Peer,
@@ -191,7 +195,9 @@ where
     ) -> hyper::Result<()> {
         let service = self.service.clone();
         let answer = service_fn(move |request| infallible(service(request, peer.clone())));
-        let mut connection = pin!(self.http1.serve_connection(io, answer));
+        let patience = Patience::new(self.header_timeout, self.idle_timeout);
+        let io = TokioIo::new(patience.over(io));
+        let mut connection = pin!(self.http1.clone().timer(patience).serve_connection(io, answer));
         tokio::select! {
             // First what the client sent, so that a request which is already here counts as being in flight.
             biased;
@@ -201,7 +207,7 @@ where
         connection.await
     }
 
-    async fn http2_streams<I: Read + Write + Unpin + Send + 'static>(
+    async fn http2_streams<I: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         &self,
         io: I,
         peer: Peer,
@@ -210,7 +216,7 @@ where
         let streams = Streams::default();
         let service = self.service.clone();
         let answer = service_fn(move |request| infallible(service(request, peer.clone())));
-        let mut connection = pin!(self.http2(streams.spawner()).serve_connection(io, answer));
+        let mut connection = pin!(self.http2(streams.spawner()).serve_connection(TokioIo::new(io), answer));
         tokio::select! {
             biased;
             ended = connection.as_mut() => return ended,

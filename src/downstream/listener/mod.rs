@@ -9,6 +9,7 @@
 mod accept;
 mod bound;
 mod connection;
+mod patience;
 mod streams;
 
 #[cfg(test)]

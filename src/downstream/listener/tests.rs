@@ -38,6 +38,7 @@ fn settings() -> HttpSettings {
         max_body_bytes: 1 << 20,
         max_header_bytes: 1024,
         header_timeout: NEVER,
+        idle_timeout: NEVER,
         body_timeout: NEVER,
         max_connections: 100,
         max_requests: 100,
@@ -260,6 +261,27 @@ async fn a_slow_header_is_cut_off() {
 async fn a_client_that_says_nothing_is_cut_off() {
     let running = start(HttpSettings { header_timeout: Duration::from_millis(50), ..settings() }, None);
     assert_eq!(read_to_end(&mut running.connect().await).await, "");
+}
+
+#[tokio::test]
+async fn between_requests_a_connection_may_be_silent_for_longer_than_headers_may_take() {
+    let running = start(HttpSettings { header_timeout: Duration::from_millis(50), ..settings() }, None);
+    let mut stream = running.connect().await;
+    ask(&mut stream, REQUEST).await;
+    // Whoever says nothing from now on is cut off first.
+    assert_eq!(read_to_end(&mut running.connect().await).await, "");
+    assert!(ask(&mut stream, REQUEST).await.starts_with("http/1.1 200 ok"));
+    // The next request has begun: now its headers must come.
+    stream.write_all(b"GET / HTTP/1.1\r\nHost:").await.unwrap();
+    assert_eq!(read_to_end(&mut stream).await, "");
+}
+
+#[tokio::test]
+async fn a_connection_that_is_silent_for_too_long_between_requests_is_closed() {
+    let running = start(HttpSettings { idle_timeout: Duration::from_millis(50), ..settings() }, None);
+    let mut stream = running.connect().await;
+    assert!(ask(&mut stream, REQUEST).await.starts_with("http/1.1 200 ok"));
+    assert_eq!(read_to_end(&mut stream).await, "");
 }
 
 #[tokio::test]
