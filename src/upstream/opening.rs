@@ -207,6 +207,8 @@ impl Opening {
         let (Verdict::Legacy, Some((child, lines, token))) = (self.verdict, &mut self.process) else { return Ok(()) };
         let outgoing = legacy::back::initialize(&profile);
         match ask(child, lines, &outgoing, *token, site.settings.start_timeout).await {
+            // It is modern after all, which is found out when it is used.
+            Said::Answer(answer) if matches!(modern::back::probe(&answer), Probe::Retry) => (),
             Said::Answer(answer) => self.greeted = Some((profile, greeting(answer)?)),
             Said::Nothing => return Err(UpstreamFault::Timeout),
             Said::Ended => return Err(UpstreamFault::Gone),
@@ -260,8 +262,8 @@ async fn greet_stdio(
     let (verdict, greeting) = match (verdict, offer, greeted) {
         (_, _, Some(greeting)) => (verdict, greeting),
         (Verdict::Modern, Some(offer), None) => (verdict, Greeting { dialect: Dialect::Modern, offer }),
-        _ => match shake_hands(&mux, &terms.profile).await {
-            Ok(greeting) => (Verdict::Legacy, greeting),
+        _ => match find_out(&mux, &terms.profile).await {
+            Ok(found) => found,
             Err(fault) => {
                 child.stop().await;
                 return Err(fault);
@@ -273,6 +275,19 @@ async fn greet_stdio(
         mux.post(legacy::back::initialized())?;
     }
     Ok((verdict, Peer::new(greeting, Link::Stdio(mux, child), terms.place, tasks)))
+}
+
+/// The legacy handshake, after which a server may turn out to be modern: the probe that it was too slow for made it so.
+async fn find_out(mux: &Arc<Mux>, profile: &Profile) -> Result<(Verdict, Greeting), UpstreamFault> {
+    let mut exchange = mux.start_own(|_| legacy::back::initialize(profile))?;
+    let answered = answer(&mut exchange).await?;
+    if matches!(modern::back::probe(&answered), Probe::Retry) {
+        let mut exchange = mux.start_own(probe_request)?;
+        if let Probe::Modern(offer) = modern::back::probe(&answer(&mut exchange).await?) {
+            return Ok((Verdict::Modern, Greeting { dialect: Dialect::Modern, offer }));
+        }
+    }
+    Ok((Verdict::Legacy, greeting(answered)?))
 }
 
 /// The legacy handshake over a wire of messages.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::kit::{Era, Gateway, Modern, Upstream, Wire, config};
+use crate::kit::{Era, Gateway, MODERN, Modern, Upstream, Wire, config};
 
 #[tokio::test]
 async fn a_lazy_server_starts_with_the_first_call_and_an_eager_one_with_the_gateway() {
@@ -20,5 +20,26 @@ async fn a_lazy_server_starts_with_the_first_call_and_an_eager_one_with_the_gate
     let call = Modern::of(&gateway).begin_call(1, "echo", "{}").await;
     lazy.take("tools/call").await.text_result("awake").await;
     assert_eq!(call.answer().await.response().await["result"]["content"][0]["text"], "awake");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_server_that_a_late_probe_made_modern_is_asked_once_more() {
+    let upstream = Upstream::new(Era::Modern, Wire::Stdio).await;
+    upstream.takes("server/discover");
+    upstream.takes("initialize");
+    let mut settings = config(&[("up", &upstream)]);
+    // Silence is a legacy server's.
+    settings["mcpServers"]["up"]["probeTimeout"] = json!("1ms");
+    let gateway = Gateway::start(settings).await;
+    let call = Modern::of(&gateway).begin_call(1, "echo", "{}").await;
+    let mut handshake = upstream.take("initialize").await;
+    upstream.leaves("server/discover");
+    let (id, data) = (handshake.id().clone(), json!({ "supported": [MODERN], "requested": "2025-11-25" }));
+    let error = json!({ "code": -32022, "message": "it is too late for this", "data": data });
+    handshake.finish(&json!({ "jsonrpc": "2.0", "id": id, "error": error }).to_string()).await;
+    upstream.take("tools/call").await.text_result("modern").await;
+    assert_eq!(call.answer().await.response().await["result"]["content"][0]["text"], "modern");
+    assert_eq!((upstream.count("server/discover"), upstream.count("initialize")), (2, 1));
     gateway.stop().await;
 }
