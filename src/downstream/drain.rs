@@ -55,6 +55,11 @@ impl Drain {
         }
     }
 
+    /// What is left of the time granted; none where no drain has started.
+    pub fn left(&self) -> Duration {
+        self.0.borrow().map_or(Duration::ZERO, |deadline| deadline.saturating_duration_since(clock::now()))
+    }
+
     /// Whether the drain has started.
     pub fn has_started(&self) -> bool {
         self.0.borrow().is_some() || self.0.has_changed().is_err()

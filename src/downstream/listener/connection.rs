@@ -20,6 +20,7 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::{
+    leaving::{LINGER, Leaving},
     patience::Patience,
     streams::{Spawner, Streams},
 };
@@ -194,7 +195,9 @@ where
         mut drain: Drain,
     ) -> hyper::Result<()> {
         let service = self.service.clone();
-        let answer = service_fn(move |request| infallible(service(request, peer.clone())));
+        let leaving = Leaving::default();
+        let told = leaving.clone();
+        let answer = service_fn(move |request| infallible(told.tell(service(request, peer.clone()))));
         let patience = Patience::new(self.header_timeout, self.idle_timeout);
         let io = TokioIo::new(patience.over(io));
         let mut connection = pin!(self.http1.clone().timer(patience).serve_connection(io, answer));
@@ -202,7 +205,12 @@ where
             // First what the client sent, so that a request which is already here counts as being in flight.
             biased;
             ended = connection.as_mut() => return ended,
-            () = drain.started() => connection.as_mut().graceful_shutdown(),
+            () = drain.started() => leaving.start(),
+        }
+        tokio::select! {
+            biased;
+            ended = connection.as_mut() => return ended,
+            () = sleep(LINGER.min(drain.left() / 2)) => connection.as_mut().graceful_shutdown(),
         }
         connection.await
     }

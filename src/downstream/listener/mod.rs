@@ -9,6 +9,7 @@
 mod accept;
 mod bound;
 mod connection;
+mod leaving;
 mod patience;
 mod streams;
 

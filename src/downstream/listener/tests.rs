@@ -330,6 +330,19 @@ async fn drain_closes_idle_connections_and_the_socket() {
 }
 
 #[tokio::test]
+async fn a_connection_that_is_kept_open_takes_a_request_at_the_drain_and_says_that_it_is_the_last() {
+    let running = start(settings(), None);
+    let mut kept = running.connect().await;
+    assert!(!ask(&mut kept, REQUEST).await.contains("connection: close"));
+    running.drainer.start(NEVER);
+    while TcpStream::connect(running.address).await.is_ok() {}
+    let last = ask(&mut kept, REQUEST).await;
+    assert!(last.starts_with("http/1.1 200 ") && last.contains("connection: close"), "{last}");
+    assert_eq!(read_to_end(&mut kept).await, "");
+    assert_eq!(running.served.await.unwrap(), Served { cut_off: 0 });
+}
+
+#[tokio::test]
 async fn drain_lets_the_request_in_flight_finish() {
     let running = start(settings(), None);
     let mut stream = running.connect().await;
