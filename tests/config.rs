@@ -334,7 +334,7 @@ fn file_with(path: &[String], value: &Json) -> String {
             }
         }
     }
-    if path.len() > 2 && path[1] == "kubernetes" && path[2] != "audience" {
+    if path.len() > 2 && path[0] == "auth" && path[1] == "kubernetes" && path[2] != "audience" {
         document["auth"]["kubernetes"]["audience"] = json!("myelin");
     }
     if path.len() > 1 && path[0] == "audit" && path[1] != "file" {
@@ -397,6 +397,13 @@ fn each_default_in_the_schema_is_what_holds_without_the_key() {
             continue;
         }
         let parent = match path.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            // The same keys as those of a server, whose defaults are looked at there.
+            ["discovery", "kubernetes", "templates", "name", "auth" | "sandbox", ..] => continue,
+            ["discovery", "kubernetes", "templates", ..] => {
+                let template = ["discovery", "kubernetes", "templates", "name"].map(str::to_owned);
+                file_with(&template, &json!({}))
+            }
+            ["discovery", ..] => file_with(&["discovery", "kubernetes"].map(str::to_owned), &json!({})),
             ["mcpServers", "name", key, ..] if OF_URL.contains(&key) => {
                 file_with(&["mcpServers", "name", "url"].map(str::to_owned), &json!("http://a.example/mcp"))
             }

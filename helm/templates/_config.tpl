@@ -3,7 +3,7 @@
 {{/* The file: `config`, the demo servers when there are no others, and where the sealing keys are. */}}
 {{- define "myelin.config" -}}
 {{- $config := deepCopy .Values.config }}
-{{- if not $config.mcpServers }}
+{{- if not (or $config.mcpServers $config.discovery) }}
 {{- $servers := dict }}
 {{- range list "search" "vectors" "documents" }}
 {{- $_ := set $servers . (dict "command" "/usr/local/bin/myelin" "args" (list "demo" .)) }}
@@ -81,9 +81,20 @@
 {{- end }}
 {{- end }}
 
+{{/* Whether the gateway follows the Services of the cluster. */}}
+{{- define "myelin.findsServices" -}}
+{{- if hasKey (.Values.config.discovery | default dict) "kubernetes" }}true{{ end }}
+{{- end }}
+
+{{/* The namespaces whose Services it follows; none for all of them. */}}
+{{- define "myelin.foundIn" -}}
+{{- ((.Values.config.discovery | default dict).kubernetes | default dict).namespaces | default list | toJson }}
+{{- end }}
+
 {{/* Whether the gateway speaks to the API server, for which it needs a token of its own. */}}
 {{- define "myelin.ownToken" -}}
-{{- if and (.Values.config.auth | default dict).kubernetes (not .Values.serviceAccount.automountToken) }}true{{ end }}
+{{- $asks := or (.Values.config.auth | default dict).kubernetes (include "myelin.findsServices" .) }}
+{{- if and $asks (not .Values.serviceAccount.automountToken) }}true{{ end }}
 {{- end }}
 
 {{- define "myelin.scheme" -}}

@@ -51,4 +51,6 @@ pub enum Part {
     Audit(PathBuf),
     /// What limits are counted in.
     Limits(&'static str),
+    /// What is found: a Service of a cluster, `NAMESPACE/NAME`, or all of them.
+    Discovery(String),
 }

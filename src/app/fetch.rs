@@ -2,9 +2,7 @@
 
 use std::{
     collections::HashMap,
-    fs::File,
-    io::{self, Read},
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -14,10 +12,12 @@ use http::{HeaderMap, HeaderValue, Method, Uri, header, uri::Authority};
 use tokio::time::timeout;
 
 use crate::{
-    auth::{Auth, AuthFault, Fetch, FetchAnswer, FetchCredential, FetchFault, FetchRequest, Fetched, may_be_fetched},
+    auth::{
+        Auth, AuthFault, Fetch, FetchAnswer, FetchCredential, FetchFault, FetchRequest, Fetched, bearer_of,
+        may_be_fetched,
+    },
     clock,
     config::settings::Settings,
-    redact::Redacted,
     upstream::{
         credential::{Reached, Wallet, oauth::Safe},
         settings::{EgressSettings, HttpSettings},
@@ -27,8 +27,6 @@ use crate::{
 
 /// The largest content that is read: metadata and sets of keys have some kilobytes.
 const MAX_BYTES: usize = 256 << 10;
-/// A token in a file is not longer than one in a header.
-const MAX_TOKEN_BYTES: u64 = 16 << 10;
 /// Places that are remembered at the most; there are as many as the configuration names, and what their metadata adds.
 const MAX_PLACES: usize = 64;
 /// After this time the authorities that are trusted are read anew.
@@ -156,21 +154,12 @@ async fn credential(credential: &FetchCredential) -> Result<Option<HeaderValue>,
         FetchCredential::None => return Ok(None),
         FetchCredential::Header(text) => text.clone(),
         FetchCredential::BearerFile(path) => {
-            let path = path.clone();
-            let read = tokio::task::spawn_blocking(move || read_token(&path)).await;
-            let token = read.ok().and_then(Result::ok).ok_or(FetchFault::Credential)?;
-            Redacted::new(format!("Bearer {}", token.expose().trim()))
+            return bearer_of(path).await.map(Some).map_err(|_| FetchFault::Credential);
         }
     };
     let mut value = HeaderValue::from_str(text.expose()).map_err(|_| FetchFault::Credential)?;
     value.set_sensitive(true);
     Ok(Some(value))
-}
-
-fn read_token(path: &Path) -> io::Result<Redacted<String>> {
-    let mut token = String::new();
-    File::open(path)?.take(MAX_TOKEN_BYTES).read_to_string(&mut token)?;
-    Ok(Redacted::new(token))
 }
 
 fn client_settings(url: Uri, request: &FetchRequest) -> HttpSettings {

@@ -23,9 +23,17 @@ use crate::{
     },
     limit::ledger::Ledger,
     telemetry::{label::Success, metrics::METRICS},
+    upstream::Upstream,
 };
 
-use super::{audit, door::Door, fetch, gateway::Gateway};
+use super::{
+    audit,
+    door::Door,
+    fetch,
+    found::Found,
+    gateway::{BuildError, Gateway},
+    reach::reach_all,
+};
 
 /// How often things are put in order.
 const ROUND: Duration = Duration::from_secs(5);
@@ -40,6 +48,12 @@ pub struct Source {
     pub seen: Sources,
 }
 
+/// Which servers came, and how many went.
+struct Adopted {
+    added: Vec<Arc<Upstream>>,
+    removed: usize,
+}
+
 /// What is kept in order.
 pub(super) struct Kept {
     pub(super) gateway: Arc<Gateway>,
@@ -51,6 +65,10 @@ pub(super) struct Kept {
     pub(super) address: SocketAddr,
     pub(super) tls: Option<Arc<TlsFiles>>,
     pub(super) source: Option<Source>,
+    /// Servers that the file does not name.
+    pub(super) found: Found,
+    /// What the gateway runs by: the file's settings, and what was found.
+    pub(super) running: Settings,
     /// SIGHUP, where there is a file to read anew.
     pub(super) hangup: Option<Signal>,
     pub(super) audit: Option<Arc<Audit>>,
@@ -81,6 +99,10 @@ pub(super) async fn keep(mut kept: Kept, mut settings: Settings) {
                 if watch.as_ref().is_some_and(Watch::changed) {
                     kept.reload(&mut settings, &mut watch, &changes);
                 }
+            }
+            () = kept.found.changed() => {
+                kept.found.settle(SETTLE).await;
+                kept.find(&settings);
             }
             () = received(&mut hangup) => kept.reload(&mut settings, &mut watch, &changes),
         }
@@ -143,8 +165,44 @@ impl Kept {
         }
     }
 
+    /// Goes over to the servers that there are now.
+    fn find(&mut self, settings: &Settings) {
+        let merged = self.found.added_to(settings);
+        // What else changed concerns nobody who is connected.
+        if merged == self.running {
+            return;
+        }
+        match self.adopt(merged) {
+            Ok(Adopted { added, removed }) => {
+                tracing::info!(added = added.len(), removed, "other servers were found");
+                tokio::spawn(reach_all(added));
+            }
+            Err(error) => tracing::error!(%error, "the servers that were found are not usable; the old ones stay"),
+        }
+    }
+
+    /// Goes over to other settings. What is no longer used finishes its calls.
+    fn adopt(&mut self, settings: Settings) -> Result<Adopted, BuildError> {
+        let before = self.gateway.upstreams();
+        let removed = self.gateway.reload(&settings)?;
+        set_paths(&self.paths, &settings);
+        self.running = settings;
+        let mut added = self.gateway.upstreams();
+        added.retain(|upstream| !before.iter().any(|before| Arc::ptr_eq(before, upstream)));
+        let adopted = Adopted { removed: removed.len(), added };
+        for upstream in removed {
+            // Calls in flight finish on it, with the secrets that they began with; then its processes end.
+            tokio::spawn(async move {
+                let grace = upstream.settings().total_timeout;
+                let _ = tokio::time::timeout(grace, idle(&upstream)).await;
+                upstream.close().await;
+            });
+        }
+        Ok(adopted)
+    }
+
     /// Reads the file anew. One that is broken is refused, and the old settings stay.
-    fn reload(&self, settings: &mut Settings, watch: &mut Option<Watch>, changes: &mpsc::Sender<()>) {
+    fn reload(&mut self, settings: &mut Settings, watch: &mut Option<Watch>, changes: &mpsc::Sender<()>) {
         let Some(Source { path: source, .. }) = &self.source else {
             tracing::info!("nothing to reload: there is no configuration file");
             return;
@@ -161,7 +219,8 @@ impl Kept {
             tracing::info!("nothing to reload: the configuration is the same");
             return;
         }
-        if loaded.settings.upstreams.is_empty() && !settings.upstreams.is_empty() {
+        if loaded.settings.upstreams.is_empty() && loaded.settings.discovery.is_none() && !settings.upstreams.is_empty()
+        {
             // A file that is being written is empty for a moment.
             return self.refuse(&"the file names no server any more");
         }
@@ -173,27 +232,23 @@ impl Kept {
             Ok(auth) => auth,
             Err(error) => return self.refuse(&error),
         };
-        match self.gateway.reload(&loaded.settings) {
-            Ok(removed) => {
+        self.found.look_by(&loaded.settings);
+        let merged = self.found.added_to(&loaded.settings);
+        match self.adopt(merged) {
+            Ok(adopted) => {
                 if (&loaded.settings.auth, &loaded.settings.egress) != (&settings.auth, &settings.egress) {
                     self.gate.set(auth);
                 }
-                set_paths(&self.paths, &loaded.settings);
-                tracing::info!(removed = removed.len(), "configuration reloaded");
+                tracing::info!(removed = adopted.removed, "configuration reloaded");
                 audit::note(self.audit.as_ref(), Event::Reload, [("result", "ok".into())]);
                 METRICS.config_reloads.of(Success::Ok).inc();
-                for upstream in removed {
-                    // Calls in flight finish on it, with the secrets that they began with; then its processes end.
-                    tokio::spawn(async move {
-                        let grace = upstream.settings().total_timeout;
-                        let _ = tokio::time::timeout(grace, idle(&upstream)).await;
-                        upstream.close().await;
-                    });
-                }
                 warn_fixed(settings, &loaded.settings);
                 *settings = loaded.settings;
             }
-            Err(error) => self.refuse(&error),
+            Err(error) => {
+                self.found.look_by(settings);
+                self.refuse(&error);
+            }
         }
     }
 
@@ -204,7 +259,7 @@ impl Kept {
     }
 }
 
-async fn idle(upstream: &crate::upstream::Upstream) {
+async fn idle(upstream: &Upstream) {
     while upstream.load().1 > 0 {
         sleep(SETTLE).await;
     }

@@ -5,7 +5,6 @@ use std::{io::IsTerminal, sync::Arc};
 use tokio::{
     runtime,
     signal::unix::{Signal, SignalKind},
-    sync::Semaphore,
     task::{JoinHandle, JoinSet},
     time::timeout,
 };
@@ -27,7 +26,7 @@ use crate::{
         ledger::Ledger,
         redis::{RedisFault, RedisStore},
     },
-    mcp::{Caller, Principal, Waist},
+    mcp::Waist,
     redact::Redacted,
     seal::KeyRing,
     telemetry::{access, log},
@@ -38,7 +37,7 @@ use crate::{
             oauth::{Safe, SafeFault},
             settings::CredentialSettings,
         },
-        settings::{Start, UpstreamSettings},
+        settings::UpstreamSettings,
     },
 };
 
@@ -46,17 +45,17 @@ use super::{
     audit,
     door::Door,
     fetch,
+    found::Found,
     gateway::{BuildError, Gateway},
     keep::{self, Kept, Source},
     library,
     operate::Operations,
+    reach::reach_all,
     shared,
     site::Site,
     status::Health,
 };
 
-/// Servers that are reached over HTTP at the same time when the gateway starts; programs have a bound of their own.
-const REACHED_AT_ONCE: usize = 16;
 /// What an answer to an operator needs to be written out.
 const ADMIN_GRACE: std::time::Duration = std::time::Duration::from_millis(100);
 /// How long children and sessions may take to end, after the calls did.
@@ -162,22 +161,24 @@ async fn serve(options: Options, audit: Option<Arc<Audit>>) -> Result<(), RunErr
     let store = shared::store(&settings).await?;
     let library = library::open(&settings, &ring);
     let counts = shared::counts(store.as_ref());
-    let gateway = Arc::new(Gateway::new(&settings, ring.clone(), wallet.clone(), counts, library.clone())?);
+    let mut found = Found::start(&settings).await;
+    let merged = found.added_to(&settings);
+    let gateway = Arc::new(Gateway::new(&merged, ring.clone(), wallet.clone(), counts, library.clone())?);
     let ledger = ledger(&settings, &gateway)?;
     let admin_bound = bind_admin(&settings)?;
-    let ready = ready(&settings, &bound, admin_bound.as_ref());
+    let ready = ready(&merged, &bound, admin_bound.as_ref());
 
     let waist: Arc<dyn Waist> = gateway.clone();
     let door = Arc::new(Door::new(&waist, &ring, settings.questions.clone(), drive(&settings)));
     let paths = Arc::new(Paths::default());
-    keep::set_paths(&paths, &settings);
+    keep::set_paths(&paths, &merged);
     let gate = Arc::new(gate(&settings, &bound)?);
     let (http, inner) = (settings.http.clone(), limited(&door, &gateway));
     let pages: Arc<dyn Pages> = Arc::new(Site::new(wallet.clone(), gateway.clone(), gate.clone(), ring.clone()));
     let exchange = Exchange::new(inner, http, settings.sessions.clone(), gate.clone(), paths.clone(), ring.clone());
     let exchange = Arc::new(exchange.with_pages(pages).audited(audit.clone()));
 
-    let health = Arc::new(Health::new(gateway.clone(), audit.clone(), store.clone()));
+    let health = Arc::new(Health::new(gateway.clone(), audit.clone(), store.clone(), found.shown().clone()));
     let (admin_drainer, admin_drain) = drain();
     let mut tasks = JoinSet::new();
     let operations = Operations::new(gateway.clone(), wallet.clone(), audit.clone());
@@ -192,6 +193,8 @@ async fn serve(options: Options, audit: Option<Arc<Audit>>) -> Result<(), RunErr
         address: bound.address(),
         tls: bound.tls_files(),
         source,
+        found,
+        running: merged,
         hangup,
         audit,
         ledger: ledger.clone(),
@@ -199,14 +202,7 @@ async fn serve(options: Options, audit: Option<Arc<Audit>>) -> Result<(), RunErr
     tasks.spawn(keep::keep(kept, settings.clone()));
     tend(&mut tasks, &gateway, &library, store.as_ref());
 
-    let (drainer, client_drain) = drain();
-    let service = exchange.clone();
-    let serving = tokio::spawn(listener::serve(
-        bound,
-        Arc::new(settings.http.clone()),
-        move |request, peer| service.clone().handle(request, peer),
-        client_drain,
-    ));
+    let (drainer, serving) = serve_clients(bound, &settings, exchange.clone());
     health.serves();
     announce(&ready);
     signals.stop().await;
@@ -220,6 +216,17 @@ async fn serve(options: Options, audit: Option<Arc<Audit>>) -> Result<(), RunErr
     tokio::join!(shared::leave(store), library.flush());
     tracing::info!("stopped");
     Ok(())
+}
+
+fn serve_clients(
+    bound: Bound,
+    settings: &Settings,
+    exchange: Arc<Exchange>,
+) -> (Drainer, JoinHandle<listener::Served>) {
+    let (drainer, drain) = drain();
+    let http = Arc::new(settings.http.clone());
+    let handle = move |request, peer| exchange.clone().handle(request, peer);
+    (drainer, tokio::spawn(listener::serve(bound, http, handle, drain)))
 }
 
 /// Where what is taken of quotas is written down, where there is a folder for it and no store that keeps it: what was taken before counts.
@@ -290,7 +297,8 @@ fn gate(settings: &Settings, bound: &Bound) -> Result<Gate, RunError> {
     // The pages that users agree on are forms of the gateway's own.
     let mut http = settings.http.clone();
     let has_pages = |upstream: &UpstreamSettings| matches!(upstream.credential, CredentialSettings::Oauth(_));
-    if settings.upstreams.iter().any(has_pages) {
+    let templates = settings.discovery.iter().flat_map(|discovery| discovery.rules.templates.values());
+    if settings.upstreams.iter().chain(templates.map(|template| &template.settings)).any(has_pages) {
         http.allowed_origins.extend(settings.auth.public_url.clone());
     }
     let guard = Guard::new(&http, bound.address());
@@ -333,28 +341,6 @@ fn ready(settings: &Settings, bound: &Bound, admin: Option<&Bound>) -> Ready {
         admin: admin.map(|bound| format!("http://{}", bound.address())),
         servers: settings.upstreams.iter().map(|upstream| upstream.name.clone()).collect(),
     }
-}
-
-/// Reaches every eager server once: its era is known and its process warm when the first call comes.
-async fn reach_all(upstreams: Vec<Arc<Upstream>>) {
-    let places = Arc::new(Semaphore::new(REACHED_AT_ONCE));
-    let mut reaching = JoinSet::new();
-    // Where each caller has a credential of its own, there is none to reach it with yet.
-    let is_due = |upstream: &Arc<Upstream>| upstream.settings().start == Start::Eager && !upstream.is_personal();
-    for upstream in upstreams.into_iter().filter(is_due) {
-        let places = places.clone();
-        reaching.spawn(async move {
-            let _place = if upstream.is_stdio() { None } else { places.acquire_owned().await.ok() };
-            if let Err(fault) = upstream.wake(&Caller::of(Principal::anonymous())).await {
-                tracing::warn!(
-                    server = &**upstream.name(),
-                    ?fault,
-                    "server cannot be reached; it is tried again when it is called"
-                );
-            }
-        });
-    }
-    while reaching.join_next().await.is_some() {}
 }
 
 /// Ends all servers' processes and sessions.

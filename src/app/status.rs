@@ -13,23 +13,46 @@ use crate::{
     upstream::settings::Start,
 };
 
-use super::gateway::Gateway;
+use super::{found::Shown, gateway::Gateway};
 
 /// The health of a gateway.
 pub(super) struct Health {
     gateway: Arc<Gateway>,
     audit: Option<Arc<Audit>>,
     store: Option<Arc<RedisStore>>,
+    found: Arc<Shown>,
     phase: AtomicU8,
 }
+
+/// Services that are left out and named: an operator needs no more to know what is wrong.
+const MAX_FOUND: usize = 100;
 
 const STARTING: u8 = 0;
 const SERVING: u8 = 1;
 const DRAINING: u8 = 2;
 
 impl Health {
-    pub(super) const fn new(gateway: Arc<Gateway>, audit: Option<Arc<Audit>>, store: Option<Arc<RedisStore>>) -> Self {
-        Self { gateway, audit, store, phase: AtomicU8::new(STARTING) }
+    pub(super) const fn new(
+        gateway: Arc<Gateway>,
+        audit: Option<Arc<Audit>>,
+        store: Option<Arc<RedisStore>>,
+        found: Arc<Shown>,
+    ) -> Self {
+        Self { gateway, audit, store, found, phase: AtomicU8::new(STARTING) }
+    }
+
+    /// Services that are left out, and what may be old.
+    fn discovery(&self) -> Vec<Problem> {
+        let (left_out, trouble) = self.found.problems();
+        let trouble = trouble.map(|trouble| Problem {
+            part: Part::Discovery("kubernetes".to_owned()),
+            problem: format!("{trouble}: the servers that were found before stay"),
+        });
+        let left_out = left_out.into_iter().map(|left_out| Problem {
+            part: Part::Discovery(left_out.service.to_string()),
+            problem: format!("is left out: {}", left_out.fault),
+        });
+        trouble.into_iter().chain(left_out).take(MAX_FOUND).collect()
     }
 
     pub(super) fn serves(&self) {
@@ -93,6 +116,7 @@ impl Status for Health {
             problems: audit
                 .into_iter()
                 .chain(store)
+                .chain(self.discovery())
                 .chain(problems)
                 .chain(parked)
                 .chain(behind)

@@ -1,15 +1,26 @@
 //! What issuers and other authorities are asked, and how: the contract of the fetcher that `app` hands in.
 
-use std::{future::Future, net::IpAddr, path::PathBuf, pin::Pin, time::Duration};
+use std::{
+    fs::File,
+    future::Future,
+    io::{self, Read},
+    net::IpAddr,
+    path::{Path, PathBuf},
+    pin::Pin,
+    time::Duration,
+};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 
 use crate::redact::Redacted;
 
 /// How long a fetch may take in all where nothing else is said: a client waits for it with its first request.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A token in a file is not longer than one in a header.
+const MAX_TOKEN_BYTES: u64 = 16 << 10;
 
 /// Reaches issuers and other authorities.
 pub trait Fetch: Send + Sync {
@@ -175,6 +186,24 @@ fn form_encode(text: &str, out: &mut String) {
             _ => drop(write!(out, "%{byte:02X}")),
         }
     }
+}
+
+/// The token in a file as `Authorization`, marked so that no dump shows it. Read each time: others change the file.
+///
+/// # Errors
+/// The file cannot be read, or holds no header text.
+pub async fn bearer_of(path: &Path) -> io::Result<HeaderValue> {
+    let path = path.to_owned();
+    let read = move || {
+        let mut token = String::new();
+        File::open(path)?.take(MAX_TOKEN_BYTES).read_to_string(&mut token)?;
+        io::Result::Ok(Redacted::new(token))
+    };
+    let token = tokio::task::spawn_blocking(read).await.map_err(io::Error::other)??;
+    let text = Redacted::new(format!("Bearer {}", token.expose().trim()));
+    let mut value = HeaderValue::from_str(text.expose()).map_err(io::Error::other)?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 /// Whether an answer from there can be trusted: over TLS, or from this very machine (RFC 8414 section 3).

@@ -39,7 +39,8 @@ pub use check::{Auth, AuthFault, Checked, Presented};
 pub use code::{Verifier, is_from, with_query};
 pub use discovery::metadata_urls;
 pub use fetch::{
-    Fetch, FetchAnswer, FetchContent, FetchCredential, FetchFault, FetchRequest, Fetched, form_encoded, may_be_fetched,
+    Fetch, FetchAnswer, FetchContent, FetchCredential, FetchFault, FetchRequest, Fetched, bearer_of, form_encoded,
+    may_be_fetched,
 };
 pub use key::{KeyFault, KeyHash, NewKey};
 pub use login::{Login, LoginAnswer, LoginFault, LoginStep};

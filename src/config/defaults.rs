@@ -212,3 +212,9 @@ pub(super) const SERVICE_ACCOUNT_TOKEN: &str = "/var/run/secrets/kubernetes.io/s
 pub(super) const SERVICE_ACCOUNT_CA: &str = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt";
 /// What every pod can resolve, where its environment does not say.
 pub(super) const API_SERVER: &str = "https://kubernetes.default.svc";
+/// What a Service says that it is a server.
+pub(super) const DISCOVERY_SELECTOR: &str = "myelin.dev/server=true";
+/// More servers behind one endpoint than a model can choose from, and few enough to be reached one by one.
+pub(super) const MAX_DISCOVERED: usize = 100;
+/// API servers say where they are about once a minute (Kubernetes, Watch bookmarks): a dead connection is noticed after that.
+pub(super) const WATCH_TIMEOUT: Duration = Duration::from_secs(90);

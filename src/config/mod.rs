@@ -14,7 +14,6 @@ mod environment;
 mod import;
 mod keys;
 mod load;
-mod names;
 mod place;
 mod problem;
 mod schema;
@@ -26,11 +25,13 @@ mod yaml_text;
 pub mod settings;
 pub mod watch;
 
+use crate::names;
+
+pub use crate::names::{NameFault, RESERVED_PATHS, nearest};
 pub use build::stdio_upstream;
 pub use environment::{Environment, ProcessEnvironment};
 pub use import::{Imported, import, import_text};
 pub use load::{Loaded, load, parse, sources};
-pub use names::{NameFault, RESERVED_PATHS, nearest};
 pub use place::{Place, Position};
 pub use problem::{Got, Note, Problem, ProblemKind, Problems, Remark};
 pub use schema::schema;

@@ -6,6 +6,7 @@ use crate::{
     audit::settings::AuditSettings,
     auth::settings::AuthSettings,
     dialogue::ParkSettings,
+    discovery::settings::DiscoverySettings,
     downstream::settings::{HttpSettings, ListenerSettings, SessionSettings},
     limit::settings::{LimitSettings, RedisSettings},
     pin::Pins,
@@ -48,6 +49,8 @@ pub struct Settings {
     pub lists: ListSettings,
     /// The servers, in file order.
     pub upstreams: Vec<UpstreamSettings>,
+    /// Servers that are found.
+    pub discovery: Option<DiscoverySettings>,
     /// The endpoints, in file order; `/mcp` over all servers when the file names none.
     pub endpoints: Vec<EndpointSettings>,
     /// Keys that seal session ids, cursors and tokens, newest first; one made at start when empty.

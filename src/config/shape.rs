@@ -129,8 +129,19 @@ pub(super) struct Reader<'a> {
     pub(super) notes: Vec<Note>,
     /// The files that references named.
     pub(super) files: Sources,
+    /// Whether there may be servers that the file does not name.
+    pub(super) servers: Servers,
     /// The paths of the values that hold references.
     references: BTreeSet<String>,
+}
+
+/// Which servers there may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Servers {
+    /// Those that the file names.
+    Named,
+    /// Also others, that are found.
+    Found,
 }
 
 impl<'a> Reader<'a> {
@@ -140,6 +151,7 @@ impl<'a> Reader<'a> {
             problems: Vec::new(),
             notes: Vec::new(),
             files: Sources::default(),
+            servers: Servers::Named,
             references: BTreeSet::new(),
         }
     }

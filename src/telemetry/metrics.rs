@@ -106,6 +106,14 @@ pub struct Metrics {
     pub bytes: PerLabel<Direction>,
     /// Reloads of the configuration.
     pub config_reloads: PerLabel<Success>,
+    /// 1 while the Services of the cluster are followed without trouble; 0 also where none are looked for.
+    pub discovery_up: Gauge,
+    /// Servers that were found in the cluster.
+    pub discovered_servers: Gauge,
+    /// Services of the cluster that are no servers, since they say something wrong or there are too many.
+    pub discovery_left_out: Gauge,
+    /// Lists and watches of the API server that ended.
+    pub discovery_requests: PerLabel<Success>,
     /// Tokens for servers that authorization servers were asked for.
     pub server_tokens: PerLabel<Success>,
     /// Connections of users to servers.
@@ -164,6 +172,16 @@ impl Metrics {
             starts_waiting: plain(r, "starts_waiting", "Programs that wait for their turn to start"),
             bytes: PerLabel::register(r, "http", "Bodies exchanged with clients", "direction", Some(Unit::Bytes)),
             config_reloads: PerLabel::register(r, "config_reloads", "Reloads of the configuration", "result", None),
+            discovery_up: plain(r, "discovery_up", "1 while services of the cluster are followed without trouble"),
+            discovered_servers: plain(r, "discovered_servers", "Servers that were found in the cluster"),
+            discovery_left_out: plain(r, "discovery_left_out", "Services of the cluster that are left out"),
+            discovery_requests: PerLabel::register(
+                r,
+                "discovery_requests",
+                "Lists and watches of the API server that ended",
+                "result",
+                None,
+            ),
             server_tokens: PerLabel::register(
                 r,
                 "server_tokens",

@@ -4,6 +4,8 @@
 
 use std::{collections::BTreeMap, path::PathBuf, str::FromStr, time::Duration};
 
+use ::http::Uri;
+
 use crate::{
     guard::sandbox::Sandbox,
     network::{Network, NetworkFault},
@@ -66,6 +68,18 @@ pub struct UpstreamSettings {
 }
 
 impl UpstreamSettings {
+    /// The same at another address. What a credential says of the old one because nothing else was given, it says of the new one;
+    /// a certificate is shown over TLS only.
+    #[must_use]
+    pub fn at(mut self, url: &Uri) -> Self {
+        if let WireSettings::Http(http) = &mut self.wire {
+            self.credential = self.credential.moved(&http.url, url);
+            http.url = url.clone();
+            http.identity = http.identity.take().filter(|_| url.scheme_str() == Some("https"));
+        }
+        self
+    }
+
     /// The authority that is trusted instead of the machine's.
     pub fn ca(&self) -> Option<PathBuf> {
         match &self.wire {

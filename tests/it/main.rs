@@ -23,6 +23,7 @@ mod conversation;
 mod credentials;
 mod crosstalk;
 mod crowd;
+mod discovery;
 mod egress;
 mod era;
 mod failure;

@@ -8,14 +8,14 @@ use super::{
 
 /// The layers from the bottom up. Modules of one row do not know each other.
 const LAYERS: [&[&str]; 12] = [
-    &["jsonrpc", "seal", "redact", "clock", "network", "state", "guard", "demo"],
+    &["jsonrpc", "seal", "redact", "clock", "network", "names", "state", "guard", "demo"],
     &["sse", "telemetry"],
     &["mcp"],
     &["era"],
     &["audit", "auth", "limit", "pin", "policy", "dialogue"],
     &["route"],
     &["upstream"],
-    &["downstream"],
+    &["downstream", "discovery"],
     &["config", "admin"],
     &["app", "drain"],
     &["cli"],

@@ -1,6 +1,6 @@
 //! `auth`: those who are asked about tokens, and by what somebody may be known at an endpoint.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use http::Uri;
 
@@ -67,19 +67,12 @@ pub(super) fn login(found: &Found<LoginKeys>, reader: &mut Reader<'_>) -> Option
 
 pub(super) fn kubernetes(found: &Found<KubernetesKeys>, reader: &mut Reader<'_>) -> Option<KubernetesSettings> {
     let Found { value: keys, place } = found;
-    if let Some(url) = &keys.api_server {
-        check_fetched(url, reader);
-    }
     // Without an audience a token that was given to any other service would come in.
     let audience = needed(keys.audience.as_ref(), "audience", place, reader)?;
     if audience.value.is_empty() {
         reader.report(&audience.place, ProblemKind::Incomplete { needed: "audience" });
     }
-    let named_ca = keys.ca.as_ref().map(|found| found.value.clone());
-    let (api_server, ca) = match &keys.api_server {
-        Some(url) => (url.value.trim_end_matches('/').to_owned(), named_ca),
-        None => (own_api_server(reader), named_ca.or_else(|| Some(defaults::SERVICE_ACCOUNT_CA.into()))),
-    };
+    let (api_server, ca) = api_server((keys.api_server.as_ref(), keys.ca.as_ref()), reader);
     Some(KubernetesSettings {
         audiences: values(keys.audience.clone()),
         api_server,
@@ -90,6 +83,21 @@ pub(super) fn kubernetes(found: &Found<KubernetesKeys>, reader: &mut Reader<'_>)
         timeout: keys.timeout(),
         keys_ttl: keys.keys_ttl(),
     })
+}
+
+/// The API server that is meant, and the file with its authority: those that a pod is told, where nothing else is given.
+pub(super) fn api_server(
+    (url, ca): (Option<&Found<String>>, Option<&Found<PathBuf>>),
+    reader: &mut Reader<'_>,
+) -> (String, Option<PathBuf>) {
+    let named_ca = ca.map(|found| found.value.clone());
+    match url {
+        Some(url) => {
+            check_fetched(url, reader);
+            (url.value.trim_end_matches('/').to_owned(), named_ca)
+        }
+        None => (own_api_server(reader), named_ca.or_else(|| Some(defaults::SERVICE_ACCOUNT_CA.into()))),
+    }
 }
 
 /// What the environment of a pod says.

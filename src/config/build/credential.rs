@@ -232,20 +232,29 @@ fn check_headers(credential: &CredentialSettings, http: &HttpSettings, place: &P
 /// What a credential needs of the rest of the file.
 pub(super) fn check(upstreams: &[UpstreamSettings], keys: &FileKeys, reader: &mut Reader<'_>) {
     let servers = section(keys.servers.clone());
-    for upstream in upstreams.iter().filter(|upstream| upstream.credential.is_personal()) {
+    for upstream in upstreams {
         let written = servers.iter().find(|(name, _)| *name == upstream.name);
-        let Some(auth) = written.and_then(|(_, found)| found.value.auth.as_ref()) else { continue };
-        // A program of one session is one principal's as well; over HTTP a session's token is the newest that its principal came with.
-        let is_told = matches!(upstream.wire, WireSettings::Stdio(_)) && upstream.pool.isolation == Isolation::Session;
-        if upstream.pool.isolation != Isolation::Principal && !is_told {
-            reader.report(&auth.place, ProblemKind::SharedCredential);
+        if let Some(auth) = written.and_then(|(_, found)| found.value.auth.as_ref()) {
+            check_one(upstream, &auth.place, keys, reader);
         }
-        // On loopback the one user of the machine may be nobody in particular.
-        let is_open = matches!(upstream.credential, CredentialSettings::Oauth(_))
-            && !keys.listen().ip().to_canonical().is_loopback();
-        if (upstream.credential.wants_token() || is_open) && !asks_somebody(keys) {
-            reader.report(&auth.place, ProblemKind::NobodyAsked);
-        }
+    }
+}
+
+/// The same of one server, or of a template for some.
+pub(super) fn check_one(upstream: &UpstreamSettings, place: &Place, keys: &FileKeys, reader: &mut Reader<'_>) {
+    if !upstream.credential.is_personal() {
+        return;
+    }
+    // A program of one session is one principal's as well; over HTTP a session's token is the newest that its principal came with.
+    let is_told = matches!(upstream.wire, WireSettings::Stdio(_)) && upstream.pool.isolation == Isolation::Session;
+    if upstream.pool.isolation != Isolation::Principal && !is_told {
+        reader.report(place, ProblemKind::SharedCredential);
+    }
+    // On loopback the one user of the machine may be nobody in particular.
+    let is_open =
+        matches!(upstream.credential, CredentialSettings::Oauth(_)) && !keys.listen().ip().to_canonical().is_loopback();
+    if (upstream.credential.wants_token() || is_open) && !asks_somebody(keys) {
+        reader.report(place, ProblemKind::NobodyAsked);
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
         names::{check_path, nearest},
         place::{Found, Place},
         problem::{ProblemKind, Remark},
-        shape::Reader,
+        shape::{Reader, Servers},
     },
     route::settings::{EndpointSettings, Names},
 };
@@ -72,8 +72,11 @@ fn selected(patterns: &[Found<String>], servers: &[Listed<'_>], reader: &mut Rea
     selected
 }
 
-/// Reports a pattern that selects no server.
+/// Reports a pattern that selects no server, unless one may be found that it selects.
 pub(super) fn check_pattern(pattern: &Found<String>, servers: &[Listed<'_>], reader: &mut Reader<'_>) {
+    if reader.servers == Servers::Found {
+        return;
+    }
     let Ok(glob) = globset::Glob::new(&pattern.value) else { return };
     let glob = glob.compile_matcher();
     let matching: Vec<&Listed<'_>> = servers.iter().filter(|server| glob.is_match(server.name)).collect();

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 use super::{
-    audit, auth, credential, endpoint,
+    audit, auth, credential, discovery, endpoint,
     found::{LEAST_KEY, section, values},
     limit, pin, policy, server,
 };
@@ -16,7 +16,7 @@ use crate::{
         place::{Place, Position},
         problem::{ProblemKind, Remark},
         settings::{ListSettings, LogFormat, LogSettings, Settings},
-        shape::Reader,
+        shape::{Reader, Servers},
         shapes::LogWord,
     },
     dialogue::ParkSettings,
@@ -31,6 +31,9 @@ use crate::{
 /// The settings of a whole file. They are whole only when `reader` holds no problem afterwards.
 pub(in crate::config) fn settings(keys: FileKeys, reader: &mut Reader<'_>) -> Settings {
     let listener = listener(&keys, reader);
+    if keys.discovery.is_some() {
+        reader.servers = Servers::Found;
+    }
     let options = section(keys.defaults.clone());
     let servers = keys.servers.clone().map(|found| found.value).unwrap_or_default();
     let upstreams = server::all(&servers, &options, reader);
@@ -50,6 +53,7 @@ pub(in crate::config) fn settings(keys: FileKeys, reader: &mut Reader<'_>) -> Se
         sessions: sessions(&section(keys.sessions.clone())),
         questions: questions(&section(keys.questions.clone())),
         lists: lists(&section(keys.lists.clone())),
+        discovery: discovery::settings(&keys, &endpoints, reader),
         endpoints,
         upstreams,
         sealing_keys: sealing_keys(section(keys.sealing.clone()), reader),
@@ -242,7 +246,7 @@ fn is_log_filter(filter: &str) -> bool {
 
 /// Says that there is nothing to serve, which is allowed: servers may come with the next reload.
 pub(in crate::config) fn note_emptiness(settings: &Settings, place: &Place, reader: &mut Reader<'_>) {
-    if settings.upstreams.is_empty() {
+    if settings.upstreams.is_empty() && settings.discovery.is_none() {
         reader.note(place, Remark::NoServers);
     }
 }

@@ -6,6 +6,7 @@ mod audit;
 mod auth;
 mod authority;
 mod credential;
+mod discovery;
 mod endpoint;
 mod file;
 mod found;

@@ -60,7 +60,7 @@ pub(super) fn all(
 }
 
 /// A disabled server is checked like every other: it may be enabled again.
-fn server(
+pub(super) fn server(
     name: &str,
     found: &Found<ServerKeys>,
     defaults: &ServerOptions,

@@ -143,6 +143,7 @@ fn http(
         url,
         others,
         resolve: options.resolve(),
+        address: None,
         headers,
         transport,
         ca: options.ca.as_ref().map(|found| found.value.clone()),

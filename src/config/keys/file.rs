@@ -4,6 +4,7 @@ use super::{
     audit::AuditKeys,
     auth::AuthKeys,
     credential::SigningKeys,
+    discovery::DiscoveryKeys,
     egress::EgressKeys,
     endpoint::EndpointKeys,
     http::{HttpKeys, QuestionKeys, SessionKeys},
@@ -83,6 +84,8 @@ section! {
         defaults "defaults": ServerOptions,
         /// The servers by name, with the entries that MCP clients have.
         servers "mcpServers": Mapping<ServerKeys>,
+        /// Servers that are found instead of named.
+        discovery "discovery": DiscoveryKeys,
         /// The paths that clients connect to, each with the servers behind it; `/mcp` with all of them when absent.
         endpoints "endpoints": Mapping<EndpointKeys>,
     }

@@ -6,6 +6,7 @@ mod admin;
 mod audit;
 mod auth;
 mod credential;
+mod discovery;
 mod egress;
 mod endpoint;
 mod file;
@@ -23,6 +24,7 @@ pub(super) use self::{
     audit::{ArgumentKeys, AuditKeys},
     auth::{ApiKeyKeys, AuthKeys, CertificateKeys, IntrospectionKeys, IssuerKeys, KubernetesKeys, LoginKeys},
     credential::{AssertionKeys, OauthClientKeys, ServerAuthKeys, SigningKeys, UserOauthKeys},
+    discovery::{KubernetesServicesKeys, TemplateKeys},
     endpoint::EndpointKeys,
     file::{FileKeys, ListKeys, LogKeys, SealingKeys, TlsKeys},
     http::{HttpKeys, QuestionKeys, SessionKeys},

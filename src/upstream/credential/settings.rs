@@ -2,9 +2,11 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use http::HeaderName;
+use http::{HeaderName, Uri};
 
 use crate::redact::Redacted;
+
+use super::canonical;
 
 /// How requests to a server are authorised, beside its configured headers.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -31,6 +33,25 @@ impl CredentialSettings {
             Self::None | Self::Client(_) => false,
             Self::Passthrough | Self::Exchange(_) | Self::Assertion(_) | Self::Oauth(_) => true,
         }
+    }
+
+    /// What says which server it is for because it was told nothing else, says so of `to` instead of `from`.
+    #[must_use]
+    pub fn moved(mut self, from: &Uri, to: &Uri) -> Self {
+        let (old, new) = (canonical(from), canonical(to));
+        let name = match &mut self {
+            Self::None | Self::Passthrough => return self,
+            Self::Client(client) | Self::Exchange(ExchangeSettings { client, .. }) => &mut client.resource,
+            Self::Assertion(assertion) => &mut assertion.audience,
+            Self::Oauth(oauth) => {
+                oauth.url = to.to_string();
+                &mut oauth.resource
+            }
+        };
+        if *name == old {
+            *name = new;
+        }
+        self
     }
 
     /// Whether it is made of the token that the caller came with.

@@ -1,7 +1,7 @@
 //! What an operator may say about a server that is reached over HTTP: where it is, how often it is there, and when one of its replicas,
 //! or the whole of it, is left alone.
 
-use std::{path::PathBuf, time::Duration};
+use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use http::{HeaderName, HeaderValue, Uri};
 
@@ -16,6 +16,8 @@ pub struct HttpSettings {
     pub others: Vec<Uri>,
     /// How often the names in its addresses are looked up, each address being a replica of its own; without it a name is one replica.
     pub resolve: Option<Duration>,
+    /// The address that the name in `url` leads to, where somebody said so who knows: it is then looked up nowhere.
+    pub address: Option<IpAddr>,
     /// Headers added to each request; the values may be secrets.
     pub headers: Vec<(HeaderName, Redacted<String>)>,
     /// Which of the two HTTP transports.
@@ -48,6 +50,7 @@ impl HttpSettings {
             url,
             others: Vec::new(),
             resolve: None,
+            address: None,
             headers: Vec::new(),
             transport: HttpTransport::Detect,
             ca: None,

@@ -6,6 +6,7 @@
 mod authority;
 mod autopilot;
 mod client;
+mod cluster;
 mod gateway;
 pub(crate) mod http;
 mod legacy;
@@ -23,6 +24,7 @@ use tokio::time::{sleep, timeout};
 pub(crate) use authority::{Asked, Authority, fields};
 pub(crate) use autopilot::{Catalog, tool};
 pub(crate) use client::{Answer, Client, request};
+pub(crate) use cluster::{Cluster, service};
 pub(crate) use gateway::{Gateway, config};
 pub(crate) use legacy::Legacy;
 pub(crate) use modern::Modern;

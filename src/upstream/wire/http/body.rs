@@ -150,7 +150,14 @@ impl Body {
         }
     }
 
-    async fn piece(&mut self) -> Result<Option<Bytes>, HttpFault> {
+    /// The next bytes as they arrive; nothing at the end.
+    ///
+    /// # Errors
+    /// [`HttpFault::Reset`]; [`HttpFault::Protocol`].
+    ///
+    /// # Cancel safety
+    /// Safe: no byte is lost.
+    pub async fn piece(&mut self) -> Result<Option<Bytes>, HttpFault> {
         poll_fn(|cx| self.poll_piece(cx)).await.transpose()
     }
 

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     sync::{Arc, Mutex, PoisonError},
     time::Instant,
 };
@@ -58,7 +58,7 @@ impl Members {
         let mut next = 0;
         // Those whose names are looked up are there after the first look-up.
         let fixed = members.urls().filter(|(_, origin)| !members.is_looked_up(origin));
-        let fixed: Vec<Key> = fixed.map(|(url, _)| Key { url, address: None }).collect();
+        let fixed: Vec<Key> = fixed.map(|(url, origin)| Key { url, address: members.said(origin) }).collect();
         for key in &fixed {
             members.make(*key, u64::MAX)?;
         }
@@ -84,6 +84,11 @@ impl Members {
         self.origins.iter().enumerate()
     }
 
+    /// Where an address leads of which somebody said so.
+    fn said(&self, origin: &Origin) -> Option<SocketAddr> {
+        self.ward.settings.address.map(|address| SocketAddr::new(address, origin.port()))
+    }
+
     fn is_looked_up(&self, origin: &Origin) -> bool {
         self.ward.settings.resolve.is_some() && origin.host().parse::<IpAddr>().is_err()
     }
@@ -103,7 +108,7 @@ impl Members {
         let mut wanted = BTreeSet::new();
         for (url, origin) in self.urls() {
             if !self.is_looked_up(origin) {
-                wanted.insert(Key { url, address: None });
+                wanted.insert(Key { url, address: self.said(origin) });
                 continue;
             }
             let found = timeout(self.ward.settings.connect_timeout, (self.lookup)(origin.host(), origin.port())).await;

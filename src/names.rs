@@ -1,10 +1,12 @@
-//! Which names servers, tools and endpoints may have.
+//! Which names servers, tools and endpoints may have, and which known name a misspelt one is nearest to.
+//!
+//! A configuration and whoever finds servers elsewhere go by the same rules.
 
 use thiserror::Error;
 
 /// The longest server name. Clients count 64 characters for a tool's name and put `mcp__gateway__` of their own before it, so a
 /// longer prefix would leave nothing for the tool.
-pub(super) const MAX_SERVER_NAME: usize = 40;
+pub(crate) const MAX_SERVER_NAME: usize = 40;
 
 /// The longest tool name: 2025-11-25, server/tools, "Tool Names".
 const MAX_TOOL_NAME: usize = 128;
@@ -54,7 +56,7 @@ pub enum NameFault {
 }
 
 /// Whether a server may have this name.
-pub(super) fn check_server(name: &str) -> Result<(), NameFault> {
+pub(crate) fn check_server(name: &str) -> Result<(), NameFault> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     match name.chars().find(|c| !allowed(*c)) {
         _ if name.is_empty() => Err(NameFault::Empty),
@@ -66,7 +68,7 @@ pub(super) fn check_server(name: &str) -> Result<(), NameFault> {
 }
 
 /// Whether a tool may be given this name.
-pub(super) fn check_tool(name: &str) -> Result<(), NameFault> {
+pub(crate) fn check_tool(name: &str) -> Result<(), NameFault> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     match name.chars().find(|c| !allowed(*c)) {
         _ if name.is_empty() => Err(NameFault::Empty),
@@ -77,7 +79,7 @@ pub(super) fn check_tool(name: &str) -> Result<(), NameFault> {
 }
 
 /// Whether an endpoint may have this path. One spelling for each path: no empty or dotted segment, no escape, no final slash.
-pub(super) fn check_path(path: &str) -> Result<(), NameFault> {
+pub(crate) fn check_path(path: &str) -> Result<(), NameFault> {
     let Some(rest) = path.strip_prefix('/') else { return Err(NameFault::NoPath) };
     let unreserved = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '~');
     let segment = |s: &str| !s.is_empty() && !matches!(s, "." | "..") && s.chars().all(unreserved);
@@ -90,7 +92,7 @@ pub(super) fn check_path(path: &str) -> Result<(), NameFault> {
 }
 
 /// `name` in the form that a server's name must have; `server` when nothing of it can stay.
-pub(super) fn fit_server(name: &str) -> String {
+pub(crate) fn fit_server(name: &str) -> String {
     let mut fitted = String::new();
     for c in name.chars() {
         let c = if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' };
