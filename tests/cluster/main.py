@@ -66,8 +66,17 @@ def perform(world, arguments):
         judges = []
         for name in chosen:
             print(f"      {name}: {PARTS[name].__doc__}", flush=True)
-            judges.append(PARTS[name](play))
+            try:
+                judges.append(PARTS[name](play))
+            except Exception as fault:
+                judges.append(broken(name, fault))
     return judges, play.spans
+
+
+def broken(name, fault):
+    """Speaks for a part that could not go on: the others are judged all the same."""
+    why = f"{type(fault).__name__}: {fault}"
+    return lambda claims, _record: claims(f"{name}: takes its course", [why])
 
 
 def judge(folder, judges, spans):

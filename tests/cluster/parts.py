@@ -1,5 +1,6 @@
 """What happens to the cluster, part by part. Each part makes its trouble under load and answers with what it claims of the record."""
 
+import collections
 import contextlib
 import signal
 import time
@@ -123,7 +124,7 @@ def kill(play):
 
 def cut(play):
     """A replica's cable is taken out, and put in again."""
-    gateway = play.world.gateways[2]
+    gateway, others = play.world.gateways[2], len(play.world.gateways) - 1
     began = time.monotonic()
     gateway.host.cut()
     known = play.world.goes_down(gateway)
@@ -134,16 +135,21 @@ def cut(play):
     span = play.span(began)
 
     def judge(claims, record):
-        judge_loss(claims, record, "cut", span, known, idle)
+        # A session there is reached over connections of the other replicas', which look open: each fails the one call that finds out.
+        torn = [event for event in not_fine(record.within(span, era="legacy"), GONE) if event["what"] not in ("notice", "stream")]
+        late = collections.Counter(event["client"] for event in begun_after(torn, known))
+        claims("cut: of a session there at most one request fails on each way", [name for name, times in late.items() if times > others])
+        judge_loss(claims, record, "cut", span, known, idle, spared=set(late))
 
     return judge
 
 
-def judge_loss(claims, record, name, span, known, idle):
-    """What holds when a replica goes without a word: `known` is when nothing new can come to it any longer."""
+def judge_loss(claims, record, name, span, known, idle, spared=frozenset()):
+    """What holds when a replica goes without a word: `known` is when nothing new can come to it any longer, but what `spared` send."""
     events = [event for event in record.within(span) if event["what"] not in ("notice", "stream")]
     failed = not_fine(events, GONE, ANEW)
-    claims(f"{name}: of {len(events)} requests only those in flight fail ({len(failed)})", begun_after(failed, known))
+    late = [event for event in begun_after(failed, known) if event["client"] not in spared]
+    claims(f"{name}: of {len(events)} requests only those in flight fail ({len(failed)})", late)
     vague = [event for event in failed if event["outcome"] == "wrong" or not event["detail"] or "imed out" in event["detail"]]
     claims(f"{name}: each of those with an error", vague)
     torn = [event for event in record.within(span) if event["what"] in ("notice", "stream")]
