@@ -13,6 +13,7 @@ pub mod discovery;
 pub mod downstream;
 pub mod era;
 pub mod guard;
+pub mod hop;
 pub mod jsonrpc;
 pub mod limit;
 pub mod mcp;

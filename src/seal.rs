@@ -5,9 +5,11 @@
 //! is for is authenticated with it, so that a cursor never opens as a session id. A token is no credential: whoever opens it checks
 //! the principal inside.
 //!
-//! Form: base64url, unpadded, of `version (1) | key id (4) | nonce (12) | ciphertext and tag`.
+//! Form: base64url, unpadded, of `version (1) | key id (4) | nonce (12) | ciphertext and tag`. What is sealed in version 2 begins with the
+//! home of what the token stands for, after one byte with its length: the gateway that has it, where others can reach that
+//! ([`KeyRing::at`]).
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use aws_lc_rs::{
     aead::{AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
@@ -15,8 +17,12 @@ use aws_lc_rs::{
     error::Unspecified,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use zeroize::Zeroizing;
 
-const VERSION: u8 = 1;
+/// A token that any gateway with the keys can use.
+const ANYWHERE: u8 = 1;
+/// A token that names its home.
+const AT_HOME: u8 = 2;
 const KEY_ID_LEN: usize = 4;
 const HEADER_LEN: usize = 1 + KEY_ID_LEN + NONCE_LEN;
 
@@ -25,6 +31,8 @@ const HEADER_LEN: usize = 1 + KEY_ID_LEN + NONCE_LEN;
 pub enum Purpose {
     /// A legacy session's id.
     Session,
+    /// A stream of the HTTP+SSE transport.
+    Stream,
     /// A place in a list.
     Cursor,
     /// A round of a call that waits for input.
@@ -39,12 +47,15 @@ pub enum Purpose {
     Catalog,
     /// That a form was made for this browser.
     Form,
+    /// A step on the pages of consent.
+    Page,
 }
 
 impl Purpose {
     const fn label(self) -> &'static [u8] {
         match self {
             Self::Session => b"myelin session 1",
+            Self::Stream => b"myelin stream 1",
             Self::Cursor => b"myelin cursor 1",
             Self::Resume => b"myelin resume 1",
             Self::Task => b"myelin task 1",
@@ -52,6 +63,7 @@ impl Purpose {
             Self::Registration => b"myelin registration 1",
             Self::Catalog => b"myelin catalog 1",
             Self::Form => b"myelin form 1",
+            Self::Page => b"myelin page 1",
         }
     }
 }
@@ -61,15 +73,20 @@ impl Purpose {
 #[error("not a token of this gateway")]
 pub struct NotSealedHere;
 
+/// What one gateway proves to another that it has the same key: the seed of a key pair for signatures.
+pub type Seed = Zeroizing<[u8; 32]>;
+
 /// The keys, newest first.
 #[derive(Debug)]
 pub struct KeyRing {
     keys: Vec<Key>,
+    home: Option<Arc<str>>,
 }
 
 struct Key {
     id: [u8; KEY_ID_LEN],
     aead: LessSafeKey,
+    seed: Seed,
 }
 
 impl std::fmt::Debug for Key {
@@ -92,25 +109,49 @@ impl KeyRing {
             random(&mut secret)?;
             keys.push(Key::derive(&secret)?);
         }
-        Ok(Self { keys })
+        Ok(Self { keys, home: None })
     }
 
-    /// Seals `content` for `purpose`.
+    /// The ring of a gateway that others with the same keys reach at `home`, which must be shorter than 256 bytes.
+    #[must_use]
+    pub fn at(self, home: &str) -> Self {
+        Self { home: Some(home.into()), ..self }
+    }
+
+    /// What the keys prove to those who have them, in their order.
+    pub fn seeds(&self) -> impl Iterator<Item = &Seed> {
+        self.keys.iter().map(|key| &key.seed)
+    }
+
+    /// Seals `content` for `purpose`: for any gateway with the keys.
     ///
     /// # Errors
     /// Only when the machine has no randomness.
     pub fn seal(&self, purpose: Purpose, content: &[u8]) -> Result<String, Unspecified> {
+        self.seal_as(ANYWHERE, purpose, content.to_vec())
+    }
+
+    /// Seals `content` for `purpose`, and that it is of use here only: others find out where, if this gateway can be reached.
+    ///
+    /// # Errors
+    /// As [`KeyRing::seal`].
+    pub fn seal_here(&self, purpose: Purpose, content: &[u8]) -> Result<String, Unspecified> {
+        let Some(home) = &self.home else { return self.seal(purpose, content) };
+        let length = u8::try_from(home.len()).map_err(|_| Unspecified)?;
+        self.seal_as(AT_HOME, purpose, [&[length], home.as_bytes(), content].concat())
+    }
+
+    fn seal_as(&self, version: u8, purpose: Purpose, mut sealed: Vec<u8>) -> Result<String, Unspecified> {
         let key = self.keys.first().ok_or(Unspecified)?;
         let mut nonce = [0; NONCE_LEN];
         random(&mut nonce)?;
-        let mut sealed = content.to_vec();
         key.aead.seal_in_place_append_tag(
             Nonce::assume_unique_for_key(nonce),
-            Aad::from(purpose.label()),
+            authenticated(version, purpose),
             &mut sealed,
         )?;
         let mut token = Vec::with_capacity(HEADER_LEN + sealed.len());
-        token.push(VERSION);
+        token.push(version);
         token.extend_from_slice(&key.id);
         token.extend_from_slice(&nonce);
         token.append(&mut sealed);
@@ -124,27 +165,50 @@ impl KeyRing {
         self.keys.first().is_some_and(|newest| named == Some(newest.id.as_slice()))
     }
 
-    /// Opens a token that this ring sealed for `purpose`.
+    /// Opens a token that this ring sealed for `purpose`, wherever its home is.
     ///
     /// # Errors
     /// [`NotSealedHere`], whatever the reason.
     pub fn open(&self, purpose: Purpose, token: &str) -> Result<Vec<u8>, NotSealedHere> {
+        self.opened(purpose, token).map(|(_, content)| content)
+    }
+
+    /// The home of what a token stands for, where that is another gateway. `None` for tokens that are nobody's, too.
+    pub fn elsewhere(&self, purpose: Purpose, token: &str) -> Option<String> {
+        let own = self.home.as_deref()?;
+        let (home, _) = self.opened(purpose, token).ok()?;
+        home.filter(|home| home != own)
+    }
+
+    fn opened(&self, purpose: Purpose, token: &str) -> Result<(Option<String>, Vec<u8>), NotSealedHere> {
         let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| NotSealedHere)?;
         let (&version, rest) = bytes.split_first().ok_or(NotSealedHere)?;
         let (id, rest) = rest.split_at_checked(KEY_ID_LEN).ok_or(NotSealedHere)?;
         let (nonce, sealed) = rest.split_at_checked(NONCE_LEN).ok_or(NotSealedHere)?;
-        if version != VERSION {
-            return Err(NotSealedHere);
-        }
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| NotSealedHere)?;
         let key = self.keys.iter().find(|key| key.id == id).ok_or(NotSealedHere)?;
         let mut content = sealed.to_vec();
         let opened =
-            key.aead.open_in_place(nonce, Aad::from(purpose.label()), &mut content).map_err(|_| NotSealedHere)?;
+            key.aead.open_in_place(nonce, authenticated(version, purpose), &mut content).map_err(|_| NotSealedHere)?;
         let length = opened.len();
         content.truncate(length);
-        Ok(content)
+        match version {
+            ANYWHERE => Ok((None, content)),
+            AT_HOME => {
+                let (&length, rest) = content.split_first().ok_or(NotSealedHere)?;
+                let (home, content) = rest.split_at_checked(length.into()).ok_or(NotSealedHere)?;
+                let home = str::from_utf8(home).map_err(|_| NotSealedHere)?;
+                Ok((Some(home.to_owned()), content.to_vec()))
+            }
+            _ => Err(NotSealedHere),
+        }
     }
+}
+
+/// What is authenticated with a token: what it is for, and whether its content begins with a home.
+fn authenticated(version: u8, purpose: Purpose) -> Aad<Vec<u8>> {
+    let form: &[u8] = if version == AT_HOME { b" at home" } else { b"" };
+    Aad::from([purpose.label(), form].concat())
 }
 
 impl Key {
@@ -153,7 +217,11 @@ impl Key {
         let fingerprint = digest(&SHA256, &[b"myelin key id 1:", material.as_ref()].concat());
         let mut id = [0; KEY_ID_LEN];
         id.copy_from_slice(fingerprint.as_ref().get(..KEY_ID_LEN).ok_or(Unspecified)?);
-        Ok(Self { id, aead: LessSafeKey::new(UnboundKey::new(&AES_256_GCM_SIV, material.as_ref())?) })
+        let seed = digest(&SHA256, &[b"myelin hop key 1:", material.as_ref()].concat());
+        let mut own = Seed::default();
+        own.copy_from_slice(seed.as_ref());
+        let aead = LessSafeKey::new(UnboundKey::new(&AES_256_GCM_SIV, material.as_ref())?);
+        Ok(Self { id, aead, seed: own })
     }
 }
 
@@ -214,6 +282,30 @@ mod tests {
         assert!(
             !ring.seals_as(&token) && !ring.seals_as("") && ring.seals_as(&ring.seal(Purpose::Task, b"x").unwrap())
         );
+    }
+
+    #[test]
+    fn what_is_sealed_at_a_home_is_elsewhere_for_the_others_and_opens_for_all() {
+        let (one, other) = (KeyRing::new(["k"]).unwrap().at("one:1"), KeyRing::new(["k"]).unwrap().at("other:1"));
+        let token = one.seal_here(Purpose::Session, b"content").unwrap();
+        assert_eq!(one.open(Purpose::Session, &token).unwrap(), b"content");
+        assert_eq!(other.open(Purpose::Session, &token).unwrap(), b"content");
+        assert_eq!(other.elsewhere(Purpose::Session, &token).as_deref(), Some("one:1"));
+        assert_eq!(one.elsewhere(Purpose::Session, &token), None);
+        assert_eq!(other.elsewhere(Purpose::Page, &token), None);
+        assert_eq!(KeyRing::new(["k"]).unwrap().elsewhere(Purpose::Session, &token), None, "cannot be forwarded");
+        let anywhere = one.seal(Purpose::Session, b"content").unwrap();
+        assert_eq!(other.elsewhere(Purpose::Session, &anywhere), None);
+    }
+
+    #[test]
+    fn content_is_never_read_as_a_home() {
+        let ring = KeyRing::new(["k"]).unwrap().at("here:1");
+        for token in [ring.seal(Purpose::Cursor, b"\x03abc").unwrap(), ring.seal_here(Purpose::Cursor, b"x").unwrap()] {
+            let mut bytes = URL_SAFE_NO_PAD.decode(token).unwrap();
+            bytes[0] = ANYWHERE + AT_HOME - bytes[0];
+            assert_eq!(ring.open(Purpose::Cursor, &URL_SAFE_NO_PAD.encode(bytes)), Err(NotSealedHere));
+        }
     }
 
     proptest! {

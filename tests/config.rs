@@ -343,6 +343,12 @@ fn file_with(path: &[String], value: &Json) -> String {
     if path.len() > 1 && path[0] == "redis" && path[1] != "url" {
         document["redis"]["url"] = json!("redis://127.0.0.1");
     }
+    if path.len() > 1 && path[0] == "replicas" {
+        document["sealing"]["keys"] = json!(["a key that is long enough to be one"]);
+        if path[1] != "listen" {
+            document["replicas"]["listen"] = json!("127.0.0.1:8810");
+        }
+    }
     document.to_string()
 }
 
@@ -416,6 +422,7 @@ fn each_default_in_the_schema_is_what_holds_without_the_key() {
             ["auth", "kubernetes", ..] => json!({ "auth": { "kubernetes": { "audience": "myelin" } } }).to_string(),
             ["audit", ..] => file_with(&["audit", "file"].map(str::to_owned), &json!("audit.jsonl")),
             ["redis", ..] => file_with(&["redis", "url"].map(str::to_owned), &json!("redis://127.0.0.1")),
+            ["replicas", ..] => file_with(&["replicas", "listen"].map(str::to_owned), &json!("127.0.0.1:8810")),
             ["endpoints", ..] => file_with(&["endpoints", "/path"].map(str::to_owned), &json!({})),
             _ => "{}".to_owned(),
         };
@@ -540,6 +547,9 @@ fn summary(settings: &Settings) -> String {
     }
     for rule in &settings.limits.rules {
         text += &format!("{rule:?} keys {}\n", settings.limits.max_keys);
+    }
+    if let Some(hops) = &settings.hops {
+        text += &format!("{hops:?}\n");
     }
     if let Some(redis) = &settings.redis {
         text += &format!("{redis:?}\n");

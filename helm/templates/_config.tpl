@@ -44,7 +44,7 @@
 {{/* What only counts at the start, as docs/operations.md lists it: pods roll when it changes, and for nothing else in the file. */}}
 {{- define "myelin.startSettings" -}}
 {{- $config := include "myelin.config" . | fromYaml }}
-{{- $settings := pick $config "listen" "tls" "admin" "http" "sessions" "questions" "sealing" "redis" "log" "audit" "stateDir" "maxStarts" "threads" "drain" }}
+{{- $settings := pick $config "listen" "tls" "admin" "http" "sessions" "questions" "sealing" "replicas" "redis" "log" "audit" "stateDir" "maxStarts" "threads" "drain" }}
 {{- with ($config.lists | default dict).maxKept }}
 {{- $_ := set $settings "lists.maxKept" . }}
 {{- end }}

@@ -274,6 +274,7 @@ fn warn_fixed(old: &Settings, new: &Settings) {
         ("sessions", old.sessions != new.sessions),
         ("questions", old.questions != new.questions),
         ("sealing", old.sealing_keys != new.sealing_keys),
+        ("replicas", old.hops != new.hops),
         ("redis", old.redis != new.redis),
         ("log", old.log != new.log),
         ("audit", old.audit != new.audit),

@@ -18,7 +18,7 @@ use crate::{
         drain::{Drain, Drainer, drain},
         exchange::{Exchange, Gate, Pages, Paths},
         guard::Guard,
-        listener::{self, BindError, Bound},
+        listener::{BindError, Bound},
         settings::ListenerSettings,
     },
     limit::{
@@ -44,9 +44,11 @@ use crate::{
 use super::{
     audit,
     door::Door,
+    doors::Doors,
     fetch,
     found::Found,
     gateway::{BuildError, Gateway},
+    hop::{self, HopError},
     keep::{self, Kept, Source},
     library,
     operate::Operations,
@@ -109,6 +111,9 @@ pub enum RunError {
     /// The settings make no gateway.
     #[error(transparent)]
     Build(#[from] BuildError),
+    /// Other gateways cannot reach it.
+    #[error(transparent)]
+    Others(#[from] HopError),
     /// What limits are counted in cannot be used.
     #[error("redis cannot be used")]
     Redis(#[from] RedisFault),
@@ -155,7 +160,7 @@ async fn serve(options: Options, audit: Option<Arc<Audit>>) -> Result<(), RunErr
     // Before anybody hears that it runs: a signal that nobody waits for would kill it.
     let mut signals = Signals::new();
     let hangup = source.as_ref().and_then(|_| signals.hangup.take());
-    let ring = ring(&settings)?;
+    let (ring, others) = hop::open(&settings, ring(&settings)?)?;
     let bound = Bound::bind(&settings.listener).map_err(RunError::Listen)?;
     let wallet = wallet(&settings, &bound, &ring)?;
     let store = shared::store(&settings).await?;
@@ -176,7 +181,9 @@ async fn serve(options: Options, audit: Option<Arc<Audit>>) -> Result<(), RunErr
     let (http, inner) = (settings.http.clone(), limited(&door, &gateway));
     let pages: Arc<dyn Pages> = Arc::new(Site::new(wallet.clone(), gateway.clone(), gate.clone(), ring.clone()));
     let exchange = Exchange::new(inner, http, settings.sessions.clone(), gate.clone(), paths.clone(), ring.clone());
-    let exchange = Arc::new(exchange.with_pages(pages).audited(audit.clone()));
+    let (others, roads) = others.map_or((None, None), |others| (Some(others.bound), Some(others.roads)));
+    let exchange = exchange.with_pages(pages).audited(audit.clone()).among(roads, &ring, bound.tls_files());
+    let exchange = Arc::new(exchange);
 
     let health = Arc::new(Health::new(gateway.clone(), audit.clone(), store.clone(), found.shown().clone()));
     let (admin_drainer, admin_drain) = drain();
@@ -186,7 +193,7 @@ async fn serve(options: Options, audit: Option<Arc<Audit>>) -> Result<(), RunErr
     let admin = (admin_drainer, tokio::spawn(admin));
     let kept = Kept {
         gateway: gateway.clone(),
-        door,
+        door: door.clone(),
         exchange: exchange.clone(),
         paths,
         gate,
@@ -202,7 +209,7 @@ async fn serve(options: Options, audit: Option<Arc<Audit>>) -> Result<(), RunErr
     tasks.spawn(keep::keep(kept, settings.clone()));
     tend(&mut tasks, &gateway, &library, store.as_ref());
 
-    let (drainer, serving) = serve_clients(bound, &settings, exchange.clone());
+    let doors = Doors::open((bound, others), &settings.http, &exchange);
     health.serves();
     announce(&ready);
     signals.stop().await;
@@ -210,23 +217,12 @@ async fn serve(options: Options, audit: Option<Arc<Audit>>) -> Result<(), RunErr
     health.drains();
     gateway.drain();
     exchange.drain();
-    drainer.start(settings.drain);
-    finish(serving, &gateway, ledger).await;
+    doors.close(&exchange, door.parked(), settings.drain).await;
+    finish(&gateway, ledger).await;
     stop_admin(admin, tasks).await;
     tokio::join!(shared::leave(store), library.flush());
     tracing::info!("stopped");
     Ok(())
-}
-
-fn serve_clients(
-    bound: Bound,
-    settings: &Settings,
-    exchange: Arc<Exchange>,
-) -> (Drainer, JoinHandle<listener::Served>) {
-    let (drainer, drain) = drain();
-    let http = Arc::new(settings.http.clone());
-    let handle = move |request, peer| exchange.clone().handle(request, peer);
-    (drainer, tokio::spawn(listener::serve(bound, http, handle, drain)))
 }
 
 /// Where what is taken of quotas is written down, where there is a folder for it and no store that keeps it: what was taken before counts.
@@ -246,18 +242,14 @@ fn tend(tasks: &mut JoinSet<()>, gateway: &Gateway, library: &Arc<Library>, stor
     tasks.spawn(shared::keep(store.cloned()));
 }
 
-/// Waits for the calls in flight, then ends the servers.
-async fn finish(serving: JoinHandle<listener::Served>, gateway: &Gateway, ledger: Option<Arc<Ledger>>) {
-    if let Ok(served) = serving.await {
-        report(served);
-    }
+/// Writes down what must be, and ends the servers.
+async fn finish(gateway: &Gateway, ledger: Option<Arc<Ledger>>) {
     keep::write_down(ledger, gateway).await;
     close_all(gateway.upstreams()).await;
 }
 
-fn ring(settings: &Settings) -> Result<Arc<KeyRing>, RunError> {
-    let ring = KeyRing::new(settings.sealing_keys.iter().map(|key| key.expose().as_str()));
-    Ok(Arc::new(ring.map_err(|_| no_randomness())?))
+fn ring(settings: &Settings) -> Result<KeyRing, RunError> {
+    KeyRing::new(settings.sealing_keys.iter().map(|key| key.expose().as_str())).map_err(|_| no_randomness())
 }
 
 /// What servers' credentials are made with.
@@ -317,12 +309,6 @@ fn drive(settings: &Settings) -> DriveSettings {
 
 fn no_randomness() -> RunError {
     RunError::System(std::io::ErrorKind::Other.into())
-}
-
-fn report(served: listener::Served) {
-    if served.cut_off > 0 {
-        tracing::warn!(connections = served.cut_off, "cut off calls that did not finish in time");
-    }
 }
 
 /// Ends the tasks; whoever reads from the operator's listener hears the end of it.

@@ -4,7 +4,7 @@ use std::{error::Error, io, iter, net::SocketAddr, path::PathBuf, process::ExitC
 
 use http::Uri;
 use myelin::{
-    app::RunError,
+    app::{HopError, RunError},
     config,
     downstream::listener::BindError,
     jsonrpc::ErrorObject,
@@ -164,6 +164,9 @@ impl Failure {
             Self::Run(RunError::Admin(BindError::Address(..))) => {
                 "write `admin: { listen: ADDRESS }` with another address into a file, or `admin: off`".to_owned()
             }
+            Self::Run(RunError::Others(HopError::Listen(BindError::Address(..)))) => {
+                "write another address into `replicas.listen`".to_owned()
+            }
             Self::Log(LogError::Filter(_)) | Self::Run(RunError::Log(LogError::Filter(_))) => "write error, warn, info, debug, trace or info,myelin::upstream=debug".to_owned(),
             _ => return None,
         })
@@ -179,9 +182,12 @@ const fn run_code(error: &RunError) -> Code {
         RunError::Log(LogError::Filter(_)) => Code::Usage,
         RunError::Log(LogError::Taken) | RunError::System(_) | RunError::Audit(_) => Code::Software,
         // Perhaps the other program ends: this is worth another try, unlike a configuration that does not hold.
-        RunError::Listen(BindError::Address(..)) | RunError::Admin(BindError::Address(..)) => Code::Unreachable,
+        RunError::Listen(BindError::Address(..))
+        | RunError::Admin(BindError::Address(..))
+        | RunError::Others(HopError::Listen(BindError::Address(..))) => Code::Unreachable,
         RunError::Listen(BindError::Tls(_))
         | RunError::Admin(BindError::Tls(_))
+        | RunError::Others(_)
         | RunError::Build(_)
         | RunError::State(_)
         | RunError::Ledger(_)

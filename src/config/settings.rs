@@ -8,6 +8,7 @@ use crate::{
     dialogue::ParkSettings,
     discovery::settings::DiscoverySettings,
     downstream::settings::{HttpSettings, ListenerSettings, SessionSettings},
+    hop::HopSettings,
     limit::settings::{LimitSettings, RedisSettings},
     pin::Pins,
     policy::settings::PolicySettings,
@@ -31,6 +32,8 @@ pub struct Settings {
     pub redis: Option<RedisSettings>,
     /// The audit log.
     pub audit: Option<AuditSettings>,
+    /// How gateways reach each other; each is alone when absent.
+    pub hops: Option<HopSettings>,
     /// Where addresses may lead that a server or issuer names.
     pub egress: EgressSettings,
     /// Who may do what.

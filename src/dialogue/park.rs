@@ -41,6 +41,11 @@ impl Park {
         self.table.expire();
     }
 
+    /// Whether no call is parked.
+    pub fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
     /// When the next parked call expires.
     pub fn next_expiry(&self) -> Option<Instant> {
         self.table.next_expiry()

@@ -89,6 +89,11 @@ impl Table {
         }
     }
 
+    /// Whether there is none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.lock().calls.is_empty()
+    }
+
     /// When the next call expires.
     pub(super) fn next_expiry(&self) -> Option<Instant> {
         self.lock().by_expiry.first().map(|(expires, _)| *expires)

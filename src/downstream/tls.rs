@@ -134,6 +134,15 @@ impl TlsFiles {
     }
 }
 
+impl TlsFiles {
+    /// A client that showed these certificates to another gateway, the leaf first.
+    pub fn known(self: &Arc<Self>, chain: &[Vec<u8>]) -> Option<Arc<TlsClient>> {
+        let chain: Vec<_> = chain.iter().cloned().map(CertificateDer::from).collect();
+        let certificate = Certificate::read(chain.first()?)?;
+        Some(Arc::new(TlsClient { certificate, chain, files: self.clone(), judged: Mutex::new(None) }))
+    }
+}
+
 /// A client with a certificate.
 pub struct TlsClient {
     certificate: Arc<Certificate>,
@@ -150,6 +159,11 @@ enum Standing {
 }
 
 impl TlsClient {
+    /// The certificates that it showed in DER, the leaf first.
+    pub fn chain(&self) -> Vec<Vec<u8>> {
+        self.chain.iter().map(|certificate| certificate.to_vec()).collect()
+    }
+
     /// Its certificate, as long as the files of now vouch for it.
     pub fn certificate(&self) -> Option<&Certificate> {
         let served = self.files.served.load();

@@ -65,6 +65,9 @@ pub(super) const TOKEN_ENDED: i64 = 1009;
 /// Ours: the caller must agree first that a server is called in their name.
 pub(super) const CONSENT: i64 = 1010;
 
+/// Ours: another gateway of the deployment was lost with the call.
+pub(super) const LOST: i64 = 1011;
+
 /// A `data` object.
 pub(super) fn data(members: &[(&str, Raw)]) -> Raw {
     super::meta::of_gateway(members)
@@ -158,6 +161,12 @@ pub(super) fn broken(server: &str, what: UpstreamFault) -> ErrorObject {
 /// The gateway is shutting down.
 pub(super) fn draining() -> ErrorObject {
     ErrorObject::new(DRAINING, "The gateway is shutting down; connect again")
+}
+
+/// Another gateway of the deployment was lost with the call.
+pub(super) fn lost() -> ErrorObject {
+    let sentence = "The part of the gateway that worked on this call was lost; whether it was carried out is not known";
+    ErrorObject::new(LOST, sentence)
 }
 
 /// A server's error as it may pass to a client of any era: codes about framing and reserved ones concern our own leg.

@@ -41,6 +41,8 @@ pub enum Fault {
     Broken(Arc<str>, UpstreamFault),
     /// The gateway: it is shutting down.
     Draining,
+    /// The gateway: the call was in another gateway of the deployment, which was lost meanwhile. Nobody knows how far it came.
+    Lost,
     /// The gateway: the audit log cannot be written, and nothing is to be done without it.
     Unaudited,
     /// The gateway: a mistake of ours.
@@ -267,6 +269,7 @@ impl Fault {
             Self::Broken(_, UpstreamFault::Timeout | UpstreamFault::Hung) => "upstream_timeout",
             Self::Broken(..) => "upstream_broken",
             Self::Draining => "draining",
+            Self::Lost => "lost",
             Self::Unaudited => "unaudited",
             Self::Internal => "internal",
         }

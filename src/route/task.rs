@@ -1,7 +1,7 @@
 //! Whose task an id names: the sealed id under which clients know a task.
 //!
 //! A server's own id says nothing of the server, and whoever learned it could ask for the task. The id that leaves here names the
-//! server, the principal and the form, and nobody can make one; any replica with the key can serve it (docs/adr/0015).
+//! server, the principal and the form, and nobody can make one; any gateway with the key can serve it (docs/adr/0015), or knows which can.
 
 use std::{sync::Arc, time::Duration};
 
@@ -87,7 +87,10 @@ impl TaskAddress {
             form,
             expires,
         };
-        ring.seal(Purpose::Task, &serde_json::to_vec(&sealed).ok()?).ok()
+        let content = serde_json::to_vec(&sealed).ok()?;
+        // A peer is known to its own gateway only.
+        let seal = if self.peer.is_some() { KeyRing::seal_here } else { KeyRing::seal };
+        seal(ring, Purpose::Task, &content).ok()
     }
 
     /// What an id says to this caller. `None` when it is forged, expired, of another principal or of the other form: all alike, so that

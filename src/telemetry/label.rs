@@ -171,6 +171,8 @@ labels! {
         UpstreamBroken = "upstream_broken",
         /// The gateway is shutting down.
         Draining = "draining",
+        /// Another gateway was lost with the call.
+        Lost = "lost",
         /// The audit log cannot be written, and calls are refused for that.
         Unaudited = "unaudited",
         /// A mistake of the gateway.
@@ -340,6 +342,18 @@ labels! {
         Ok = "ok",
         /// It did not.
         Failed = "failed",
+    }
+}
+
+labels! {
+    /// What came of a request that was sent on to another gateway.
+    Hop {
+        /// It was answered.
+        Answered = "answered",
+        /// There was nobody: what it was about does not exist any more.
+        Gone = "gone",
+        /// It was sent, and the other gateway was lost.
+        Lost = "lost",
     }
 }
 

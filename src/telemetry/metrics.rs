@@ -26,7 +26,7 @@ pub use self::{
     handle::{InUse, PerLabel, Requests},
     server::ServerMetrics,
 };
-use super::label::{Decision, Direction, Limit, Lookup, Success, Unauthenticated};
+use super::label::{Decision, Direction, Hop, Limit, Lookup, Success, Unauthenticated};
 
 /// What the gateway itself may take: 10 µs to 1 s. Its own share of a call is some 50 µs; what is above 10 ms is waiting.
 const GATEWAY_BUCKETS_S: [f64; 12] = [1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 1e-2, 5e-2, 0.25, 1.0];
@@ -58,6 +58,10 @@ pub struct Metrics {
     pub streams: Gauge,
     /// Events of legacy streams that went before a client read them: it is away, or came back too late.
     pub dropped_events: Counter,
+    /// Requests that were sent on to another gateway, by what came of them.
+    pub hops: PerLabel<Hop>,
+    /// Requests of other gateways that are being answered.
+    pub hops_inside: Gauge,
     /// Calls parked while their client answers a question.
     pub parked: Gauge,
     /// Parked calls that were cancelled because their client did not come back.
@@ -142,6 +146,8 @@ impl Metrics {
             sessions: plain(r, "sessions", "Legacy sessions"),
             streams: plain(r, "streams", "Open subscription streams"),
             dropped_events: plain(r, "dropped_events", "Events of legacy streams that went before a client read them"),
+            hops: PerLabel::register(r, "hops", "Requests sent on to another gateway", "result", None),
+            hops_inside: plain(r, "hops_inside", "Requests of other gateways that are being answered"),
             parked: plain(r, "parked_calls", "Calls parked while their client answers a question"),
             parked_expired: plain(r, "parked_calls_expired", "Parked calls cancelled: their client did not come back"),
             limit_keys: plain(r, "limit_keys", "Names that the limits of the configuration tell apart"),

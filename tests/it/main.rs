@@ -28,6 +28,7 @@ mod egress;
 mod era;
 mod failure;
 mod fidelity;
+mod hop;
 mod input;
 mod limits;
 mod lists;

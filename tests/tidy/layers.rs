@@ -12,7 +12,7 @@ const LAYERS: [&[&str]; 12] = [
     &["sse", "telemetry"],
     &["mcp"],
     &["era"],
-    &["audit", "auth", "limit", "pin", "policy", "dialogue"],
+    &["audit", "auth", "hop", "limit", "pin", "policy", "dialogue"],
     &["route"],
     &["upstream"],
     &["downstream", "discovery"],

@@ -1,16 +1,18 @@
 //! Which page is where.
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderValue, Method, Response, StatusCode, Uri, header};
 
 use crate::{
     downstream::exchange::{Answered, Asked, Pages},
+    seal::Purpose,
     upstream::credential::CLIENT_DOCUMENT,
 };
 
 use super::{
     consent::{CALLBACK, INVITED},
     core::Site,
+    form::Fields,
     sign_in::SIGNED_IN,
 };
 
@@ -52,6 +54,17 @@ impl Site {
 impl Pages for Site {
     fn serves(&self, path: &str) -> bool {
         self.at(path).is_some()
+    }
+
+    fn elsewhere(&self, uri: &Uri) -> Option<String> {
+        match self.at(uri.path())? {
+            At::Document(_) => None,
+            At::Invited(id) => self.ring.elsewhere(Purpose::Page, id),
+            At::Back(_) | At::SignedIn(_) => {
+                let state = Fields::read(uri.query().unwrap_or_default()).text("state")?;
+                self.ring.elsewhere(Purpose::Page, &state)
+            }
+        }
     }
 
     fn answer(&self, asked: Asked) -> Answered<'_> {

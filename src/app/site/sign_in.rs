@@ -8,7 +8,7 @@ use http::{Method, Response, StatusCode};
 use crate::{
     auth::{Login, LoginAnswer, LoginFault},
     downstream::exchange::Asked,
-    seal,
+    seal::{self, Purpose},
     upstream::credential::oauth::{FlowFault, Invitation},
 };
 
@@ -33,7 +33,7 @@ impl Site {
         login: &Login,
         browser: String,
     ) -> Response<Bytes> {
-        let Ok(state) = seal::random_id() else { return failed(FlowFault::Broken) };
+        let Some(state) = self.state() else { return failed(FlowFault::Broken) };
         let redirect = format!("{}{SIGNED_IN}{}", self.wallet.address(), bare(login.issuer()));
         match login.begin(redirect, state.clone()).await {
             Ok((address, step)) => {
@@ -46,6 +46,11 @@ impl Site {
                 failed(FlowFault::Broken)
             }
         }
+    }
+
+    /// A name that nobody can guess, by which other gateways find this one.
+    fn state(&self) -> Option<String> {
+        self.ring.seal_here(Purpose::Page, seal::random_id().ok()?.as_bytes()).ok()
     }
 
     /// Back from the issuer: whoever signed in as the one who was invited goes on to the server's authorization server.

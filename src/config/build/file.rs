@@ -7,7 +7,7 @@ use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 use super::{
     audit, auth, credential, discovery, endpoint,
     found::{LEAST_KEY, section, values},
-    limit, pin, policy, server,
+    hop, limit, pin, policy, server,
 };
 use crate::{
     config::{
@@ -45,6 +45,7 @@ pub(in crate::config) fn settings(keys: FileKeys, reader: &mut Reader<'_>) -> Se
         limits: limit::settings(&keys, reader),
         redis: limit::redis(keys.redis.as_ref(), reader),
         audit: audit::settings(&keys, reader),
+        hops: hop::settings(&keys, &listener, reader),
         egress: EgressSettings { allow: values(section(keys.egress.clone()).allow) },
         policy: policy::settings(&keys, &names, &endpoints, reader),
         admin: admin(&keys, &listener, reader),

@@ -10,6 +10,7 @@ mod discovery;
 mod endpoint;
 mod file;
 mod found;
+mod hop;
 mod limit;
 mod pin;
 mod policy;

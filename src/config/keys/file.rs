@@ -7,6 +7,7 @@ use super::{
     discovery::DiscoveryKeys,
     egress::EgressKeys,
     endpoint::EndpointKeys,
+    hop::ReplicaKeys,
     http::{HttpKeys, QuestionKeys, SessionKeys},
     limit::{LimitKeys, LimitTableKeys},
     policy::{PolicyKeys, RuleKeys},
@@ -47,6 +48,8 @@ section! {
         limit_table "limitTable": LimitTableKeys,
         /// Where gateways count `limits` together; without it each counts for itself.
         redis "redis": RedisKeys,
+        /// How the gateways of a deployment reach each other; without it each has its sessions for itself.
+        replicas "replicas": ReplicaKeys,
         /// Where the addresses may lead that servers and issuers name.
         egress "egress": EgressKeys,
         /// The audit log: one line for each call, chained by hashes. Nowhere when absent.

@@ -10,6 +10,7 @@ mod discovery;
 mod egress;
 mod endpoint;
 mod file;
+mod hop;
 mod http;
 mod limit;
 mod matching;

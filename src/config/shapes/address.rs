@@ -11,6 +11,7 @@ use crate::{
         shape::{Reader, Shape},
         tree::Node,
     },
+    hop,
     network::Network,
     upstream::settings::Allowed,
 };
@@ -121,6 +122,31 @@ impl Shape for Host {
 
     fn show(value: &String) -> Json {
         value.as_str().into()
+    }
+}
+
+/// Where other gateways find this one.
+pub(in crate::config) enum Meeting {}
+
+impl Shape for Meeting {
+    type Value = hop::Meeting;
+
+    fn read(node: &Node, place: &Place, reader: &mut Reader<'_>) -> Option<hop::Meeting> {
+        const WANTED: &str =
+            "an address or a name, with or without a port, such as 10.0.0.7 or gateway-0.internal:8810";
+        let meeting = reader.text(node, place, WANTED)?.parse().ok();
+        if meeting.is_none() {
+            reader.unexpected(node, place, WANTED);
+        }
+        meeting
+    }
+
+    fn schema() -> Json {
+        json!({ "type": "string" })
+    }
+
+    fn show(value: &hop::Meeting) -> Json {
+        value.to_string().into()
     }
 }
 

@@ -11,7 +11,7 @@ mod text;
 mod way;
 mod words;
 
-pub(super) use address::{Address, Block, Host, Origin, Outside};
+pub(super) use address::{Address, Block, Host, Meeting, Origin, Outside};
 pub(super) use collection::{List, Mapping, OneOrMany};
 pub(super) use confined::{Account, OrOff, Space};
 pub(super) use matching::{Matched, Matching};

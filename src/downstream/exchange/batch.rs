@@ -29,6 +29,9 @@ use super::{
 
 /// Answers a batch.
 pub(super) async fn answer(post: Post<'_>, elements: Vec<Result<Message, Malformed>>) -> Response<Body> {
+    if post.exchange.moves_on(post.visitor.way) {
+        return legacy::unknown();
+    }
     let session = match legacy::session(&post) {
         Ok(session) => session,
         Err(response) => return response,

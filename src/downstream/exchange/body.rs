@@ -1,7 +1,6 @@
 //! Bodies of responses: a message, or events as they come.
 
 use std::{
-    convert::Infallible,
     future::Future,
     pin::Pin,
     task::{Context, Poll},
@@ -13,6 +12,11 @@ use http_body::{Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep};
 
 use crate::{clock, sse::KEEP_ALIVE, telemetry::metrics::InUse};
+
+use super::{
+    guest::Guest,
+    relay::{Cut, Relay},
+};
 
 /// Something that produces events of a stream.
 pub(super) trait Events: Send {
@@ -29,11 +33,21 @@ pub(super) trait Events: Send {
 pub(super) type Ends = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A response's body.
-pub struct Body(Kind);
+pub struct Body {
+    kind: Kind,
+    guest: Option<Guest>,
+}
 
 enum Kind {
     Full(Option<Bytes>),
     Events(Stream),
+    Relay(Box<Relay>),
+}
+
+impl From<Kind> for Body {
+    fn from(kind: Kind) -> Self {
+        Self { kind, guest: None }
+    }
 }
 
 struct Stream {
@@ -46,22 +60,32 @@ struct Stream {
 
 impl Body {
     pub(super) const fn empty() -> Self {
-        Self(Kind::Full(None))
+        Self { kind: Kind::Full(None), guest: None }
     }
 
     pub(super) const fn full(bytes: Bytes) -> Self {
-        Self(Kind::Full(Some(bytes)))
+        Self { kind: Kind::Full(Some(bytes)), guest: None }
+    }
+
+    /// What another gateway answers.
+    pub(super) fn relay(relay: Relay) -> Self {
+        Kind::Relay(Box::new(relay)).into()
+    }
+
+    /// Holds a request of another gateway for as long as it is being answered.
+    pub(super) fn hold(&mut self, guest: Guest) {
+        self.guest = Some(guest);
     }
 
     /// Events, with a comment after each silence of `keep_alive`.
     pub(super) fn events(source: impl Events + 'static, keep_alive: Duration) -> Self {
         let quiet = Box::pin(sleep(keep_alive));
-        Self(Kind::Events(Stream { source: Box::new(source), quiet, keep_alive, ends: None, is_over: false }))
+        Kind::Events(Stream { source: Box::new(source), quiet, keep_alive, ends: None, is_over: false }).into()
     }
 
     /// A stream ends when `ends` makes it; a message is whole already.
     pub(super) fn until(&mut self, ends: impl FnOnce() -> Ends) {
-        if let Kind::Events(stream) = &mut self.0 {
+        if let Kind::Events(stream) = &mut self.kind {
             stream.ends = Some(ends());
         }
     }
@@ -69,25 +93,31 @@ impl Body {
 
 impl http_body::Body for Body {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = Cut;
 
-    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        match &mut self.get_mut().0 {
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        match &mut self.get_mut().kind {
             Kind::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Kind::Events(stream) => stream.poll_next(context).map(|event| event.map(|event| Ok(Frame::data(event)))),
+            Kind::Relay(relay) => relay.poll_next(context).map(|data| data.map(|data| data.map(Frame::data))),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(&self.0, Kind::Full(None) | Kind::Events(Stream { is_over: true, .. }))
+        match &self.kind {
+            Kind::Full(content) => content.is_none(),
+            Kind::Events(stream) => stream.is_over,
+            Kind::Relay(relay) => relay.is_over(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.0 {
+        match &self.kind {
             Kind::Full(bytes) => {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| u64::try_from(bytes.len()).unwrap_or(u64::MAX)))
             }
             Kind::Events(_) => SizeHint::default(),
+            Kind::Relay(relay) => relay.size_hint(),
         }
     }
 }

@@ -8,7 +8,11 @@ use tokio::sync::Semaphore;
 use crate::{
     audit::{Audit, Entry, Refusal},
     clock, dialogue,
-    downstream::settings::{HttpSettings, SessionSettings},
+    downstream::{
+        settings::{HttpSettings, SessionSettings},
+        tls::TlsFiles,
+    },
+    hop::Roads,
     limit::{Admission, Admitted, Limits},
     mcp::{Call, Fault, Op, Outcome, Principal, Reply, Waist},
     seal::KeyRing,
@@ -19,6 +23,7 @@ use super::{
     account::{self, Account},
     connections::Connections,
     gate::Gate,
+    hops::Hops,
     pages::Pages,
     paths::Paths,
     table::Table,
@@ -36,6 +41,7 @@ pub struct Exchange {
     pub(super) slots: Arc<Semaphore>,
     pub(super) pages: Option<Arc<dyn Pages>>,
     pub(super) audit: Option<Arc<Audit>>,
+    pub(super) hops: Option<Hops>,
 }
 
 impl Exchange {
@@ -61,6 +67,7 @@ impl Exchange {
             slots,
             pages: None,
             audit: None,
+            hops: None,
         }
     }
 
@@ -74,6 +81,13 @@ impl Exchange {
     #[must_use]
     pub fn audited(self, audit: Option<Arc<Audit>>) -> Self {
         Self { audit, ..self }
+    }
+
+    /// With other gateways, to which requests are sent on that belong to them. Those on clients' certificates go along, which are judged
+    /// by `tls`.
+    #[must_use]
+    pub fn among(self, roads: Option<Roads>, ring: &Arc<KeyRing>, tls: Option<Arc<TlsFiles>>) -> Self {
+        Self { hops: roads.map(|roads| Hops::new(roads, ring.clone(), tls)), ..self }
     }
 
     /// Makes a call, if the limits let it in. A subscription counts when it begins and takes no place: streams have a limit of their own.
@@ -154,6 +168,9 @@ impl Exchange {
 
     /// Ends the streams that wait for nothing, so that their connections can close.
     pub fn drain(&self) {
+        if let Some(hops) = &self.hops {
+            hops.drain();
+        }
         self.table.drain();
     }
 

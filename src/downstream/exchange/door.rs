@@ -1,14 +1,15 @@
 //! Where HTTP requests come in: the path, the guard, the method, the body; then each era's own way.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
+use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, request::Parts};
 use hyper::body::Incoming;
 
 use crate::{
     downstream::listener::Peer,
     era::classify::{Arrival, Limits, classify},
-    mcp::Limit,
+    mcp::{Fault, Limit},
     telemetry::{label, metrics::METRICS},
 };
 
@@ -18,12 +19,13 @@ use super::{
     body::Body,
     core::Exchange,
     gate::Gate,
+    hops::Awaited,
     http_sse,
     intake::{self, Accepts, Unreadable},
     legacy, modern,
     pages::Asked,
     paths::{Serves, Tokens},
-    visitor::Visitor,
+    visitor::{Visitor, Way, facts},
 };
 
 impl Exchange {
@@ -39,8 +41,11 @@ impl Exchange {
             return answer::refuse(refusal.status(), &refusal.to_string());
         }
         let cors = self.gate.guard.cors(&parts.headers);
-        let mut response =
-            if parts.method == Method::OPTIONS { self.preflight(&parts) } else { self.serve(parts, body, peer).await };
+        let mut response = if parts.method == Method::OPTIONS {
+            self.preflight(&parts)
+        } else {
+            self.serve(parts, body, peer, Way::Direct).await
+        };
         if let Some(cors) = cors {
             response.headers_mut().extend(cors);
         }
@@ -58,16 +63,16 @@ impl Exchange {
         }
     }
 
-    async fn serve(self: Arc<Self>, parts: Parts, body: Incoming, peer: Peer) -> Response<Body> {
+    /// Answers a request that passed the guard.
+    pub(super) async fn serve(self: Arc<Self>, parts: Parts, body: Incoming, peer: Peer, way: Way) -> Response<Body> {
         let Some(serves) = self.paths.find(parts.uri.path()) else {
             return match self.gate.metadata(&parts, &self.paths) {
                 Some(metadata) => metadata,
-                None => self.page(parts, body, peer).await,
+                None => self.page(parts, body, peer, way).await,
             };
         };
-        let address = self.http.proxies.client(peer.address.ip(), &parts.headers);
-        // Whoever tries one token after the other is counted as well.
-        if let Err(fault) = self.limits.arrive(address, serves.endpoint()).decided().await {
+        let address = self.address(&parts, &peer, way);
+        if let Err(fault) = self.arrive(address, serves.endpoint(), way).await {
             account::count_fault(&fault);
             self.audit_refusal(&parts, address, StatusCode::TOO_MANY_REQUESTS);
             return answer::too_many(fault);
@@ -82,7 +87,8 @@ impl Exchange {
             }
         };
         let endpoint = serves.endpoint().clone();
-        let visitor = Visitor { principal: principal.clone(), endpoint: endpoint.clone(), address };
+        let client = peer.client.clone();
+        let visitor = Visitor { principal: principal.clone(), endpoint: endpoint.clone(), address, client, way };
         let mut response = self.clone().let_in(&parts, body, visitor, serves).await;
         self.gate.challenge(&mut response, &parts, &endpoint);
         response.body_mut().until(|| self.gate.ends(&parts, &peer, &endpoint, principal));
@@ -98,17 +104,10 @@ impl Exchange {
     ) -> Response<Body> {
         match (serves, &parts.method) {
             (Serves::Endpoint(_), &Method::POST) => self.post(parts, body, visitor).await,
-            (Serves::Endpoint(_), &Method::GET) => match self.without_body(parts, visitor) {
-                Ok(post) => legacy::open_stream(&post).await,
-                Err(response) => response,
-            },
-            (Serves::Endpoint(_), &Method::DELETE) => match self.without_body(parts, visitor) {
-                Ok(post) => legacy::delete(&post),
-                Err(response) => response,
-            },
+            (Serves::Endpoint(_), &Method::GET | &Method::DELETE) => self.bodiless(parts, visitor).await,
             (Serves::Sse(_), &Method::GET) => http_sse::open(&self, visitor),
             (Serves::Messages(_), &Method::POST) => match self.read(body).await {
-                Ok(content) => http_sse::message(&self, &visitor, parts, content).await,
+                Ok(content) => self.message(parts, content, visitor).await,
                 Err(response) => response,
             },
             (Serves::Endpoint(_), _) => answer::method_not_allowed("POST, GET, DELETE"),
@@ -117,8 +116,50 @@ impl Exchange {
         }
     }
 
+    /// Where a request came from: behind the proxies that are trusted, or as another gateway says.
+    fn address(&self, parts: &Parts, peer: &Peer, way: Way) -> IpAddr {
+        match way {
+            Way::Direct => self.http.proxies.client(peer.address.ip(), &parts.headers),
+            Way::Hop => peer.address.ip(),
+        }
+    }
+
+    /// Whoever tries one token after the other is counted as well; whoever was sent on was counted where they came in.
+    async fn arrive(&self, address: IpAddr, endpoint: &str, way: Way) -> Result<(), Fault> {
+        match way {
+            Way::Direct => self.limits.arrive(address, endpoint).decided().await.map(drop),
+            Way::Hop => Ok(()),
+        }
+    }
+
+    /// A session's stream, or its end.
+    async fn bodiless(self: Arc<Self>, parts: &Parts, visitor: Visitor) -> Response<Body> {
+        let is_read = parts.method == Method::GET;
+        let awaited = if is_read { Awaited::Reader } else { Awaited::Nothing };
+        if let Some(to) = self.stream_elsewhere(&parts.headers, visitor.way, awaited)
+            && let Ok(response) = self.forward(to, parts, Bytes::new(), &visitor.facts()).await
+        {
+            return response;
+        }
+        match self.without_body(parts, visitor) {
+            Ok(post) if is_read => legacy::open_stream(&post).await,
+            Ok(post) => legacy::delete(&post),
+            Err(response) => response,
+        }
+    }
+
+    /// A message that belongs to a stream of the HTTP+SSE transport.
+    async fn message(self: Arc<Self>, parts: &Parts, content: Bytes, visitor: Visitor) -> Response<Body> {
+        if let Some(to) = http_sse::stream_of(parts).and_then(|id| self.message_elsewhere(id, visitor.way))
+            && let Ok(response) = self.forward(to, parts, content.clone(), &visitor.facts()).await
+        {
+            return response;
+        }
+        http_sse::message(&self, &visitor, parts, content).await
+    }
+
     /// What is at a path that is no endpoint's.
-    async fn page(&self, parts: Parts, body: Incoming, peer: Peer) -> Response<Body> {
+    async fn page(&self, parts: Parts, body: Incoming, peer: Peer, way: Way) -> Response<Body> {
         let none = || answer::refuse(StatusCode::NOT_FOUND, "There is no endpoint at this path");
         let Some(pages) = self.pages.as_ref().filter(|pages| pages.serves(parts.uri.path())) else { return none() };
         let Ok(_slot) = self.slots.try_acquire() else {
@@ -129,11 +170,17 @@ impl Exchange {
             Ok(body) => body,
             Err(response) => return response,
         };
+        if let Some(to) = self.page_elsewhere(&parts.uri, way) {
+            let facts = facts(self.address(&parts, &peer, way), peer.client.as_deref());
+            if let Ok(response) = self.forward(to, &parts, body.clone(), &facts).await {
+                return response;
+            }
+        }
         let Parts { method, uri, headers, .. } = parts;
         pages.answer(Asked { method, uri, headers, body, client: peer.client }).await.map(Body::full)
     }
 
-    async fn read(&self, body: Incoming) -> Result<bytes::Bytes, Response<Body>> {
+    async fn read(&self, body: Incoming) -> Result<Bytes, Response<Body>> {
         intake::read(body, &self.http).await.map_err(|fault| {
             if fault == Unreadable::TooLarge {
                 METRICS.refused.of(label::Limit::Body).inc();
@@ -187,14 +234,24 @@ impl Exchange {
             Err(response) => return response,
         };
         let bytes_in = content.len();
+        let as_it_came = self.hops.as_ref().map(|_| content.clone());
         let limits = Limits { depth: self.http.max_depth, batch: self.http.max_batch };
         let post = |visitor| legacy::Post { exchange: &self, headers: &parts.headers, visitor, accepts, bytes_in };
-        match classify(&parts.headers, content, limits) {
-            Ok(Arrival::Modern(request)) => modern::answer(&self, *request, visitor, accepts, bytes_in).await,
-            Ok(Arrival::ModernNotification) => answer::empty(StatusCode::ACCEPTED),
-            Ok(Arrival::Legacy(message)) => legacy::answer(post(visitor), message).await,
-            Ok(Arrival::LegacyBatch(elements)) => batch::answer(post(visitor), elements).await,
-            Err(refusal) => answer::refusal(refusal),
+        let arrival = match classify(&parts.headers, content, limits) {
+            Ok(arrival) => arrival,
+            Err(refusal) => return answer::refusal(refusal),
+        };
+        if let Some(content) = as_it_came
+            && let Some(to) = self.elsewhere(&parts.headers, &arrival, visitor.way)
+            && let Ok(response) = self.forward(to, parts, content, &visitor.facts()).await
+        {
+            return response;
+        }
+        match arrival {
+            Arrival::Modern(request) => modern::answer(&self, *request, visitor, accepts, bytes_in).await,
+            Arrival::ModernNotification => answer::empty(StatusCode::ACCEPTED),
+            Arrival::Legacy(message) => legacy::answer(post(visitor), message).await,
+            Arrival::LegacyBatch(elements) => batch::answer(post(visitor), elements).await,
         }
     }
 }

@@ -37,7 +37,7 @@ pub(super) async fn handshake(
     own: Option<Arc<Stream>>,
 ) -> Result<(Arc<Session>, Bytes), Said> {
     let Initialize { id, revision, capabilities, client_info } = initialize;
-    let Visitor { principal, endpoint, address } = visitor;
+    let Visitor { principal, endpoint, address, .. } = visitor;
     let codec = front::Session { revision, capabilities: capabilities.clone() };
     let fail = |fault: Fault| Said::refused(&id, fault, &codec);
     let caller = Caller {

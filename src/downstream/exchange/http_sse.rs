@@ -19,7 +19,6 @@ use crate::{
         trace,
     },
     jsonrpc::Message,
-    seal,
 };
 
 use super::{
@@ -38,7 +37,7 @@ use super::{
 /// GET: opens a stream whose first event says where to POST.
 pub(super) fn open(exchange: &Arc<Exchange>, visitor: Visitor) -> Response<Body> {
     let Visitor { principal, endpoint, .. } = visitor;
-    let Ok(id) = seal::random_id() else { return answer::empty(StatusCode::INTERNAL_SERVER_ERROR) };
+    let Some(id) = exchange.table.mint_stream() else { return answer::empty(StatusCode::INTERNAL_SERVER_ERROR) };
     let stream = Stream::new(0, Naming::Unnamed, keep(&exchange.table.settings));
     let folder = endpoint.rsplit_once('/').map_or("", |(folder, _)| folder);
     let address = format!("{folder}/messages?session_id={id}");
@@ -75,9 +74,14 @@ impl Drop for Held {
     }
 }
 
+/// The stream that a message belongs to.
+pub(super) fn stream_of(parts: &Parts) -> Option<&str> {
+    parts.uri.query().unwrap_or_default().split('&').find_map(|pair| pair.strip_prefix("session_id="))
+}
+
 /// POST: a message; its answer comes on the stream.
 pub(super) async fn message(exchange: &Arc<Exchange>, visitor: &Visitor, parts: &Parts, body: Bytes) -> Response<Body> {
-    let id = parts.uri.query().unwrap_or_default().split('&').find_map(|pair| pair.strip_prefix("session_id="));
+    let id = stream_of(parts);
     let connection = id.and_then(|id| exchange.connections.find(id));
     let is_theirs = |connection: &Arc<Connection>| {
         connection.principal == visitor.principal && connection.endpoint == visitor.endpoint

@@ -4,7 +4,7 @@
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use tokio::time::timeout;
 
 use crate::{
@@ -30,13 +30,11 @@ use super::{
     intake::Accepts,
     pump::Pump,
     said::{self, Said},
-    session::Session,
+    session::{SESSION_ID, Session},
     stream::parse_name,
     subscribe,
     visitor::Visitor,
 };
-
-const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 
 /// How long the session's own stream waits to be filled before it is answered. A change in between would be lost to its client.
 const LISTENING_PATIENCE: Duration = Duration::from_secs(1);
@@ -62,6 +60,9 @@ pub(super) async fn answer(post: Post<'_>, message: Message) -> Response<Body> {
             _ => answer::empty(StatusCode::ACCEPTED),
         };
     }
+    if matches!(message.body, MessageBody::Request { .. }) && post.exchange.moves_on(post.visitor.way) {
+        return unknown();
+    }
     match session(&post) {
         Ok(session) => in_session(post, session, front::decode(message)).await,
         Err(response) => response,
@@ -71,10 +72,6 @@ pub(super) async fn answer(post: Post<'_>, message: Message) -> Response<Body> {
 /// The session that a request names: S2 without one 400, S3 and S4 unknown and somebody else's alike 404.
 #[expect(clippy::result_large_err, reason = "the refusal is the response itself, made once and moved once")]
 pub(super) fn session(post: &Post<'_>) -> Result<Arc<Session>, Response<Body>> {
-    let unknown = || {
-        let body = front::refusal(None, &legacy::session_unknown());
-        answer::json(404, body)
-    };
     let Some(id) = post.headers.get(SESSION_ID) else {
         return Err(answer::refuse(
             StatusCode::BAD_REQUEST,
@@ -84,6 +81,11 @@ pub(super) fn session(post: &Post<'_>) -> Result<Arc<Session>, Response<Body>> {
     let id = id.to_str().map_err(|_| unknown())?;
     let (principal, endpoint) = (&post.visitor.principal, &post.visitor.endpoint);
     post.exchange.table.find(id, principal, endpoint).ok_or_else(unknown)
+}
+
+/// There is no such session.
+pub(super) fn unknown() -> Response<Body> {
+    answer::json(404, front::refusal(None, &legacy::session_unknown()))
 }
 
 fn refused(id: Option<&Id>, error: &ErrorObject) -> Response<Body> {
@@ -226,11 +228,15 @@ pub(super) async fn open_stream(post: &Post<'_>) -> Response<Body> {
         Ok(session) => session,
         Err(response) => return response,
     };
+    let last = post.headers.get("last-event-id").map(|name| name.to_str().ok().and_then(parse_name));
+    // What a call that goes on still says is read to its end.
+    if last.is_none() && post.exchange.moves_on(post.visitor.way) {
+        return unknown();
+    }
     let Some(slot) = post.exchange.stream_slot(true) else {
         count_refusal(&Limit::Streams);
         return answer::refuse(StatusCode::SERVICE_UNAVAILABLE, "Too many open streams");
     };
-    let last = post.headers.get("last-event-id").map(|name| name.to_str().ok().and_then(parse_name));
     let reader = match last {
         None => {
             if let Some(stands) = listen(post.exchange, &session) {

@@ -64,7 +64,7 @@ pub(super) async fn answer(
 }
 
 fn call(request: Request, visitor: Visitor) -> Call {
-    let Visitor { principal, endpoint, address } = visitor;
+    let Visitor { principal, endpoint, address, .. } = visitor;
     let Request { op, progress, client_info, capabilities, log, mirrored, trace, .. } = request;
     let caller = Arc::new(Caller { principal, session: None, client_info, capabilities, log, address: Some(address) });
     Call { caller, endpoint, op, progress, mirrored, trace: account::trace(address, trace) }

@@ -12,6 +12,9 @@ pub trait Pages: Send + Sync {
     /// Whether there is something at a path.
     fn serves(&self, path: &str) -> bool;
 
+    /// The home of what a page is about, where it is another gateway.
+    fn elsewhere(&self, uri: &Uri) -> Option<String>;
+
     /// What is there. The request passed the guard of hosts and origins, and nobody was asked for a token.
     fn answer(&self, asked: Asked) -> Answered<'_>;
 }

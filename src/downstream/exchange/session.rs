@@ -12,6 +12,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use http::HeaderName;
 use tokio::{
     sync::{Notify, mpsc},
     task::JoinSet,
@@ -26,6 +27,9 @@ use crate::{
 };
 
 use super::stream::{Keep, Naming, Stream};
+
+/// The header that names a session (2025-11-25 basic/transports).
+pub(super) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 
 /// Finished streams kept for clients that come back.
 const MAX_FINISHED_STREAMS: usize = 8;

@@ -33,7 +33,7 @@ impl Table {
     /// An id for a new session: random, and sealed with its principal, so that it says nothing and cannot be made up.
     pub(super) fn mint(&self, caller: &Caller) -> Option<Arc<str>> {
         let content = format!("{} {}", seal::random_id().ok()?, caller.principal.id());
-        self.ring.seal(Purpose::Session, content.as_bytes()).ok().map(Into::into)
+        self.ring.seal_here(Purpose::Session, content.as_bytes()).ok().map(Into::into)
     }
 
     /// Takes a session in.
@@ -53,6 +53,16 @@ impl Table {
         sessions.insert(session.id.clone(), session.clone());
         METRICS.sessions.inc();
         Ok(())
+    }
+
+    /// Names a stream of the HTTP+SSE transport.
+    pub(super) fn mint_stream(&self) -> Option<String> {
+        self.ring.seal_here(Purpose::Stream, seal::random_id().ok()?.as_bytes()).ok()
+    }
+
+    /// Whether there is a session with that id, whoever's it is.
+    pub(super) fn has(&self, id: &str) -> bool {
+        self.lock().contains_key(id)
     }
 
     /// The session with that id, if it is this caller's on this endpoint; somebody else's does not exist.

@@ -2,6 +2,7 @@
 
 use std::{io, net::SocketAddr, sync::Arc};
 
+use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpSocket};
 
 use crate::downstream::{
@@ -23,11 +24,22 @@ pub enum BindError {
     Tls(#[from] TlsError),
 }
 
+/// What connections begin with.
+#[derive(Clone, Debug)]
+pub(super) enum Tls {
+    /// With HTTP at once.
+    Plain,
+    /// With a certificate from files.
+    Files(Arc<TlsFiles>),
+    /// With what two gateways prove to each other.
+    Gateways(Arc<ServerConfig>),
+}
+
 /// A listening socket.
 #[derive(Debug)]
 pub struct Bound {
     pub(super) listener: TcpListener,
-    pub(super) tls: Option<Arc<TlsFiles>>,
+    pub(super) tls: Tls,
     address: SocketAddr,
 }
 
@@ -37,9 +49,23 @@ impl Bound {
     /// # Errors
     /// Any [`BindError`].
     pub fn bind(settings: &ListenerSettings) -> Result<Self, BindError> {
-        let tls = settings.tls.as_ref().map(TlsFiles::load).transpose()?;
-        let (listener, address) =
-            listen(settings.address).map_err(|error| BindError::Address(settings.address, error))?;
+        let tls = match &settings.tls {
+            Some(files) => Tls::Files(TlsFiles::load(files)?),
+            None => Tls::Plain,
+        };
+        Self::with(settings.address, tls)
+    }
+
+    /// Listens on the address for other gateways only. Must be called inside a runtime.
+    ///
+    /// # Errors
+    /// [`BindError::Address`].
+    pub fn among_gateways(address: SocketAddr, proof: Arc<ServerConfig>) -> Result<Self, BindError> {
+        Self::with(address, Tls::Gateways(proof))
+    }
+
+    fn with(address: SocketAddr, tls: Tls) -> Result<Self, BindError> {
+        let (listener, address) = listen(address).map_err(|error| BindError::Address(address, error))?;
         Ok(Self { listener, tls, address })
     }
 
@@ -50,7 +76,10 @@ impl Bound {
 
     /// The certificate, to be read anew when its files change.
     pub fn tls_files(&self) -> Option<Arc<TlsFiles>> {
-        self.tls.clone()
+        match &self.tls {
+            Tls::Files(files) => Some(files.clone()),
+            Tls::Plain | Tls::Gateways(_) => None,
+        }
     }
 }
 

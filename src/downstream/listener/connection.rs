@@ -20,6 +20,7 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::{
+    bound::Tls,
     leaving::{LINGER, Leaving},
     patience::Patience,
     streams::{Spawner, Streams},
@@ -30,7 +31,7 @@ use crate::{
         drain::Drain,
         proxies::{self, ProxyProtocol, ProxySettings},
         settings::HttpSettings,
-        tls::{TlsClient, TlsFiles},
+        tls::TlsClient,
     },
     telemetry::{METRICS, metrics::InUse},
 };
@@ -41,6 +42,13 @@ const MAX_BUFFER_BYTES: usize = 128 << 10;
 
 /// Requests in flight on one HTTP/2 connection, at the most: more than RFC 9113 §6.5.2 asks for (100), and hyper's own default.
 const MAX_STREAMS: u32 = 200;
+
+/// The same on the connection of another gateway, on which all its clients' requests come: as many as it can have clients.
+const MAX_HOPS: u32 = 1 << 20;
+/// Requests of another gateway's clients that are given up before they are looked at, at the most: a thousand clients may go at once.
+const MAX_GIVEN_UP: usize = 1 << 14;
+/// What the certificates of a client may add to the headers of its request when another gateway sends it on.
+const MAX_CHAIN_BYTES: u32 = 64 << 10;
 
 /// An HTTP/2 connection on which nothing happens is asked for a sign of life this often.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
@@ -73,7 +81,7 @@ pub(super) struct Connector<S> {
     idle_timeout: Duration,
     write_timeout: Duration,
     proxies: ProxySettings,
-    tls: Option<Arc<TlsFiles>>,
+    tls: Tls,
     service: S,
 }
 
@@ -90,7 +98,7 @@ enum Version {
 }
 
 impl<S> Connector<S> {
-    pub(super) fn new(http: &HttpSettings, tls: Option<Arc<TlsFiles>>, service: S) -> Self {
+    pub(super) fn new(http: &HttpSettings, tls: Tls, service: S) -> Self {
         let mut http1 = http1::Builder::new();
         http1
             .header_read_timeout(http.header_timeout)
@@ -109,6 +117,12 @@ impl<S> Connector<S> {
             .max_header_list_size(self.max_header_bytes)
             .max_concurrent_streams(MAX_STREAMS)
             .keep_alive_interval(PING_INTERVAL);
+        if let Tls::Gateways(_) = self.tls {
+            http2
+                .max_header_list_size(self.max_header_bytes.saturating_add(MAX_CHAIN_BYTES))
+                .max_concurrent_streams(MAX_HOPS)
+                .max_pending_accept_reset_streams(MAX_GIVEN_UP);
+        }
         http2
     }
 
@@ -133,13 +147,15 @@ impl<S> Connector<S> {
 
     /// Finds out what the client speaks: by ALPN under TLS, by its first bytes otherwise. And who it is, where it shows a certificate.
     async fn open(&self, stream: TcpStream) -> io::Result<(Opened, Option<Arc<TlsClient>>)> {
-        let Some(tls) = &self.tls else {
-            return Ok((Opened::Plain(preface(&stream).await?, stream), None));
+        let (config, files) = match &self.tls {
+            Tls::Plain => return Ok((Opened::Plain(preface(&stream).await?, stream), None)),
+            Tls::Files(files) => (files.server_config(), Some(files)),
+            Tls::Gateways(proof) => (proof.clone(), None),
         };
-        let stream = TlsAcceptor::from(tls.server_config()).accept(stream).await?;
+        let stream = TlsAcceptor::from(config).accept(stream).await?;
         let connection = stream.get_ref().1;
         let version = if connection.alpn_protocol() == Some(b"h2") { Version::Http2 } else { Version::Http1 };
-        let client = tls.client(connection);
+        let client = files.and_then(|files| files.client(connection));
         Ok((Opened::Tls(version, Box::new(stream)), client))
     }
 }

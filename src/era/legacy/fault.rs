@@ -52,6 +52,7 @@ pub fn fault(fault: &Fault, verb: Option<Verb>, revision: Revision, capabilities
         Fault::Broken(server, what) => Told::Error(code::broken(server, *what)),
         Fault::Unaudited => Told::Error(code::unaudited()),
         Fault::Draining => Told::Error(code::draining()),
+        Fault::Lost => Told::Error(code::lost()),
         Fault::Internal => error(code::INTERNAL_ERROR, "Internal error of the gateway".to_owned()),
     }
 }
@@ -79,6 +80,11 @@ fn incapable(verb: Option<Verb>, required: &str) -> Told {
         Some(Verb::CallTool) => Told::ToolError(sentence),
         _ => Told::Error(ErrorObject::new(code::INTERNAL_ERROR, sentence)),
     }
+}
+
+/// Another gateway of the deployment was lost with the request.
+pub fn lost() -> ErrorObject {
+    code::lost()
 }
 
 /// The session is unknown, ended, or somebody else's: the three look alike.

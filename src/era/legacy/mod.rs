@@ -7,4 +7,4 @@ pub mod front;
 mod question;
 pub mod task;
 
-pub use fault::{Told, fault, session_unknown};
+pub use fault::{Told, fault, lost, session_unknown};

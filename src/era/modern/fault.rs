@@ -53,6 +53,7 @@ pub fn fault(fault: &Fault) -> (u16, ErrorObject, Option<Duration>) {
         Fault::Limited(limit, after) => (limited_status(limit), code::limited(limit, *after), Some(*after)),
         Fault::Broken(server, what) => (200, code::broken(server, *what), what.retry_after()),
         Fault::Unaudited => (503, code::unaudited(), Some(code::UNAUDITED_RETRY)),
+        Fault::Lost => (200, code::lost(), None),
         Fault::Draining => (503, code::draining(), Some(code::DRAINING_RETRY)),
         Fault::Internal => plain(200, code::INTERNAL_ERROR, "Internal error of the gateway".to_owned()),
     }

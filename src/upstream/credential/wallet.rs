@@ -57,7 +57,7 @@ impl Wallet {
             signers: ArcSwap::default(),
             reached,
             vault: safe.vault,
-            consents: Consents::default(),
+            consents: Consents::new(safe.ring),
             registrations: safe.registrations,
         })
     }

@@ -67,6 +67,11 @@ impl Legacy {
         self
     }
 
+    /// The same session by way of another gateway.
+    pub(crate) fn by(&self, gateway: &Gateway) -> Self {
+        Self { address: gateway.address.clone(), ..self.clone() }
+    }
+
     /// The same client with another session id.
     pub(crate) fn with_session(&self, session: String) -> Self {
         Self { session, ..self.clone() }

@@ -7,7 +7,11 @@ use std::{
 
 use tokio::sync::watch;
 
-use crate::{mcp::Principal, seal, upstream::credential::fault::CredentialFault};
+use crate::{
+    mcp::Principal,
+    seal::{self, KeyRing, Purpose},
+    upstream::credential::fault::CredentialFault,
+};
 
 use super::{
     invitation::{Invitation, LIFETIME},
@@ -32,8 +36,9 @@ pub struct Invited {
 }
 
 /// All invitations and steps.
-#[derive(Default)]
 pub(in crate::upstream::credential) struct Consents {
+    /// What names are sealed with; they are random only where there is none.
+    ring: Option<Arc<KeyRing>>,
     invitations: Mutex<Bounded<Arc<Invitation>>>,
     steps: Mutex<Bounded<Step>>,
     /// Scopes that a server wanted besides, by principal and server.
@@ -70,6 +75,17 @@ impl<T> Bounded<T> {
 }
 
 impl Consents {
+    pub(in crate::upstream::credential) fn new(ring: Option<Arc<KeyRing>>) -> Self {
+        Self { ring, invitations: Mutex::default(), steps: Mutex::default(), wishes: Mutex::default() }
+    }
+
+    /// A name that nobody can guess, by which other gateways find this one.
+    fn name(&self) -> Result<String, CredentialFault> {
+        let random = seal::random_id().map_err(|_| CredentialFault::Random)?;
+        let Some(ring) = &self.ring else { return Ok(random) };
+        ring.seal_here(Purpose::Page, random.as_bytes()).map_err(|_| CredentialFault::Random)
+    }
+
     /// The standing invitation of a principal to that server, or another one.
     pub(super) fn invite(
         &self,
@@ -94,7 +110,7 @@ impl Consents {
         if theirs().count() >= MAX_PER_PRINCIPAL {
             return Err(CredentialFault::Full);
         }
-        let id = seal::random_id().map_err(|_| CredentialFault::Random)?;
+        let id = self.name()?;
         let invitation = Arc::new(Invitation::new(id, principal, endpoint, server, scopes));
         invitations.insert(invitation.id.clone(), invitation.clone());
         Ok(invitation)
@@ -111,7 +127,7 @@ impl Consents {
 
     /// A step is taken: its name comes back once.
     pub(super) fn begin(&self, step: Step) -> Result<String, CredentialFault> {
-        let state = seal::random_id().map_err(|_| CredentialFault::Random)?;
+        let state = self.name()?;
         lock(&self.steps).insert(state.clone(), step);
         Ok(state)
     }

@@ -16,6 +16,7 @@ pub struct SafeFault(#[source] io::Error);
 pub struct Safe {
     pub(in crate::upstream::credential) vault: Vault,
     pub(in crate::upstream::credential) registrations: Registrations,
+    pub(in crate::upstream::credential) ring: Option<Arc<KeyRing>>,
 }
 
 impl Safe {
@@ -24,12 +25,14 @@ impl Safe {
     /// # Errors
     /// The folder cannot be made or read.
     pub fn open(ring: &Arc<KeyRing>, state_dir: Option<&Path>) -> Result<Self, SafeFault> {
-        let Some(state_dir) = state_dir else { return Ok(Self::default()) };
+        let names = Some(ring.clone());
+        let Some(state_dir) = state_dir else { return Ok(Self { ring: names, ..Self::default() }) };
         let folder = |name: &str, purpose| Folder::open(state_dir.join(name), ring.clone(), purpose);
         let open = || {
             Ok(Self {
                 vault: Vault::open(folder("connections", Purpose::Connection)?)?,
                 registrations: Registrations::open(folder("registrations", Purpose::Registration)?)?,
+                ring: names.clone(),
             })
         };
         open().map_err(SafeFault)

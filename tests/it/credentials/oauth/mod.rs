@@ -2,6 +2,7 @@
 
 mod browser;
 mod consent;
+mod elsewhere;
 mod lists;
 mod sign_in;
 mod tokens;
