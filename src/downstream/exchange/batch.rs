@@ -29,7 +29,7 @@ use super::{
 
 /// Answers a batch.
 pub(super) async fn answer(post: Post<'_>, elements: Vec<Result<Message, Malformed>>) -> Response<Body> {
-    if post.exchange.moves_on(post.visitor.way) {
+    if post.exchange.moves_on() {
         return legacy::unknown();
     }
     let session = match legacy::session(&post) {

@@ -102,9 +102,10 @@ impl Exchange {
         response
     }
 
-    /// Whether the session that a hop looks for is about to end here: its client is to open another one, elsewhere.
-    pub(super) fn moves_on(&self, way: Way) -> bool {
-        way == Way::Hop && self.hops.as_ref().is_some_and(Hops::is_draining)
+    /// Whether sessions are about to end here: their clients are to open others, elsewhere. Where there is no elsewhere, they are
+    /// answered until the end.
+    pub(super) fn moves_on(&self) -> bool {
+        self.hops.as_ref().is_some_and(Hops::is_draining)
     }
 
     /// Waits until no request from another gateway is being answered here.

@@ -60,7 +60,7 @@ pub(super) async fn answer(post: Post<'_>, message: Message) -> Response<Body> {
             _ => answer::empty(StatusCode::ACCEPTED),
         };
     }
-    if matches!(message.body, MessageBody::Request { .. }) && post.exchange.moves_on(post.visitor.way) {
+    if matches!(message.body, MessageBody::Request { .. }) && post.exchange.moves_on() {
         return unknown();
     }
     match session(&post) {
@@ -230,7 +230,7 @@ pub(super) async fn open_stream(post: &Post<'_>) -> Response<Body> {
     };
     let last = post.headers.get("last-event-id").map(|name| name.to_str().ok().and_then(parse_name));
     // What a call that goes on still says is read to its end.
-    if last.is_none() && post.exchange.moves_on(post.visitor.way) {
+    if last.is_none() && post.exchange.moves_on() {
         return unknown();
     }
     let Some(slot) = post.exchange.stream_slot(true) else {
