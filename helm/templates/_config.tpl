@@ -74,6 +74,13 @@
 {{- include "myelin.port" (dict "key" "config.admin.listen" "listen" .Values.config.admin.listen "example" "0.0.0.0:8809") }}
 {{- end }}
 
+{{/* Where pods pass requests on to each other; empty without config.replicas. */}}
+{{- define "myelin.replicasPort" -}}
+{{- with .Values.config.replicas }}
+{{- include "myelin.port" (dict "key" "config.replicas.listen" "listen" .listen "example" "0.0.0.0:8810") }}
+{{- end }}
+{{- end }}
+
 {{/* Whether the gateway asks the API server whose tokens are. */}}
 {{- define "myelin.reviewsTokens" -}}
 {{- with (.Values.config.auth | default dict).kubernetes }}

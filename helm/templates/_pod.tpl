@@ -1,8 +1,14 @@
 {{/* The parts of the pod that are put together from several values. */}}
 
 {{- define "myelin.env" -}}
-{{- if or .Values.secrets.env .Values.env }}
+{{- if or .Values.secrets.env .Values.env .Values.config.replicas }}
 env:
+  {{- if .Values.config.replicas }}
+  - name: POD_IP
+    valueFrom:
+      fieldRef:
+        fieldPath: status.podIP
+  {{- end }}
   {{- range $name, $from := .Values.secrets.env }}
   - name: {{ $name }}
     valueFrom:
