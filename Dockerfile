@@ -7,7 +7,7 @@
 # `--read-only --cap-drop all`. They read /etc/myelin/myelin.yaml, which must say where to listen: `listen: 0.0.0.0:8808`, and
 # `anonymous: allow` for as long as nothing authenticates clients. Publish the port accordingly.
 #
-# The same sources give the same first image, to its id, with `--timestamp 0` (buildah), or SOURCE_DATE_EPOCH and rewrite-timestamp
+# The same program gives the same layers of the first image with `--timestamp 0` (buildah), or SOURCE_DATE_EPOCH and rewrite-timestamp
 # (BuildKit); the second one has what the registries of Debian and Python have on that day. A release says which it is:
 # `--build-arg REVISION=$(git rev-parse HEAD) --build-arg SOURCE=https://…`.
 
