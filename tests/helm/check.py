@@ -12,6 +12,7 @@ import kubernetes_validate
 import yaml
 
 import releases
+import rotation
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -183,6 +184,16 @@ def check_releases():
             test(f"{name}: {claim}", not holds and "it does not")
 
 
+def check_rotation(gateway):
+    """What one stage of a rotation seals, the next one takes."""
+
+    def settings(keys):
+        return configuration(rendered(HELMS["Helm 4"], "--set", f"sealing.keys={{{','.join(keys)}}}"))
+
+    for stage, problems in rotation.check(settings, gateway).items():
+        test(f"a rotation: {stage}", problems)
+
+
 def check_versions():
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
     package = re.search(r'^version = "(.*)"', (ROOT / "Cargo.toml").read_text(), re.MULTILINE).group(1)
@@ -230,6 +241,7 @@ def main():
     if only is None:
         check_rollouts()
         check_releases()
+        check_rotation(gateway)
         check_versions()
         check_dashboard()
         check_documents(gateway)
