@@ -119,7 +119,7 @@ async fn revoke(wallet: &Wallet, upstream: Option<Arc<Upstream>>, principal: &st
     let Some((upstream, oauth)) = upstream.and_then(|upstream| Some((upstream.clone(), upstream.oauth()?.clone())))
     else {
         // The server is configured no more, or otherwise: its authorization server is not known well enough to be told.
-        return wallet.vault().discard(principal, server);
+        return wallet.vault().discard(principal, server).await;
     };
     let was_there = oauth.revoke(principal).await;
     if was_there {

@@ -162,7 +162,7 @@ async fn serve(options: Options, audit: Option<Arc<Audit>>) -> Result<(), RunErr
     let hangup = source.as_ref().and_then(|_| signals.hangup.take());
     let (ring, others) = hop::open(&settings, ring(&settings)?)?;
     let bound = Bound::bind(&settings.listener).map_err(RunError::Listen)?;
-    let wallet = wallet(&settings, &bound, &ring)?;
+    let wallet = shared::with_connections(wallet(&settings, &bound, &ring)?).await;
     let store = shared::store(&settings).await?;
     let library = library::open(&settings, &ring);
     let counts = shared::counts(store.as_ref());
@@ -208,6 +208,7 @@ async fn serve(options: Options, audit: Option<Arc<Audit>>) -> Result<(), RunErr
     };
     tasks.spawn(keep::keep(kept, settings.clone()));
     tend(&mut tasks, &gateway, &library, store.as_ref());
+    tasks.spawn(shared::follow(wallet, gateway.clone()));
 
     let doors = Doors::open((bound, others), &settings.http, &exchange);
     health.serves();
@@ -255,6 +256,10 @@ fn ring(settings: &Settings) -> Result<KeyRing, RunError> {
 /// What servers' credentials are made with.
 fn wallet(settings: &Settings, bound: &Bound, ring: &Arc<KeyRing>) -> Result<Arc<Wallet>, RunError> {
     let safe = Safe::open(ring, settings.state_dir.as_deref()).map_err(RunError::State)?;
+    let safe = match shared::commons(settings)? {
+        Some(commons) => safe.sharing(commons, ring),
+        None => safe,
+    };
     let is_local = bound.address().ip().to_canonical().is_loopback();
     let reached = if is_local { Reached::Locally } else { Reached::Remotely };
     let address = format!("{}://{}", scheme(settings), bound.address());

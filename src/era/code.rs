@@ -144,6 +144,7 @@ pub(super) fn broken(server: &str, what: UpstreamFault) -> ErrorObject {
         | UpstreamFault::Parked
         | UpstreamFault::Unauthorized
         | UpstreamFault::NoToken
+        | UpstreamFault::TokensAway
         | UpstreamFault::Unconnected
         | UpstreamFault::Overloaded
         | UpstreamFault::Busy(_)

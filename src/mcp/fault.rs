@@ -85,6 +85,11 @@ pub enum UpstreamFault {
     /// It is called with what the caller came with, and that was nothing of use.
     #[error("is called with the caller's own token, and the caller has none that could be used for it")]
     NoToken,
+    /// It is called in the name of each caller, and what keeps their tokens does not answer.
+    #[error(
+        "is called with the caller's own token, and what keeps those tokens does not answer; call again in a moment"
+    )]
+    TokensAway,
     /// It said that it has too much to do.
     #[error("is overloaded")]
     Overloaded,

@@ -58,7 +58,7 @@ impl Looker {
             Ok(()) | Err(UpstreamFault::Unauthorized | UpstreamFault::Overloaded | UpstreamFault::Busy(_)) => {
                 Some(true)
             }
-            Err(UpstreamFault::Unconnected | UpstreamFault::NoToken) => None,
+            Err(UpstreamFault::Unconnected | UpstreamFault::NoToken | UpstreamFault::TokensAway) => None,
             Err(_) => Some(false),
         };
         (kept, is_there)

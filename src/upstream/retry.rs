@@ -121,6 +121,7 @@ const fn may_pass(fault: UpstreamFault) -> bool {
         | UpstreamFault::Unauthorized
         | UpstreamFault::Unconnected
         | UpstreamFault::NoToken
+        | UpstreamFault::TokensAway
         | UpstreamFault::Unconfined
         | UpstreamFault::Incompatible => false,
     }

@@ -13,7 +13,7 @@ const LAYERS: [&[&str]; 12] = [
     &["mcp"],
     &["era"],
     &["audit", "auth", "hop", "limit", "pin", "policy", "dialogue"],
-    &["route"],
+    &["route", "commons"],
     &["upstream"],
     &["downstream", "discovery"],
     &["config", "admin"],

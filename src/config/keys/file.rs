@@ -46,7 +46,7 @@ section! {
         limits "limits": List<LimitKeys>,
         /// How much `limits` remember.
         limit_table "limitTable": LimitTableKeys,
-        /// Where gateways count `limits` together; without it each counts for itself.
+        /// Where gateways count `limits` together and share users' connections; without it each has its own.
         redis "redis": RedisKeys,
         /// How the gateways of a deployment reach each other; without it each has its sessions for itself.
         replicas "replicas": ReplicaKeys,

@@ -7,7 +7,7 @@ use crate::config::{
 };
 
 section! {
-    /// A Redis in which gateways count `limits` together.
+    /// A Redis in which gateways count `limits` together and share users' connections.
     RedisKeys {
         /// Its address, best a reference: `redis://:PASSWORD@HOST:6379/0`, or `rediss://` for TLS.
         url "url": Secret,

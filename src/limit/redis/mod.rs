@@ -13,4 +13,4 @@ mod script;
 mod store;
 
 pub use address::{BadAddress, check};
-pub use store::{RedisFault, RedisStore};
+pub use store::{RedisFault, RedisStore, open};

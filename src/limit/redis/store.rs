@@ -77,8 +77,7 @@ impl RedisStore {
     /// # Errors
     /// [`RedisFault`].
     pub fn new(settings: RedisSettings) -> Result<Self, RedisFault> {
-        let ca = settings.ca.as_ref().map(fs::read).transpose().map_err(RedisFault::Authority)?;
-        let client = address::open(settings.url.expose(), ca).map_err(RedisFault::Address)?;
+        let client = open(&settings)?;
         let name = seal::random_id().map_err(|_| RedisFault::Randomness)?;
         Ok(Self {
             client,
@@ -225,6 +224,15 @@ impl RedisStore {
             }
         }
     }
+}
+
+/// A client by these settings. Connects to nothing yet.
+///
+/// # Errors
+/// [`RedisFault`].
+pub fn open(settings: &RedisSettings) -> Result<Client, RedisFault> {
+    let ca = settings.ca.as_ref().map(fs::read).transpose().map_err(RedisFault::Authority)?;
+    address::open(settings.url.expose(), ca).map_err(RedisFault::Address)
 }
 
 impl Store for RedisStore {

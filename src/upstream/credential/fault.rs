@@ -19,6 +19,9 @@ pub(in crate::upstream) enum CredentialFault {
     /// A connection cannot be written down.
     #[error("a connection cannot be written to `stateDir`: {0}")]
     Store(std::io::ErrorKind),
+    /// What replicas share is away, and nobody here can say.
+    #[error("redis is away, where users' connections are")]
+    Away,
     /// The caller came without a token of an issuer.
     #[error("the caller has no token that could be used for it")]
     NoToken,
@@ -57,6 +60,7 @@ impl CredentialFault {
         match self {
             Self::NoToken => UpstreamFault::NoToken,
             Self::Unconnected => UpstreamFault::Unconnected,
+            Self::Away => UpstreamFault::TokensAway,
             _ => UpstreamFault::Unauthorized,
         }
     }

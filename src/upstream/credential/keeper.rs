@@ -42,6 +42,11 @@ impl Token {
         Self { value, due: now + life * USED_SHARE.0 / USED_SHARE.1, end }
     }
 
+    /// Whether it may be used now.
+    pub(super) fn is_usable(&self) -> bool {
+        clock::now() < self.end
+    }
+
     /// As a header, marked so that no dump shows it. `None` when it is no header text.
     pub(super) fn bearer(&self) -> Option<HeaderValue> {
         bearer(&self.value)
@@ -88,6 +93,11 @@ impl Keeper {
     /// One that has a token already.
     pub(super) fn with(token: Token) -> Self {
         Self { current: ArcSwapOption::from_pointee(token), getting: Mutex::default() }
+    }
+
+    /// Another one, which somebody else got.
+    pub(super) fn put(&self, token: Token) {
+        self.current.store(Some(Arc::new(token)));
     }
 
     /// The token if it may be used.

@@ -121,7 +121,9 @@ impl Group {
             Ok(_) if self.is_closed.load(Ordering::Acquire) => Err(UpstreamFault::Gone),
             Ok(peer) => Ok(self.adopt(peer)),
             // It depends on the caller, and may be otherwise with the next call.
-            Err(fault @ (UpstreamFault::Unconnected | UpstreamFault::NoToken)) => Err(fault),
+            Err(fault @ (UpstreamFault::Unconnected | UpstreamFault::NoToken | UpstreamFault::TokensAway)) => {
+                Err(fault)
+            }
             // Nothing was tried, and when to try is said elsewhere.
             Err(fault @ UpstreamFault::LeftAlone(_)) => Err(fault),
             Err(fault) => {

@@ -162,6 +162,13 @@ impl Gateway {
         Client::exchange(&self.address, bytes).await
     }
 
+    /// What an operator's command sends to the admin listener.
+    pub(crate) async fn operator(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+        let headers = [("x-myelin-admin", "1"), ("content-type", "application/json")];
+        let answer = Client::exchange(&self.admin, &request(method, path, &headers, body.as_bytes())).await;
+        (answer.status, answer.text().await)
+    }
+
     /// GET on the admin listener.
     pub(crate) async fn admin(&self, path: &str) -> (u16, String) {
         let answer = Client::exchange(&self.admin, &request("GET", path, &[], b"")).await;

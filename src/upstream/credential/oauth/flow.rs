@@ -221,13 +221,13 @@ impl Oauth {
 
     /// Whoever waits for a user's consent goes on.
     pub fn tell(&self, agreed: &Agreed) {
-        self.turns.send_modify(|count| *count += 1);
+        self.turned();
         self.reach.wallet.consents().end(&agreed.invitation);
     }
 
     /// Ends the connection of a principal, here and at the authorization server; whether there was one.
     pub async fn revoke(&self, principal: &str) -> bool {
-        let Some(held) = self.reach.wallet.vault().take(principal, &self.server) else { return false };
+        let Some(held) = self.reach.wallet.vault().take(principal, &self.server).await else { return false };
         let record = held.record.load_full();
         tracing::info!(server = &*self.server, principal, "a connection was revoked");
         if let Some(url) = &record.revocation_endpoint
@@ -268,7 +268,7 @@ impl Oauth {
             }
         })?;
         let now = clock::unix_time();
-        self.reach.wallet.vault().put(Record {
+        let record = Record {
             principal: principal.to_owned(),
             server: self.server.to_string(),
             issuer: at.issuer,
@@ -283,7 +283,8 @@ impl Oauth {
             expires: grant.life().map(|life| (now + life).as_secs()),
             refresh_token: grant.refresh_token(),
             since: now.as_secs(),
-        })
+        };
+        self.reach.wallet.vault().put(record).await
     }
 }
 

@@ -19,6 +19,7 @@ mod registration;
 mod resource;
 mod safe;
 mod server;
+mod shared;
 mod step;
 pub(super) mod vault;
 
@@ -28,4 +29,4 @@ pub use invitation::Invitation;
 pub use record::Listed;
 pub use safe::{Safe, SafeFault};
 pub use server::Oauth;
-pub use vault::Vault;
+pub use vault::{Became as Turned, Turn, Vault};

@@ -59,6 +59,15 @@ impl Record {
         Token::new(self.access_token.clone(), left.unwrap_or(UNSAID_LIFE))
     }
 
+    /// What it is called by where it is kept.
+    pub(super) fn name(&self) -> String {
+        Self::name_of(&self.principal, &self.server)
+    }
+
+    pub(super) fn name_of(principal: &str, server: &str) -> String {
+        format!("{principal}\n{server}")
+    }
+
     pub(super) fn listed(&self) -> Listed {
         Listed {
             principal: self.principal.clone(),

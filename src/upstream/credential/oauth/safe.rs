@@ -2,9 +2,12 @@
 
 use std::{io, path::Path, sync::Arc};
 
-use crate::seal::{KeyRing, Purpose};
+use crate::{
+    commons::Commons,
+    seal::{KeyRing, Purpose},
+};
 
-use super::{client::Registrations, folder::Folder, vault::Vault};
+use super::{client::Registrations, folder::Folder, shared::Shared, vault::Vault};
 
 /// The folder cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -36,5 +39,11 @@ impl Safe {
             })
         };
         open().map_err(SafeFault)
+    }
+
+    /// The same with connections that all replicas have which know `ring`. Those of the folder go there, and it keeps none from then on.
+    #[must_use]
+    pub fn sharing(self, commons: Arc<Commons>, ring: &Arc<KeyRing>) -> Self {
+        Self { vault: self.vault.sharing(Shared::new(commons, ring.clone())), ..self }
     }
 }

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use http::StatusCode;
-use tokio::sync::watch;
+use tokio::{sync::watch, time::timeout};
 
 use crate::{
+    auth::FetchFault,
     clock,
     mcp::{Principal, PrincipalKind, UpstreamFault},
     upstream::wire::http as wire,
@@ -22,6 +23,7 @@ use super::{
     consent::Invited,
     record::Record,
     registration::Client,
+    shared::{Shared, WHILE_LOCKED},
     vault::Held,
 };
 
@@ -67,6 +69,11 @@ impl Oauth {
         }
     }
 
+    /// Something became of a user's connection: whoever waits for that looks again.
+    pub fn turned(&self) {
+        self.turns.send_modify(|count| *count += 1);
+    }
+
     /// What tokens are for.
     pub fn resource(&self) -> &str {
         &self.settings.resource
@@ -74,16 +81,56 @@ impl Oauth {
 
     /// The token of a principal's connection; another one where that was refused.
     pub(in crate::upstream::credential) async fn token(
-        &self,
+        self: &Arc<Self>,
         principal: Option<&Principal>,
         refused: Option<&Arc<Token>>,
     ) -> Result<Arc<Token>, CredentialFault> {
         let principal = principal.filter(|principal| self.may_connect(principal)).ok_or(CredentialFault::NoToken)?;
-        let held = self.reach.wallet.vault().find(principal.id(), &self.server).ok_or(CredentialFault::Unconnected)?;
+        let held = self.reach.wallet.vault().look_up(principal.id(), &self.server).await?;
+        let held = held.ok_or(CredentialFault::Unconnected)?;
         if !self.fits(&held.record.load()) {
             return Err(CredentialFault::Unconnected);
         }
-        held.keeper.token(refused, || self.refresh(&held)).await
+        held.keeper.token(refused, || self.refresh_whole(&held)).await
+    }
+
+    /// Once it is begun it is ended, whoever waits for it: a refresh token that was used is of no use again.
+    async fn refresh_whole(self: &Arc<Self>, held: &Arc<Held>) -> Result<Token, CredentialFault> {
+        let (oauth, held) = (self.clone(), held.clone());
+        let refreshing = tokio::spawn(async move {
+            match oauth.reach.wallet.vault().shared() {
+                None => oauth.refresh(&held, held.record.load_full()).await,
+                Some(shared) => oauth.refresh_for_all(shared, &held).await,
+            }
+        });
+        refreshing.await.map_err(|_| CredentialFault::Unreached(FetchFault::NoAnswer))?
+    }
+
+    /// One replica at a time; who comes later takes what the first got.
+    async fn refresh_for_all(&self, shared: &Shared, held: &Arc<Held>) -> Result<Token, CredentialFault> {
+        let before = held.record.load_full();
+        let lock = shared.lock(&before.name()).await?;
+        let refreshed = timeout(WHILE_LOCKED, self.refresh_locked(shared, held, &before)).await;
+        shared.commons.unlock(lock).await;
+        refreshed.map_err(|_| CredentialFault::Unreached(FetchFault::NoAnswer))?
+    }
+
+    async fn refresh_locked(
+        &self,
+        shared: &Shared,
+        held: &Arc<Held>,
+        before: &Record,
+    ) -> Result<Token, CredentialFault> {
+        let Some(newest) = shared.get(&before.name()).await? else {
+            self.reach.wallet.vault().forget(&before.principal, &before.server);
+            return Err(CredentialFault::Unconnected);
+        };
+        let token = newest.token();
+        if newest.access_token != before.access_token && token.is_usable() {
+            held.record.store(Arc::new(newest));
+            return Ok(token);
+        }
+        self.refresh(held, Arc::new(newest)).await
     }
 
     /// Whoever is nobody in particular is everybody: only where that is the one user of this machine may they have an account.
@@ -98,13 +145,8 @@ impl Oauth {
             && self.settings.scopes.iter().all(|scope| record.scopes.contains(scope))
     }
 
-    async fn refresh(&self, held: &Arc<Held>) -> Result<Token, CredentialFault> {
-        let record = held.record.load_full();
-        let ended = || {
-            self.reach.wallet.vault().take(&record.principal, &record.server);
-            CredentialFault::Unconnected
-        };
-        let Some(refresh_token) = &record.refresh_token else { return Err(ended()) };
+    async fn refresh(&self, held: &Arc<Held>, record: Arc<Record>) -> Result<Token, CredentialFault> {
+        let Some(refresh_token) = &record.refresh_token else { return Err(self.ended(&record).await) };
         let client = Client { id: record.client_id.clone(), secret: record.client_secret.clone() };
         let endpoint = self.endpoint(&record.token_endpoint, &record.named_by, &client)?;
         let fields = [("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose().as_str())];
@@ -116,7 +158,7 @@ impl Oauth {
                     principal = record.principal,
                     "a connection was ended elsewhere"
                 );
-                return Err(ended());
+                return Err(self.ended(&record).await);
             }
             Err(fault) => return Err(fault),
         };
@@ -128,8 +170,13 @@ impl Oauth {
             ..Record::clone(&record)
         };
         let token = renewed.token();
-        self.reach.wallet.vault().renew(held, renewed);
+        self.reach.wallet.vault().renew(held, renewed).await?;
         Ok(token)
+    }
+
+    async fn ended(&self, record: &Record) -> CredentialFault {
+        self.reach.wallet.vault().take(&record.principal, &record.server).await;
+        CredentialFault::Unconnected
     }
 
     pub(super) fn endpoint(

@@ -4,6 +4,7 @@ mod browser;
 mod consent;
 mod elsewhere;
 mod lists;
+mod shared;
 mod sign_in;
 mod tokens;
 

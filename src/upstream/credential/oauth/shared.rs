@@ -1,0 +1,276 @@
+//! The connections that replicas share: sealed as in files, each under a name that says nothing.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use tokio::time::sleep;
+
+use crate::{
+    clock,
+    commons::{Away, Changes, Commons, Lock, Written},
+    redact::Redacted,
+    seal::{KeyRing, Purpose, jittered},
+    upstream::credential::fault::CredentialFault,
+};
+
+use super::record::Record;
+
+/// How long one replica may take to get another token. Longer than the authorization server is waited for.
+const LOCK_LIFE: Duration = Duration::from_secs(30);
+/// How long a token is asked for while a lock is held.
+pub(super) const WHILE_LOCKED: Duration = Duration::from_secs(20);
+/// Between two looks whether a lock is free: what another replica's token takes.
+const LOOK: Duration = Duration::from_millis(100);
+/// What is written when Redis is there again, at the most.
+const MAX_PENDING: usize = 10_000;
+
+/// What replicas share.
+pub(super) struct Shared {
+    pub(super) commons: Arc<Commons>,
+    ring: Arc<KeyRing>,
+    seen: Mutex<Seen>,
+}
+
+/// What was seen of the others, and what they have not seen.
+#[derive(Default)]
+struct Seen {
+    epoch: Option<String>,
+    since: u64,
+    pending: HashMap<String, Pending>,
+}
+
+/// What is to be written.
+#[derive(Clone)]
+enum Pending {
+    Put(String),
+    Renew(String),
+    Remove,
+}
+
+/// What is to be done to be up to date.
+pub(super) enum Task {
+    /// Take these in.
+    Apply(Changes),
+    /// Read all: the first time.
+    Begin(Changes),
+    /// Read all: what was there is lost, and known here.
+    Restore(Changes),
+}
+
+impl Shared {
+    pub(super) fn new(commons: Arc<Commons>, ring: Arc<KeyRing>) -> Self {
+        Self { commons, ring, seen: Mutex::default() }
+    }
+
+    /// The newest of a connection, whoever wrote it.
+    pub(super) async fn get(&self, name: &str) -> Result<Option<Record>, CredentialFault> {
+        self.flush().await;
+        let sealed = self.commons.get(&hidden(name)).await?;
+        Ok(sealed.and_then(|sealed| self.open(&hidden(name), &sealed)))
+    }
+
+    /// A connection that was made here. It is written later where Redis is away: the user has agreed.
+    pub(super) async fn put(&self, record: &Record) -> Result<(), CredentialFault> {
+        let (name, sealed) = (hidden(&record.name()), self.seal(record)?);
+        match self.commons.put(&name, &sealed).await {
+            Ok(Written::Full) => Err(CredentialFault::Full),
+            Ok(_) => Ok(()),
+            Err(Away) => self.later(name, Pending::Put(sealed)),
+        }
+    }
+
+    /// Another token of a connection; [`CredentialFault::Unconnected`] where it was ended meanwhile.
+    pub(super) async fn renew(&self, record: &Record) -> Result<(), CredentialFault> {
+        let (name, sealed) = (hidden(&record.name()), self.seal(record)?);
+        match self.commons.renew(&name, &sealed).await {
+            Ok(Written::Gone) => Err(CredentialFault::Unconnected),
+            Ok(_) => Ok(()),
+            Err(Away) => {
+                tracing::warn!("another token of a user was got, and redis is away: it is written when that is back");
+                self.later(name, Pending::Renew(sealed))
+            }
+        }
+    }
+
+    /// Ends a connection on all replicas: on the others as soon as Redis is there.
+    pub(super) async fn remove(&self, name: &str) {
+        let name = hidden(name);
+        if self.commons.remove(&name).await.is_err() {
+            tracing::warn!("a connection was ended, and redis is away: other replicas hear of it when that is back");
+            let _ = self.later(name, Pending::Remove);
+        }
+    }
+
+    fn later(&self, name: String, what: Pending) -> Result<(), CredentialFault> {
+        let mut seen = self.seen();
+        if seen.pending.len() >= MAX_PENDING && !seen.pending.contains_key(&name) {
+            return Err(CredentialFault::Full);
+        }
+        seen.pending.insert(name, what);
+        Ok(())
+    }
+
+    /// Writes what could not be written.
+    async fn flush(&self) {
+        if !self.commons.is_there() {
+            return;
+        }
+        let pending: Vec<(String, Pending)> =
+            self.seen().pending.iter().map(|(name, what)| (name.clone(), what.clone())).collect();
+        for (name, what) in pending {
+            let done = match &what {
+                Pending::Put(sealed) => self.commons.put(&name, sealed).await.is_ok(),
+                Pending::Renew(sealed) => self.commons.renew(&name, sealed).await.is_ok(),
+                Pending::Remove => self.commons.remove(&name).await.is_ok(),
+            };
+            if !done {
+                return;
+            }
+            self.seen().pending.remove(&name);
+        }
+    }
+
+    /// Waits until nobody else gets another token for a connection.
+    ///
+    /// # Errors
+    /// [`CredentialFault::Away`], also when it takes longer than anybody may.
+    pub(super) async fn lock(&self, name: &str) -> Result<Lock, CredentialFault> {
+        let deadline = clock::now() + LOCK_LIFE + WHILE_LOCKED;
+        while clock::now() < deadline {
+            if let Some(lock) = self.commons.lock(&hidden(name), LOCK_LIFE).await? {
+                return Ok(lock);
+            }
+            sleep(jittered(LOOK)).await;
+        }
+        Err(CredentialFault::Away)
+    }
+
+    /// What others changed. Nothing while Redis is away.
+    pub(super) async fn news(&self) -> Option<Task> {
+        let (since, epoch) = {
+            let seen = self.seen();
+            (seen.since, seen.epoch.clone())
+        };
+        let changes = self.commons.changes(since).await.ok()?;
+        self.flush().await;
+        Some(match epoch {
+            None => Task::Begin(changes),
+            Some(epoch) if epoch != changes.epoch => Task::Restore(changes),
+            Some(_) => Task::Apply(changes),
+        })
+    }
+
+    /// Notes how far these were taken in.
+    pub(super) fn saw(&self, epoch: &str, number: u64) {
+        let mut seen = self.seen();
+        seen.epoch = Some(epoch.to_owned());
+        seen.since = number;
+    }
+
+    /// All there are, with their hidden names.
+    pub(super) async fn all(&self) -> Result<Vec<(String, Option<Record>)>, Away> {
+        let (mut found, mut cursor) = (Vec::new(), 0);
+        loop {
+            let (next, page) = self.commons.page(cursor).await?;
+            found.extend(page.into_iter().map(|(name, sealed)| {
+                let record = self.open(&name, &sealed);
+                (name, record)
+            }));
+            if next == 0 {
+                return Ok(found);
+            }
+            cursor = next;
+        }
+    }
+
+    /// Writes a connection that is not there.
+    pub(super) async fn restore(&self, record: &Record) -> Result<(), CredentialFault> {
+        let sealed = self.seal(record)?;
+        self.commons.restore(&hidden(&record.name()), &sealed).await?;
+        Ok(())
+    }
+
+    fn seal(&self, record: &Record) -> Result<String, CredentialFault> {
+        let content = record.written().ok_or(CredentialFault::Answer("connection"))?;
+        self.ring.seal(Purpose::Connection, content.expose()).map_err(|_| CredentialFault::Random)
+    }
+
+    /// What this ring did not seal is none here; nor is one under another's name: whoever writes in Redis must not lend connections.
+    pub(super) fn open(&self, name: &str, sealed: &str) -> Option<Record> {
+        let content = Redacted::new(self.ring.open(Purpose::Connection, sealed).ok()?);
+        Record::read(content.expose()).filter(|record| hidden(&record.name()) == name)
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl From<Away> for CredentialFault {
+    fn from(Away: Away) -> Self {
+        Self::Away
+    }
+}
+
+/// A name that tells whoever reads in Redis nothing.
+pub(super) fn hidden(name: &str) -> String {
+    URL_SAFE_NO_PAD.encode(digest(&SHA256, name.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limit::settings::RedisSettings;
+
+    fn shared(key: &str) -> Shared {
+        let settings = RedisSettings {
+            url: Redacted::from("redis://127.0.0.1:1"),
+            ca: None,
+            prefix: "test".to_owned(),
+            timeout: Duration::from_secs(1),
+            replicas: None,
+        };
+        Shared::new(Arc::new(Commons::new(&settings).unwrap()), Arc::new(KeyRing::new([key]).unwrap()))
+    }
+
+    #[test]
+    fn what_lies_under_another_name_or_under_another_key_is_no_connection() {
+        let (ours, others) = (shared("a"), shared("b"));
+        let record = Record {
+            principal: "alice".to_owned(),
+            server: "up".to_owned(),
+            issuer: "https://idp.example".to_owned(),
+            resource: "https://up.example".to_owned(),
+            scopes: Vec::new(),
+            client_id: "c".to_owned(),
+            client_secret: None,
+            token_endpoint: "https://idp.example/token".to_owned(),
+            revocation_endpoint: None,
+            named_by: "https://idp.example".to_owned(),
+            access_token: Redacted::from("canary-access"),
+            expires: None,
+            refresh_token: None,
+            since: 7,
+        };
+        let sealed = ours.seal(&record).unwrap();
+        assert!(!sealed.contains("canary"));
+        assert_eq!(ours.open(&hidden(&record.name()), &sealed), Some(record.clone()));
+        assert_eq!(ours.open(&hidden(&Record::name_of("bob", "up")), &sealed), None);
+        assert_eq!(others.open(&hidden(&record.name()), &sealed), None);
+    }
+
+    #[tokio::test]
+    async fn what_waits_for_redis_is_bounded() {
+        let ours = shared("a");
+        for number in 0..MAX_PENDING {
+            ours.later(number.to_string(), Pending::Remove).unwrap();
+        }
+        assert!(matches!(ours.later("more".to_owned(), Pending::Remove), Err(CredentialFault::Full)));
+        ours.later("0".to_owned(), Pending::Remove).unwrap();
+    }
+}
