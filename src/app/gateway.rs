@@ -191,11 +191,24 @@ fn fill(wallet: &Wallet, settings: &Settings) -> Result<(), WalletFault> {
     Ok(())
 }
 
+/// Most calls are of this kind: what they ask is not copied.
+fn invoke(endpoint: Arc<Endpoint>, call: Call) -> Reply {
+    Reply::script(move |stage| async move {
+        match &call.op {
+            Op::Invoke(invoke) => endpoint.consenting(&call, Wanted::Invoke(invoke), stage).await,
+            _ => Outcome::Failed(Fault::Internal),
+        }
+    })
+}
+
 impl Waist for Gateway {
     fn call(&self, call: Call) -> Reply {
         let Some(endpoint) = self.shared.endpoint(&call.endpoint) else {
             return Reply::ready(Outcome::Failed(Fault::UnknownMethod("this endpoint is gone".to_owned())));
         };
+        if matches!(call.op, Op::Invoke(_)) {
+            return invoke(endpoint, call);
+        }
         match call.op.clone() {
             Op::List(kind, None) => match endpoint.list_now(&call.caller, kind) {
                 Some(page) => Reply::ready(page),
@@ -205,11 +218,7 @@ impl Waist for Gateway {
                 Reply::script(move |_| async move { endpoint.list(&call.caller, kind, cursor.as_deref()).await })
             }
             Op::Discover => Reply::script(move |_| async move { endpoint.discover(&call.caller).await }),
-            Op::Invoke(invoke) => {
-                Reply::script(
-                    move |stage| async move { endpoint.consenting(&call, Wanted::Invoke(&invoke), stage).await },
-                )
-            }
+            Op::Invoke(_) => invoke(endpoint, call),
             Op::Complete(completion) => Reply::script(move |stage| async move {
                 endpoint.consenting(&call, Wanted::Suggestions(&completion), stage).await
             }),

@@ -85,13 +85,11 @@ impl Park {
 }
 
 impl Waist for Park {
-    fn call(&self, call: Call) -> Reply {
-        match &call.op {
-            Op::Invoke(invoke) => {
-                let invoke = invoke.clone();
-                self.invoke(call, invoke)
-            }
-            _ => self.inner.call(call),
+    fn call(&self, mut call: Call) -> Reply {
+        // Taken out rather than copied: every call comes by here.
+        match std::mem::replace(&mut call.op, Op::Discover) {
+            Op::Invoke(invoke) => self.invoke(call, invoke),
+            op => self.inner.call(Call { op, ..call }),
         }
     }
 

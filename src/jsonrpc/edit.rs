@@ -36,15 +36,16 @@ impl<'a> Edit<'a> {
     /// Takes the member out, if it is there.
     #[must_use]
     pub fn remove(mut self, name: &'a str) -> Self {
-        self.changes.push((name, None));
+        if self.object.has(name) || self.changes.iter().any(|(changed, _)| *changed == name) {
+            self.changes.push((name, None));
+        }
         self
     }
 
     /// Takes each of these members out, if it is there.
     #[must_use]
-    pub fn remove_all(mut self, names: &[&'a str]) -> Self {
-        self.changes.extend(names.iter().map(|name| (*name, None)));
-        self
+    pub fn remove_all(self, names: &[&'a str]) -> Self {
+        names.iter().fold(self, |edit, name| edit.remove(name))
     }
 
     /// The changed object. Unchanged when no change applies.

@@ -13,8 +13,10 @@ use super::{
 #[derive(Clone, Debug)]
 pub struct Object {
     source: Raw,
-    members: SmallVec<[Member; 8]>,
+    members: Members,
 }
+
+type Members = SmallVec<[Member; 8]>;
 
 /// Where one member lies in its object.
 #[derive(Clone, Debug)]
@@ -37,19 +39,18 @@ impl Default for Object {
 impl Object {
     /// Reads a value that is known to be valid JSON.
     fn parse(source: Raw) -> Result<Self, SyntaxError> {
-        Self::scan(source, usize::MAX)
+        let members = find(Scanner::over_valid(source.bytes()))?;
+        Self::of(source, members)
     }
 
     /// Validates a text and finds the members of its outermost object, in one pass.
     pub(super) fn parse_text(text: &bytes::Bytes, max_depth: usize) -> Result<Self, SyntaxError> {
         std::str::from_utf8(text).map_err(|_| SyntaxError::NotUtf8)?;
-        Self::scan(Raw::trusted(text.clone()), max_depth)
+        let members = find(Scanner::new(text, max_depth))?;
+        Self::of(Raw::trusted(text.clone()), members)
     }
 
-    fn scan(source: Raw, max_depth: usize) -> Result<Self, SyntaxError> {
-        let mut members = SmallVec::new();
-        Scanner::new(source.bytes(), max_depth)
-            .members(|(name, value)| members.push(Member { name, value, decoded: None }))?;
+    fn of(source: Raw, members: Members) -> Result<Self, SyntaxError> {
         let mut object = Self { source, members };
         object.decode_names()?;
         object.refuse_duplicates()?;
@@ -58,9 +59,9 @@ impl Object {
 
     /// Escaped names are decoded, so that no spelling hides a member from the gateway that the other side would read.
     fn decode_names(&mut self) -> Result<(), SyntaxError> {
-        let text = self.source.bytes().clone();
-        for member in &mut self.members {
-            let name = text.get(member.name.clone()).unwrap_or_default();
+        let Self { source, members } = self;
+        for member in members {
+            let name = source.bytes().get(member.name.clone()).unwrap_or_default();
             if memchr::memchr(b'\\', name).is_some() {
                 let decoded: String =
                     serde_json::from_slice(name).map_err(|_| SyntaxError::Unexpected(member.name.start))?;
@@ -148,6 +149,12 @@ impl Object {
     pub(super) fn members(&self) -> impl Iterator<Item = (&[u8], &Member)> {
         self.members.iter().map(|member| (self.name_bytes(member), member))
     }
+}
+
+fn find(scanner: Scanner<'_>) -> Result<Members, SyntaxError> {
+    let mut members = Members::new();
+    scanner.members(|(name, value)| members.push(Member { name, value, decoded: None }))?;
+    Ok(members)
 }
 
 impl Raw {

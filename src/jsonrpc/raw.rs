@@ -91,7 +91,7 @@ impl Raw {
     /// Its elements, when it is an array.
     pub fn elements(&self) -> Option<Vec<Self>> {
         let mut out = Vec::new();
-        Scanner::new(&self.0, usize::MAX).elements(|range| out.push(Self(self.0.slice(range)))).ok()?;
+        Scanner::over_valid(&self.0).elements(|range| out.push(Self(self.0.slice(range)))).ok()?;
         Some(out)
     }
 

@@ -40,11 +40,27 @@ pub(super) struct Scanner<'a> {
     at: usize,
     depth_left: usize,
     max_depth: usize,
+    trust: Trust,
+}
+
+/// What is known of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trust {
+    /// Nothing yet.
+    None,
+    /// It is valid JSON: what lies inside its values was looked at before.
+    Valid,
 }
 
 impl<'a> Scanner<'a> {
+    /// A cursor over a text of which nothing is known.
     pub(super) fn new(text: &'a [u8], max_depth: usize) -> Self {
-        Self { text, at: 0, depth_left: max_depth, max_depth }
+        Self { text, at: 0, depth_left: max_depth, max_depth, trust: Trust::None }
+    }
+
+    /// A cursor over a text that was found to be valid.
+    pub(super) fn over_valid(text: &'a [u8]) -> Self {
+        Self { trust: Trust::Valid, ..Self::new(text, usize::MAX) }
     }
 
     /// One value and nothing after it but white space; answers where it lies.
@@ -103,6 +119,7 @@ impl<'a> Scanner<'a> {
         self.space();
         let start = self.at;
         match self.peek() {
+            Some(b'{' | b'[') if self.trust == Trust::Valid => self.pass_over()?,
             Some(b'{') => self.object(&mut |_| ())?,
             Some(b'[') => self.array(&mut |_| ())?,
             Some(b'"') => self.string()?,
@@ -113,6 +130,27 @@ impl<'a> Scanner<'a> {
             _ => return self.unexpected(),
         }
         Ok(start..self.at)
+    }
+
+    /// To the end of a valid object or array: brackets are counted, and those in strings are not.
+    fn pass_over(&mut self) -> Result<(), SyntaxError> {
+        let mut open = 0_usize;
+        loop {
+            match self.peek() {
+                Some(b'"') => {
+                    self.string()?;
+                    continue;
+                }
+                Some(b'{' | b'[') => open += 1,
+                Some(b'}' | b']') => open = open.saturating_sub(1),
+                Some(_) => (),
+                None => return Err(SyntaxError::Truncated),
+            }
+            self.at += 1;
+            if open == 0 {
+                return Ok(());
+            }
+        }
     }
 
     fn deeper(&mut self) -> Result<(), SyntaxError> {
@@ -182,12 +220,7 @@ impl<'a> Scanner<'a> {
     fn string(&mut self) -> Result<(), SyntaxError> {
         self.expect(b'"')?;
         loop {
-            let rest = self.text.get(self.at..).unwrap_or_default();
-            let plain = rest
-                .iter()
-                .position(|byte| SPECIAL.get(usize::from(*byte)) != Some(&false))
-                .ok_or(SyntaxError::Truncated)?;
-            self.at += plain;
+            self.at += plain(self.text.get(self.at..).unwrap_or_default());
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
@@ -253,88 +286,36 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// Bytes that end a run of plain string bytes: the quote, the backslash and control characters.
-#[expect(
-    clippy::indexing_slicing,
-    clippy::as_conversions,
-    reason = "evaluated while compiling, where a mistake is an error"
-)]
-static SPECIAL: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 0x20 {
-        table[byte] = true;
-        byte += 1;
+/// How many bytes come before one that ends a run of plain string bytes: the quote, the backslash or a control character.
+///
+/// Eight at a time: most of a message is names and texts, and a byte at a time this was a tenth of a call's cost.
+fn plain(text: &[u8]) -> usize {
+    let mut rest = text;
+    while let Some((eight, later)) = rest.split_first_chunk() {
+        let special = specials(u64::from_le_bytes(*eight));
+        if special != 0 {
+            // The lowest mark is the first of these bytes.
+            return text.len() - rest.len() + usize::try_from(special.trailing_zeros() / 8).unwrap_or_default();
+        }
+        rest = later;
     }
-    table[b'"' as usize] = true;
-    table[b'\\' as usize] = true;
-    table
-};
+    let last = rest.iter().position(|byte| matches!(byte, 0..0x20 | b'"' | b'\\'));
+    text.len() - rest.len() + last.unwrap_or(rest.len())
+}
+
+/// The high bit of each byte that is special. Above the lowest one others may be marked, too: a byte borrows from the next one.
+///
+/// Source: Anderson, Bit Twiddling Hacks, "Determine if a word has a zero byte" and "… a byte less than n".
+const fn specials(word: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    const QUOTES: u64 = 0x2222_2222_2222_2222;
+    const BACKSLASHES: u64 = 0x5c5c_5c5c_5c5c_5c5c;
+    const SPACES: u64 = 0x2020_2020_2020_2020;
+    let (quotes, backslashes) = (word ^ QUOTES, word ^ BACKSLASHES);
+    let found = (quotes.wrapping_sub(ONES) & !quotes) | (backslashes.wrapping_sub(ONES) & !backslashes);
+    (found | (word.wrapping_sub(SPACES) & !word)) & HIGH
+}
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn accepts(text: &str) -> bool {
-        Scanner::new(text.as_bytes(), MAX_DEPTH).document().is_ok()
-    }
-
-    #[test]
-    fn agrees_with_serde_json_on_the_corners_of_the_grammar() {
-        let corners = [
-            "0",
-            "-0",
-            "01",
-            "1.",
-            "1.0",
-            ".5",
-            "1e",
-            "1e+9",
-            "-",
-            "+1",
-            "\"\"",
-            "\"\\u12\"",
-            "\"\\u1234\"",
-            "\"\\x\"",
-            "\"a\nb\"",
-            "[]",
-            "[1,]",
-            "[,1]",
-            "{}",
-            "{\"a\":1,}",
-            "{\"a\"}",
-            "{a:1}",
-            "nul",
-            "null",
-            "true false",
-            " [ 1 , 2 ] ",
-            "",
-            " ",
-            "\u{7f}",
-            "\"\u{7f}\"",
-            "[1 2]",
-        ];
-        for text in corners {
-            let reference = serde_json::from_str::<&serde_json::value::RawValue>(text).is_ok();
-            assert_eq!(accepts(text), reference, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn counts_depth_at_the_limit_and_one_past_it() {
-        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-        assert!(Scanner::new(nested(4).as_bytes(), 4).document().is_ok());
-        assert_eq!(Scanner::new(nested(5).as_bytes(), 4).document(), Err(SyntaxError::TooDeep(4)));
-        assert!(Scanner::new(b"[[],[],[],{},{}]", 2).document().is_ok(), "siblings are not deeper");
-    }
-
-    proptest! {
-        #[test]
-        fn agrees_with_serde_json_on_any_text(text in "[\\[\\]{}:,\"\\\\0-9eE+. a-fnrtuls\n-]{0,24}") {
-            let reference = serde_json::from_str::<&serde_json::value::RawValue>(&text).is_ok();
-            prop_assert_eq!(accepts(&text), reference, "{:?}", text);
-        }
-    }
-}
+mod tests;

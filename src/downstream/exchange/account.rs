@@ -2,14 +2,17 @@
 
 use std::{
     net::IpAddr,
-    sync::Arc,
+    sync::{Arc, LazyLock},
     time::{Duration, Instant},
 };
+
+use memchr::memmem::Finder;
 
 use crate::{
     audit::{Ended, Entry},
     clock,
     era::Era,
+    jsonrpc::Raw,
     limit::Admission,
     mcp::{Call, Fault, Limit, Op, Outcome, Per, Trace, TraceContext},
     seal,
@@ -200,10 +203,15 @@ fn outcome_label(outcome: &Outcome) -> &'static str {
     }
 }
 
-/// Looked for only where the words occur: most results are not read here at all.
-fn is_tool_error(result: &crate::jsonrpc::Raw) -> bool {
-    memchr::memmem::find(result.bytes(), b"\"isError\"").is_some()
-        && result.member("isError").is_some_and(|flag| flag.as_str() == "true")
+/// Looked for only where the words stand: most results are not read here at all.
+fn is_tool_error(result: &Raw) -> bool {
+    static NAME: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(b"\"isError\""));
+    let text = result.bytes();
+    let is_true = |at: usize| {
+        let after = text.get(at + NAME.needle().len()..).unwrap_or_default().trim_ascii_start();
+        after.strip_prefix(b":").is_some_and(|value| value.trim_ascii_start().starts_with(b"true"))
+    };
+    NAME.find_iter(text).any(is_true) && result.member("isError").is_some_and(|flag| flag.as_str() == "true")
 }
 
 /// The method of a call.
