@@ -23,6 +23,7 @@ use super::{
     bound::Tls,
     leaving::{LINGER, Leaving},
     patience::Patience,
+    stall::paced,
     streams::{Spawner, Streams},
 };
 use crate::{
@@ -237,9 +238,12 @@ where
         peer: Peer,
         mut drain: Drain,
     ) -> hyper::Result<()> {
-        let streams = Streams::default();
+        let streams = Streams::new(self.write_timeout);
         let service = self.service.clone();
-        let answer = service_fn(move |request| infallible(service(request, peer.clone())));
+        let answer = service_fn(move |request| {
+            let answer = service(request, peer.clone());
+            infallible(async move { paced(answer.await) })
+        });
         let mut connection = pin!(self.http2(streams.spawner()).serve_connection(TokioIo::new(io), answer));
         tokio::select! {
             biased;

@@ -11,6 +11,7 @@ mod bound;
 mod connection;
 mod leaving;
 mod patience;
+mod stall;
 mod streams;
 
 #[cfg(test)]

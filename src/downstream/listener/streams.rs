@@ -1,18 +1,30 @@
 //! The tasks of one HTTP/2 connection's streams: owned by the connection and gone with it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use tokio::task::JoinSet;
 
+use super::stall::Watched;
+
 /// Owns the tasks; dropping it ends them.
-#[derive(Default)]
 pub(super) struct Streams(Spawner);
 
 /// Starts tasks that belong to a [`Streams`].
-#[derive(Clone, Default)]
-pub(super) struct Spawner(Arc<Mutex<JoinSet<()>>>);
+#[derive(Clone)]
+pub(super) struct Spawner {
+    tasks: Arc<Mutex<JoinSet<()>>>,
+    /// How long a client may take nothing of one of them.
+    patience: Duration,
+}
 
 impl Streams {
+    pub(super) fn new(patience: Duration) -> Self {
+        Self(Spawner { tasks: Arc::default(), patience })
+    }
+
     pub(super) fn spawner(&self) -> Spawner {
         self.0.clone()
     }
@@ -26,7 +38,7 @@ impl Drop for Streams {
 
 impl Spawner {
     fn tasks(&self) -> MutexGuard<'_, JoinSet<()>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -35,6 +47,6 @@ impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Spawner
         let mut tasks = self.tasks();
         // The set holds the streams that run, whose number hyper limits, and not all that ever ran.
         while tasks.try_join_next().is_some() {}
-        tasks.spawn(stream);
+        tasks.spawn(Watched::new(stream, self.patience));
     }
 }
