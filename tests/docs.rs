@@ -13,7 +13,10 @@ mod session;
 use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
 use markdown::{anchors, code_words, documents, fences, links, read, root, table_cells};
-use myelin::config::{self, Format, ProcessEnvironment};
+use myelin::{
+    config::{self, Format, ProcessEnvironment},
+    telemetry::label,
+};
 
 #[test]
 fn every_link_between_documents_leads_somewhere() {
@@ -121,6 +124,26 @@ fn the_list_of_metrics_is_what_a_gateway_serves() {
     let listed: BTreeSet<String> =
         rows.filter_map(|row| code_words(row).first().map(|name| (*name).to_owned())).collect();
     assert_eq!(listed, served);
+}
+
+#[test]
+fn every_limit_names_a_metric_that_shows_it() {
+    let text = read(&root().join("docs/operations.md"));
+    let rows = text.lines().filter(|line| line.starts_with("| `myelin_"));
+    let metrics: BTreeSet<&str> = rows.filter_map(|row| code_words(row).first().copied()).collect();
+    let limits: BTreeSet<&str> = label::Limit::ALL.iter().map(|limit| limit.name()).collect();
+    let (_, table) = text.split_once("\n## Limits\n").unwrap();
+    let (table, _) = table.split_once("\n## ").unwrap();
+    let rows: Vec<&str> =
+        table.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| **")).skip(1).collect();
+    assert!(rows.len() > 30, "{}", rows.len());
+    for row in rows {
+        let seen_in = row.trim_matches('|').split('|').next_back().unwrap();
+        // A word beside a metric is a value of its label.
+        let words: Vec<&str> = code_words(seen_in).iter().filter_map(|word| word.split('{').next()).collect();
+        let is_known = |word: &&str| metrics.contains(word) || limits.contains(word);
+        assert!(words.iter().any(|word| metrics.contains(word)) && words.iter().all(is_known), "{row}");
+    }
 }
 
 /// The name that a query uses, from a line `# TYPE name kind`.

@@ -36,8 +36,8 @@ pub struct ServerReport {
     pub queued: usize,
     /// How often it was started again after it had died.
     pub restarts: u64,
-    /// Tools that are withheld.
-    pub withheld_tools: usize,
+    /// Tools and other things that are withheld.
+    pub withheld: usize,
     /// How many seconds ago the list was read that was not read for the longest time.
     pub lists_age: Option<u64>,
     /// What went wrong last, until it works again.

@@ -16,6 +16,7 @@ use crate::{
     policy::{Policies, ToolFilter},
     route::{Index, Part},
     seal::KeyRing,
+    telemetry::metrics::{InUse, METRICS},
     upstream::{Group, Library, Starts, Stock, Upstream, credential::Wallet, settings::ListSettings},
 };
 
@@ -85,6 +86,7 @@ pub(super) struct Joined {
     /// Its number: no other list has it.
     pub(super) version: u64,
     pub(super) views: Views,
+    _counted: InUse,
 }
 
 /// The lists of an endpoint's servers, in the order of the servers.
@@ -123,6 +125,7 @@ impl Endpoint {
             index: self.index(kind, stocks),
             version: VERSIONS.fetch_add(1, Ordering::Relaxed),
             views: Views::default(),
+            _counted: InUse::of(&METRICS.joined_lists),
         });
         if joined.len() >= MAX_INDEXES {
             joined.pop_back();

@@ -7,7 +7,7 @@ use crate::{
     mcp::{Call, Caller, Fault, Outcome, Stage},
     policy::{Arguments, Permitted, Subject},
     route,
-    upstream::{Errand, Group},
+    upstream::{Changes, Errand, Group},
 };
 
 use super::{
@@ -34,7 +34,7 @@ impl Endpoint {
             Ok(admission) => admission,
             Err(fault) => return Outcome::Failed(fault),
         };
-        let errand: Errand = plain_errand(call, method, params, Vec::new());
+        let errand: Errand = plain_errand(call, method, params, Changes::new());
         group.carry(permitted.map(|_| errand), stage).await
     }
 

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use smallvec::smallvec;
+
 use crate::{
     era::HEADER_MISMATCH,
     jsonrpc::Raw,
@@ -10,7 +12,7 @@ use crate::{
         TaskSupport, UpstreamFault, Verb,
     },
     policy::{Arguments, Permitted, Subject},
-    upstream::{Content, Errand, Group, Tasking},
+    upstream::{Changes, Content, Errand, Group, Tasking},
 };
 
 use super::{
@@ -206,7 +208,7 @@ impl Endpoint {
             Reference::Resource(_) => reference.raw().clone(),
         };
         let params = Some(completion.params.clone());
-        let errand = plain_errand(call, "completion/complete", params, vec![("ref", Some(reference))]);
+        let errand = plain_errand(call, "completion/complete", params, smallvec![("ref", Some(reference))]);
         group.carry(permitted.map(|_| errand), stage).await
     }
 
@@ -261,7 +263,7 @@ fn is_header_mismatch(outcome: &Outcome) -> bool {
 
 /// The request, and whether it must become a task without its client's doing.
 async fn errand(call: &Call, invoke: &Invoke, destination: &Destination) -> Result<(Errand, TaskSupport), Fault> {
-    let mut changes = Vec::new();
+    let mut changes = Changes::new();
     if *destination.own != *invoke.target {
         changes.push((invoke.verb.key(), Some(Raw::string(&destination.own))));
     }

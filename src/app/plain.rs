@@ -3,16 +3,11 @@
 use crate::{
     jsonrpc::Raw,
     mcp::{Call, Mirror},
-    upstream::{Errand, Tasking},
+    upstream::{Changes, Errand, Tasking},
 };
 
 /// The client's own parameters, some of them changed.
-pub(super) fn plain_errand(
-    call: &Call,
-    method: &str,
-    params: Option<Raw>,
-    changes: Vec<(&'static str, Option<Raw>)>,
-) -> Errand {
+pub(super) fn plain_errand(call: &Call, method: &str, params: Option<Raw>, changes: Changes) -> Errand {
     Errand {
         caller: call.caller.clone(),
         method: method.to_owned(),

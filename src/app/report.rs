@@ -38,7 +38,7 @@ pub(super) fn server(upstream: &Upstream) -> ServerReport {
         parked: status.parked.map(|since| since.as_secs()),
         queued: status.waiting,
         restarts: metrics.restarts().get(),
-        withheld_tools: upstream.withheld(),
+        withheld: upstream.withheld(),
         lists_age: metrics.lists_read_at().map(|read| clock::unix_time().saturating_sub(read).as_secs()),
         last_error: status.last_error.map(|(fault, ago)| ErrorReport { error: fault.to_string(), age: ago.as_secs() }),
     }

@@ -7,18 +7,28 @@ use std::{
 
 use smallvec::SmallVec;
 
-use crate::mcp::{Page, Principal};
+use crate::{
+    mcp::{Page, Principal},
+    telemetry::metrics::{InUse, METRICS},
+};
 
 /// Callers whose view of one list is remembered, and different views.
 const MAX_VIEWS: usize = 256;
 
 /// What somebody sees of a joined list.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct View {
     /// The places of what is seen.
     pub(super) places: Box<[usize]>,
     /// Pages that were made already, by the place of their first entry among those seen.
     pub(super) pages: Mutex<Pages>,
+    _counted: InUse,
+}
+
+impl View {
+    fn new(places: Box<[usize]>) -> Self {
+        Self { places, pages: Mutex::default(), _counted: InUse::of(&METRICS.list_views) }
+    }
 }
 
 /// Pages by the place of their first entry.
@@ -41,7 +51,7 @@ struct Table {
 impl Views {
     /// That of the first `count` entries, which is all of them.
     pub(super) fn everything(&self, count: usize) -> Arc<View> {
-        self.everything.get_or_init(|| Arc::new(View { places: (0..count).collect(), ..View::default() })).clone()
+        self.everything.get_or_init(|| Arc::new(View::new((0..count).collect()))).clone()
     }
 
     /// That of somebody, if it is remembered.
@@ -55,7 +65,7 @@ impl Views {
         if table.by_places.len() >= MAX_VIEWS {
             table.by_places.clear();
         }
-        let made = Arc::new(View { places: places.clone(), ..View::default() });
+        let made = Arc::new(View::new(places.clone()));
         table.by_places.entry(places).or_insert(made).clone()
     }
 

@@ -95,7 +95,7 @@ fn errand(tool: &Exposed, arguments: &Raw, caller: &Arc<Caller>) -> Errand {
         caller: caller.clone(),
         method: Verb::CallTool.method().to_owned(),
         params: Some(Raw::from_value(&json!({ "name": tool.own }))),
-        changes: vec![("arguments", Some(arguments.clone()))],
+        changes: [("arguments", Some(arguments.clone()))].into_iter().collect(),
         mirror: tool.mirror.clone(),
         progress: ProgressInterest::Wanted,
         verb: Some(Verb::CallTool),

@@ -67,7 +67,7 @@ struct Server {
     in_flight: usize,
     queued: usize,
     restarts: u64,
-    withheld_tools: usize,
+    withheld: usize,
     lists_age: Option<u64>,
     last_error: Option<Problem>,
 }
@@ -178,8 +178,8 @@ impl Server {
             let (address, condition) = (plain_line(&replica.address), plain_line(&replica.condition));
             writeln!(out, "  {WARNING}{name}{WARNING:#} replica {address} is {condition}")?;
         }
-        if self.withheld_tools > 0 {
-            writeln!(out, "  {WARNING}{name}{WARNING:#} has {} withheld tools", self.withheld_tools)?;
+        if self.withheld > 0 {
+            writeln!(out, "  {WARNING}{name}{WARNING:#} has {} tools or other things withheld", self.withheld)?;
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use crate::{
     mcp::{Caller, LogInterest, Page, ProgressInterest},
 };
 
-use super::{IMPLEMENTATION, Revision};
+use super::IMPLEMENTATION;
 
 /// The revision a request is written in.
 pub const PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
@@ -34,12 +34,15 @@ const STALE: &str = "myelin/stale";
 /// The members that belong to one leg and never pass to the other.
 const ENVELOPE: [&str; 4] = [PROTOCOL_VERSION, CLIENT_CAPABILITIES, CLIENT_INFO, LOG_LEVEL];
 
+/// The name of the revision as JSON: written with each request.
+const NEWEST_MODERN: Raw = Raw::literal("\"2026-07-28\"");
+
 /// The `_meta` of a request to a modern upstream: the caller's own members, with the envelope of this leg.
 pub(super) fn for_modern(original: Option<&Object>, caller: &Caller, progress: ProgressInterest, token: u64) -> Raw {
     let empty = Object::default();
     let mut edit = original.unwrap_or(&empty).edit().remove_all(&[LOG_LEVEL, PROGRESS_TOKEN]);
     edit = edit
-        .set(PROTOCOL_VERSION, Raw::string(Revision::NEWEST_MODERN.name()))
+        .set(PROTOCOL_VERSION, NEWEST_MODERN)
         .set(CLIENT_INFO, caller.client_info.clone().unwrap_or(IMPLEMENTATION))
         .set(CLIENT_CAPABILITIES, capabilities(caller));
     edit = match caller.log {
@@ -124,4 +127,15 @@ pub(super) fn without_subscription(params: Raw) -> Raw {
 /// The object, or an empty one.
 pub(super) fn object_or_empty(raw: Option<&Raw>) -> Object {
     raw.and_then(|raw| raw.object().ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::era::Revision;
+
+    #[test]
+    fn the_newest_revision_is_written_by_its_name() {
+        assert_eq!(NEWEST_MODERN, Raw::string(Revision::NEWEST_MODERN.name()));
+    }
 }

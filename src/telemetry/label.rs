@@ -43,6 +43,22 @@ macro_rules! labels {
 }
 
 labels! {
+    /// What a server offers, thing by thing.
+    Thing {
+        /// A tool.
+        Tool = "tool",
+        /// A prompt.
+        Prompt = "prompt",
+        /// A resource.
+        Resource = "resource",
+        /// A resource template.
+        Template = "template",
+        /// What the server says of itself.
+        Instructions = "instructions",
+    }
+}
+
+labels! {
     /// Which family of revisions a client speaks.
     Era {
         /// 2026-07-28 and later.
@@ -234,6 +250,16 @@ labels! {
         Subscriptions = "subscriptions",
         /// Calls parked while their client answers.
         Parked = "parked",
+        /// Questions of a server in one call.
+        CallQuestions = "call_questions",
+        /// Questions of one child or session.
+        ChildQuestions = "child_questions",
+        /// Questions of a server before any call.
+        EarlyQuestions = "early_questions",
+        /// Messages to a server that nobody waits for.
+        MessagesAside = "messages_aside",
+        /// Invitations of a principal to agree that servers are called in its name.
+        Consents = "consents",
         /// Tokens that are looked up elsewhere.
         Lookups = "lookups",
         /// One of the operator's limits per address.

@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use super::metrics::METRICS;
 use crate::clock;
 
 /// How long lines wait for others.
@@ -57,6 +58,7 @@ impl Lines {
         let is_full = waiting.len() > MAX_BYTES;
         drop(waiting);
         if is_full {
+            METRICS.log_overflows.inc();
             self.flush();
         } else if was_empty {
             self.0.some.notify_one();

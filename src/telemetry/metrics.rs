@@ -9,6 +9,7 @@
 //! Source: OpenMetrics 1.0; prometheus.io/docs/practices/naming.
 
 mod handle;
+mod held;
 mod remote;
 mod server;
 mod server_label;
@@ -122,6 +123,16 @@ pub struct Metrics {
     pub server_tokens: PerLabel<Success>,
     /// Connections of users to servers.
     pub user_connections: Gauge,
+    /// Invitations and steps of users who are to agree that servers are called in their name.
+    pub consents: Gauge,
+    /// Tasks whose owner is remembered.
+    pub tasks: Gauge,
+    /// Joined lists of endpoints.
+    pub joined_lists: Gauge,
+    /// Different views of them.
+    pub list_views: Gauge,
+    /// Times that lines of the log did not wait for others because too many did.
+    pub log_overflows: Counter,
     /// Servers' lists that are kept, one for each server and reader.
     pub catalogs: Gauge,
     /// Their size in memory.
@@ -196,6 +207,11 @@ impl Metrics {
                 None,
             ),
             user_connections: plain(r, "user_connections", "Connections of users to servers"),
+            consents: plain(r, "consents_under_way", "Invitations and steps of users who are to agree to be connected"),
+            tasks: plain(r, "tasks_remembered", "Tasks whose owner is remembered"),
+            joined_lists: plain(r, "joined_lists", "Lists of the servers of an endpoint that were joined"),
+            list_views: plain(r, "list_views", "Different views that callers have of joined lists"),
+            log_overflows: plain(r, "log_overflows", "Times that a call wrote the log itself as too much waited"),
             catalogs: plain(r, "kept_catalogs", "Servers' lists that are kept, one for each server and reader"),
             catalogs_bytes: plain(r, "kept_catalogs_size_bytes", "Size of the lists that are kept"),
             catalog_files: PerLabel::register(r, "catalog_files", "Files of lists read or written", "result", None),

@@ -15,15 +15,15 @@ use super::{
     mux::Mux,
     post::Post,
     settings::{StdioSettings, UpstreamSettings},
-    wire::stdio::{Child, Launch, Line, Lines, SendFault, StartFault, Stderr},
+    wire::stdio::{Child, Launch, Line, Lines, Pace, SendFault, StartFault, Stderr},
 };
 
 /// The way to a child's stdin.
 pub(super) struct ToChild(pub(super) Child);
 
 impl Post for ToChild {
-    fn post(&self, message: Bytes, token: Option<u64>) -> Result<(), UpstreamFault> {
-        self.0.send_marked(message, token).map_err(|fault| match fault {
+    fn post(&self, message: Bytes, token: Option<u64>, pace: Pace) -> Result<(), UpstreamFault> {
+        self.0.send_marked(message, token, pace).map_err(|fault| match fault {
             SendFault::Full => UpstreamFault::Overloaded,
             SendFault::Gone => UpstreamFault::Gone,
         })

@@ -120,6 +120,11 @@ impl Circuit {
         (state, left, self.lock_principals().values().filter(is_open).count())
     }
 
+    /// Where what happens to the server is counted.
+    pub(super) const fn metrics(&self) -> &ServerMetrics {
+        &self.metrics
+    }
+
     /// A session was opened anew.
     pub(super) fn renewed(&self) {
         self.metrics.renewals().inc();

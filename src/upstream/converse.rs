@@ -10,6 +10,7 @@ use crate::{
     era::legacy::back::{elicitation_ids, unattributable},
     jsonrpc::{Id, Raw},
     mcp::{Answer, Ask, AskId, AskKind, Caller, Event, Notice, Outcome, ProgressInterest, Stage, UpstreamFault},
+    telemetry::{label, metrics::METRICS},
 };
 
 use super::{
@@ -113,7 +114,10 @@ pub(super) async fn converse(
             }
             Item::Broken(broken) => return Err(broken),
             // No client answers so many at once.
-            Item::Ask(id, kind, _) if talk.asks.len() >= MAX_ASKS => exchange.answer(id, unattributable(kind)),
+            Item::Ask(id, kind, _) if talk.asks.len() >= MAX_ASKS => {
+                METRICS.refused.of(label::Limit::CallQuestions).inc();
+                exchange.answer(id, unattributable(kind));
+            }
             item => {
                 if talk.tell(item).await {
                     silence.as_mut().reset((Instant::from_std(clock::now()) + patience.silence).min(end));
@@ -211,5 +215,66 @@ impl Talk<'_> {
     fn take(&mut self, ask: AskId) -> Option<Id> {
         let at = self.asks.iter().position(|(known, _)| *known == ask)?;
         Some(self.asks.remove(at).1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        collections::VecDeque,
+        future::pending,
+        sync::{Mutex, PoisonError},
+    };
+
+    use super::*;
+    use crate::{
+        jsonrpc::ErrorObject,
+        mcp::{Principal, Reply},
+    };
+
+    /// A server that says these things, one after the other, and notes what is refused to it.
+    struct Says {
+        items: VecDeque<Item>,
+        refused: Arc<Mutex<Vec<Id>>>,
+    }
+
+    impl Exchange for Says {
+        async fn next(&mut self) -> Item {
+            match self.items.pop_front() {
+                Some(item) => item,
+                None => pending().await,
+            }
+        }
+
+        fn answer(&mut self, id: Id, answer: Answer) {
+            assert!(answer.is_err(), "nobody answered");
+            self.refused.lock().unwrap_or_else(PoisonError::into_inner).push(id);
+        }
+
+        fn dialect(&self) -> Dialect {
+            Dialect::Modern
+        }
+    }
+
+    #[tokio::test]
+    async fn a_call_is_asked_as_much_as_may_be_and_not_once_more() {
+        let ask = |id| Item::Ask(Id::from(id), AskKind::Roots, None);
+        let most = u64::try_from(MAX_ASKS).unwrap();
+        let end = Item::Answer(Err(ErrorObject::new(-32603, "enough")));
+        let refused = Arc::new(Mutex::default());
+        let says = Says { items: (1..=most + 1).map(ask).chain([end]).collect(), refused: Arc::clone(&refused) };
+        let mut reply = Reply::script(|stage| async move {
+            let (server, bus) = (Arc::from("asks on and on"), Bus::new(METRICS.server("asks on and on")));
+            let errand = Errand::of_gateway(Arc::new(Caller::of(Principal::anonymous())), "tools/call", None);
+            let patience = Patience { silence: Duration::from_secs(60), total: Duration::from_secs(60) };
+            let place = Place { server: &server, bus: &bus };
+            converse(says, &stage, &errand, place, patience, &mut Told::default()).await.unwrap()
+        });
+        let mut asked = 0;
+        while let Event::Ask(_) = reply.next().await {
+            asked += 1;
+        }
+        assert_eq!(asked, most);
+        assert_eq!(*refused.lock().unwrap_or_else(PoisonError::into_inner), [Id::from(most + 1)]);
     }
 }

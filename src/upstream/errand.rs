@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::{
     era::{Incoming, Outgoing, Revision, legacy, modern, trace},
     jsonrpc::{ErrorObject, Message, Raw},
@@ -19,6 +21,15 @@ pub enum Dialect {
     Legacy(Revision),
 }
 
+/// Whether a wire carries headers beside its messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Headers {
+    /// HTTP does.
+    Sent,
+    /// A child's stdin does not.
+    None,
+}
+
 /// What an upstream speaks and offers.
 #[derive(Clone, Debug)]
 pub struct Greeting {
@@ -27,6 +38,9 @@ pub struct Greeting {
     /// What it offers.
     pub offer: Offer,
 }
+
+/// Members of parameters, each with its new value; without one it is taken out. Mostly the two that belong to rounds of questions.
+pub type Changes = SmallVec<[(&'static str, Option<Raw>); 2]>;
 
 /// One request.
 #[derive(Clone, Debug)]
@@ -38,7 +52,7 @@ pub struct Errand {
     /// The client's parameters as they came.
     pub params: Option<Raw>,
     /// Members of them that are replaced, or taken out.
-    pub changes: Vec<(&'static str, Option<Raw>)>,
+    pub changes: Changes,
     /// Arguments that go into headers as well.
     pub mirror: Mirror,
     /// Whether the client wants progress.
@@ -102,20 +116,31 @@ impl Tasking {
 }
 
 impl Dialect {
-    /// Writes the request; `token` is its id on the wire.
+    /// Writes the request for HTTP; `token` is its id on the wire.
     pub(super) fn encode(&self, errand: &Errand, token: u64) -> Outgoing {
-        let Some(context) = errand.trace.context() else { return self.write(errand, errand.params.as_ref(), token) };
+        let Some(context) = errand.trace.context() else {
+            return self.write(errand, errand.params.as_ref(), token, Headers::Sent);
+        };
         let params = trace::into_params(errand.params.as_ref(), context);
-        let mut outgoing = self.write(errand, Some(&params), token);
+        let mut outgoing = self.write(errand, Some(&params), token, Headers::Sent);
         outgoing.headers.extend(trace::headers(context));
         outgoing
     }
 
-    fn write(&self, errand: &Errand, params: Option<&Raw>, token: u64) -> Outgoing {
+    /// Writes it for a wire without headers.
+    pub(super) fn encode_bare(&self, errand: &Errand, token: u64) -> Outgoing {
+        let traced = errand.trace.context().map(|context| trace::into_params(errand.params.as_ref(), context));
+        self.write(errand, traced.as_ref().or(errand.params.as_ref()), token, Headers::None)
+    }
+
+    fn write(&self, errand: &Errand, params: Option<&Raw>, token: u64, headers: Headers) -> Outgoing {
         match self {
             Self::Modern => {
                 let encode = modern::back::Encode { caller: &errand.caller, progress: errand.progress, token };
-                encode.request(&errand.method, params, &errand.changes, &errand.mirror)
+                match headers {
+                    Headers::Sent => encode.request(&errand.method, params, &errand.changes, &errand.mirror),
+                    Headers::None => encode.bare(&errand.method, params, &errand.changes),
+                }
             }
             Self::Legacy(revision) => {
                 let drops_context = errand.method == "completion/complete" && *revision < Revision::V2025_06_18;

@@ -10,6 +10,7 @@ pub mod settings;
 pub mod wire;
 
 mod any_exchange;
+mod aside;
 mod begin;
 mod breaker;
 mod bus;
@@ -56,7 +57,7 @@ mod tend;
 mod wishes;
 
 pub use catalog::{Origin, Stock};
-pub use errand::{Dialect, Errand, Greeting, Tasking};
+pub use errand::{Changes, Dialect, Errand, Greeting, Tasking};
 pub use group::{Content, Group, Listening, Look, Part, TaskListening};
 pub use library::{Library, LibrarySettings};
 pub use pool::Upstream;

@@ -28,7 +28,7 @@ use super::{
     mailbox::{Broken, Item, Mailbox},
     owners::{Owners, Place},
     post::Post,
-    wire::stdio::Ends,
+    wire::stdio::{Ends, Pace},
 };
 
 /// The shared state of one wire.
@@ -116,11 +116,9 @@ impl Mux {
 
     /// Sends a client's request.
     pub(super) fn start(self: &Arc<Self>, errand: &Errand) -> Result<MuxExchange, UpstreamFault> {
-        let standing = match errand.tasking.is_short() {
-            true => Standing::Gateways,
-            false => Standing::Clients(errand.tasking.awaited()),
-        };
-        let mut exchange = self.send(standing, |token| self.dialect().encode(errand, token))?;
+        let is_short = errand.tasking.is_short();
+        let standing = if is_short { Standing::Gateways } else { Standing::Clients(errand.tasking.awaited()) };
+        let mut exchange = self.send(standing, |token| self.dialect().encode_bare(errand, token))?;
         // What becomes a task is not cancelled so (2025-11-25 basic/utilities/tasks).
         exchange.cancellable &= errand.tasking != Tasking::Wished;
         Ok(exchange)
@@ -142,14 +140,16 @@ impl Mux {
         let token = self.next_token();
         let outgoing = encode(token);
         let mailbox = Arc::new(Mailbox::default());
-        {
+        let pace = {
             let mut calls = self.lock();
             if let Some(fault) = calls.ended {
                 return Err(fault);
             }
             let is_subscription = outgoing.method == "subscriptions/listen";
             calls.by_id.insert(token, Waiting { mailbox: mailbox.clone(), is_subscription });
-        }
+            // Who works on another request is not kept waiting by this one.
+            if calls.by_id.len() == 1 { Pace::AtOnce } else { Pace::Together }
+        };
         if let Standing::Clients(task) = standing {
             self.owners.enter(token, &mailbox, task);
         }
@@ -157,7 +157,7 @@ impl Mux {
         let cancellable = outgoing.method != "initialize";
         let exchange = MuxExchange { mux: self.clone(), token, mailbox, finished: false, cancellable };
         let message = jsonrpc::request(&Id::from(token), &outgoing.method, outgoing.params.as_ref());
-        match self.post.post(one_line(message), Some(token)) {
+        match self.post.post(one_line(message), Some(token), pace) {
             Ok(()) => Ok(exchange),
             Err(fault) => {
                 // What the other side never saw is not cancelled.
@@ -173,7 +173,7 @@ impl Mux {
 
     /// Sends a message that is no request.
     pub(super) fn post(&self, message: Bytes) -> Result<(), UpstreamFault> {
-        self.post.post(one_line(message), None)
+        self.post.post(one_line(message), None, Pace::AtOnce)
     }
 
     /// The wire broke: all calls end, each knowing whether it was sent, and no new one starts.

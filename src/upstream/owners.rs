@@ -23,6 +23,7 @@ use crate::{
     },
     jsonrpc::{Id, Raw},
     mcp::{Answer, AskKind, Profile, is_url},
+    telemetry::{label, metrics::METRICS},
 };
 
 use super::mailbox::{Item, Mailbox};
@@ -140,7 +141,7 @@ impl Owners {
             state.asked.extract_if(.., |(_, owner)| *owner == token).map(|(question, _)| question).collect();
         let mut ended = Vec::new();
         for question in open {
-            if question.kind == AskKind::Roots && state.early.len() < MAX_EARLY {
+            if question.kind == AskKind::Roots && has_place(&state.early) {
                 state.early.push_back(question);
             } else {
                 ended.push((question.id, given_up(question.kind)));
@@ -211,6 +212,7 @@ impl Owners {
         let question = Question { id, kind, params, task };
         // No client answers so many at once.
         if state.asked.len() >= MAX_ASKED {
+            METRICS.refused.of(label::Limit::ChildQuestions).inc();
             return Err(Box::new((question.id, unattributable(kind))));
         }
         if let Some(token) = self.token(&state, question.task.as_deref()) {
@@ -226,7 +228,7 @@ impl Owners {
             return Err(Box::new((question.id, undeclared(kind))));
         }
         let may_wait = question.task.is_some() || (self.rule != Attribution::Nobody && state.calls.is_empty());
-        if !may_wait || state.early.len() >= MAX_EARLY {
+        if !may_wait || !has_place(&state.early) {
             return Err(Box::new((question.id, unattributable(kind))));
         }
         state.early.push_back(question);
@@ -247,6 +249,15 @@ impl Owners {
         }
         owner.is_some() || state.early.len() < before
     }
+}
+
+/// Whether one more may wait for a call; counted where it may not.
+fn has_place(early: &VecDeque<Question>) -> bool {
+    let has_place = early.len() < MAX_EARLY;
+    if !has_place {
+        METRICS.refused.of(label::Limit::EarlyQuestions).inc();
+    }
+    has_place
 }
 
 /// The id under which the server will say that the URL of a question was visited.
@@ -341,6 +352,30 @@ mod tests {
             assert!(ask(&owners, 9).is_ok());
             assert!(matches!(plain.take().await, Item::Ask(id, ..) if id == Id::from(9)), "{rule:?}");
         }
+    }
+
+    #[test]
+    fn as_many_questions_are_put_as_may_be_and_not_one_more() {
+        let owners = owners(Attribution::OnlyCall);
+        owners.enter(1, &Arc::default(), None);
+        for id in 0..MAX_ASKED {
+            assert!(ask(&owners, id.try_into().unwrap()).is_ok(), "{id}");
+        }
+        let refused = ask(&owners, 9999).unwrap_err();
+        assert!(refused.0 == Id::from(9999) && refused.1.is_err());
+        owners.answered(&Id::from(0));
+        assert!(ask(&owners, 9999).is_ok(), "an answer makes room");
+        assert!(ask(&owners, 10_000).is_err());
+    }
+
+    #[test]
+    fn as_many_questions_wait_for_a_call_as_may_and_not_one_more() {
+        let owners = owners(Attribution::NewestCall);
+        for id in 0..MAX_EARLY {
+            assert!(ask(&owners, id.try_into().unwrap()).is_ok(), "{id}");
+        }
+        assert!(ask(&owners, 9999).is_err());
+        assert!(owners.retract(&Id::from(0)) && ask(&owners, 9999).is_ok());
     }
 
     #[test]

@@ -122,7 +122,7 @@ impl Upstream {
             handover: Arc::new(Semaphore::new(1)),
             wanting: AtomicUsize::new(0),
             record,
-            stderr: Arc::default(),
+            stderr: Arc::new(Stderr::of_server(metrics.clone())),
             is_closed: AtomicBool::new(false),
             groups: Mutex::default(),
             metrics,
@@ -269,7 +269,7 @@ impl Upstream {
         let group = match groups.get(&key) {
             Some(group) => group.clone(),
             None => {
-                make_room(&mut groups);
+                make_room(&mut groups, |group| group.idle_for());
                 let group = Arc::new(self.new_group(key.clone(), &caller.principal));
                 groups.insert(key, group.clone());
                 group

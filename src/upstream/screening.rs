@@ -11,7 +11,7 @@ use crate::{
     jsonrpc::Raw,
     mcp::{Entry, ListKind},
     pin::{Finding, Kind, Lock, Screen, Verdict},
-    telemetry::metrics::ServerMetrics,
+    telemetry::{label::Thing, metrics::ServerMetrics},
 };
 
 use super::settings::UpstreamSettings;
@@ -48,7 +48,7 @@ impl Screening {
         }
         self.screen.store(Arc::new(screen));
         *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Found::default();
-        self.metrics.withheld().set(0);
+        self.count(&Found::default());
         true
     }
 
@@ -112,7 +112,15 @@ impl Screening {
             }
             report(server, kind, name, finding);
         }
-        self.metrics.withheld().set(i64::try_from(count(&found.things)).unwrap_or(i64::MAX));
+        self.count(&found);
+    }
+
+    fn count(&self, found: &Found) {
+        let is_withheld = |finding: &Finding| finding.verdict == Verdict::Withheld;
+        for kind in Kind::ALL {
+            let own = found.things.iter().filter(|((own, _), finding)| *own == kind && is_withheld(finding));
+            self.metrics.withheld(thing(kind), own.count());
+        }
     }
 }
 
@@ -120,6 +128,16 @@ impl Screening {
 pub(super) fn screen(settings: &UpstreamSettings, lock: Option<&Lock>) -> Screen {
     let pins = lock.and_then(|lock| lock.servers.get(&settings.name).cloned());
     Screen { mode: settings.pin, pins, max_entry_bytes: settings.max_entry_bytes }
+}
+
+const fn thing(kind: Kind) -> Thing {
+    match kind {
+        Kind::Tool => Thing::Tool,
+        Kind::Prompt => Thing::Prompt,
+        Kind::Resource => Thing::Resource,
+        Kind::Template => Thing::Template,
+        Kind::Instructions => Thing::Instructions,
+    }
 }
 
 fn count(found: &BTreeMap<Named, Finding>) -> usize {

@@ -4,7 +4,7 @@
 //!
 //! Source: 2024-11-05 basic/transports (HTTP with SSE).
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
@@ -13,13 +13,17 @@ use tokio::task::JoinSet;
 use crate::{era::legacy, mcp::UpstreamFault};
 
 use super::{
+    aside::{Aside, Full},
     credential::{Courier, unreachable},
     mux::Mux,
     opening::{Site, Terms, shake_hands},
     peer::{Link, Peer},
     post::Post,
     posting::post_headers,
-    wire::http::{self as wire, Body, Pin, To},
+    wire::{
+        http::{self as wire, Body, Pin, To},
+        stdio::Pace,
+    },
 };
 
 /// Messages on their way at the most.
@@ -30,20 +34,15 @@ struct ToEndpoint {
     endpoint: Uri,
     /// The replica whose stream it is.
     pin: Pin,
-    posts: Mutex<JoinSet<()>>,
+    aside: Aside,
     server: Arc<str>,
 }
 
 impl Post for ToEndpoint {
-    fn post(&self, message: Bytes, _token: Option<u64>) -> Result<(), UpstreamFault> {
-        let mut posts = self.posts.lock().unwrap_or_else(PoisonError::into_inner);
-        while posts.try_join_next().is_some() {}
-        if posts.len() >= MAX_POSTS {
-            return Err(UpstreamFault::Overloaded);
-        }
+    fn post(&self, message: Bytes, _token: Option<u64>, _pace: Pace) -> Result<(), UpstreamFault> {
         let (courier, target, server) = (self.courier.clone(), self.endpoint.clone(), self.server.clone());
         let pin = self.pin.clone();
-        posts.spawn(async move {
+        let sent = self.aside.send(MAX_POSTS, async move {
             let headers = post_headers(&[]);
             let request = wire::Outgoing { method: Method::POST, target: Some(target), headers, body: message };
             match courier.send(request, None, To::pinned(Some(&pin))).await {
@@ -52,7 +51,7 @@ impl Post for ToEndpoint {
                 Err(fault) => tracing::warn!(server = &*server, %fault, "POST failed"),
             }
         });
-        Ok(())
+        sent.map_err(|Full| UpstreamFault::Overloaded)
     }
 
     /// Each message is a request of its own that is on its way at once.
@@ -66,7 +65,8 @@ pub(super) async fn greet(site: &Site<'_>, courier: &Arc<Courier>, terms: Terms)
     let Begun { body, pin, endpoint } = begin(courier, To::SESSION).await?;
     let server = site.server.clone();
     let courier = courier.clone();
-    let post = ToEndpoint { courier: courier.clone(), endpoint, pin, posts: Mutex::default(), server: server.clone() };
+    let aside = Aside::new(courier.metrics().clone());
+    let post = ToEndpoint { courier: courier.clone(), endpoint, pin, aside, server: server.clone() };
     let mux = Arc::new(Mux::new(server, Box::new(post), terms.owners(), terms.bus.clone(), 1));
     let mut tasks = JoinSet::new();
     tasks.spawn(read_events(mux.clone(), body));

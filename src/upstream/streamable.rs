@@ -6,7 +6,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -15,7 +15,7 @@ use std::{
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use tokio::{sync::watch, task::JoinSet};
+use tokio::sync::watch;
 
 use crate::{
     era::{Incoming, Outgoing, legacy},
@@ -24,6 +24,7 @@ use crate::{
 };
 
 use super::{
+    aside::{Aside, Full},
     bus::Bus,
     credential::Courier,
     errand::{Dialect, Errand, Tasking},
@@ -63,7 +64,7 @@ pub(super) struct Streamable {
     next: AtomicU64,
     max_message_bytes: usize,
     /// Messages on their way that nobody waits for; they end with this.
-    posts: Mutex<JoinSet<()>>,
+    aside: Aside,
 }
 
 impl Streamable {
@@ -79,6 +80,7 @@ impl Streamable {
     ) -> Self {
         Self {
             server,
+            aside: Aside::new(courier.metrics().clone()),
             courier,
             dialect,
             owners: Owners::new(attribution, profile.clone()),
@@ -90,7 +92,6 @@ impl Streamable {
             bus,
             next: AtomicU64::new(1),
             max_message_bytes,
-            posts: Mutex::default(),
         }
     }
 
@@ -230,17 +231,15 @@ impl Streamable {
 
     fn post_unless(self: &Arc<Self>, most: usize, message: Bytes) {
         let this = Arc::downgrade(self);
-        let mut posts = self.posts.lock().unwrap_or_else(PoisonError::into_inner);
-        while posts.try_join_next().is_some() {}
-        if posts.len() >= most {
-            return tracing::debug!(server = &*self.server, "too many messages to an upstream wait; one is dropped");
-        }
-        posts.spawn(async move {
+        let sent = self.aside.send(most, async move {
             let Some(this) = this.upgrade() else { return };
             if let Err(fault) = this.post_message(message).await {
                 tracing::debug!(server = &*this.server, %fault, "a message to an upstream was lost");
             }
         });
+        if sent == Err(Full) {
+            tracing::debug!(server = &*self.server, "too many messages to an upstream wait; one is dropped");
+        }
     }
 
     /// Opens a stream by GET: the session's own, or one that broke.

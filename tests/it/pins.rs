@@ -61,7 +61,7 @@ async fn a_tool_that_changed_or_is_new_does_not_exist_until_it_is_approved() {
         assert_eq!(legacy.call(3, "new", "{}").await.response().await["error"]["message"], "Unknown tool: new");
         assert_eq!(upstream.count("tools/call"), 0);
 
-        gateway.metric(r#"myelin_upstream_withheld_tools{server="up"}"#, "2").await;
+        gateway.metric(r#"myelin_upstream_withheld{server="up",kind="tool"}"#, "2").await;
         let (_, ready) = gateway.admin("/readyz").await;
         assert!(
             ready.contains(
@@ -113,7 +113,7 @@ async fn what_is_only_watched_is_reported_and_offered() {
     let gateway = Gateway::start(settings).await;
     assert_eq!(names(&listed(&gateway).await), ["read", "write"]);
     until("it is in the log", || gateway.log().contains("something is not what was approved")).await;
-    gateway.metric(r#"myelin_upstream_withheld_tools{server="up"}"#, "0").await;
+    gateway.metric(r#"myelin_upstream_withheld{server="up",kind="tool"}"#, "0").await;
 }
 
 #[tokio::test]
@@ -200,7 +200,10 @@ async fn prompts_resources_templates_and_instructions_are_withheld_and_approved_
         let withheld = Modern::of(&gateway).send(2, "resources/read", r#""uri":"it://two""#).await.response().await;
         assert!(!withheld["error"].is_null(), "{withheld}");
         assert_eq!(upstream.count("resources/read"), 0);
-        gateway.metric(r#"myelin_upstream_withheld_tools{server="up"}"#, "4").await;
+        for kind in ["prompt", "resource", "template", "instructions"] {
+            gateway.metric(&format!(r#"myelin_upstream_withheld{{server="up",kind="{kind}"}}"#), "1").await;
+        }
+        gateway.metric(r#"myelin_upstream_withheld{server="up",kind="tool"}"#, "0").await;
         let (code, told) = pin(folder.path(), "diff", &settings, &[]).await;
         let titles: Vec<&str> = told.lines().filter(|line| !line.starts_with(' ')).collect();
         let expected = ["~ up/prompt:ask", "+ up/resource:it://two", "~ up/template:it://t/{x}", "~ up/instructions"];

@@ -9,6 +9,7 @@ use crate::{
     jsonrpc::Raw,
     mcp::{Caller, Principal},
     route::task::TaskAddress,
+    telemetry::metrics::METRICS,
 };
 
 /// Tasks remembered in all.
@@ -60,6 +61,7 @@ impl Book {
         pages.next += 1;
         pages.ages.insert(age, owner.clone());
         pages.of.entry(owner).or_default().insert(age, task);
+        pages.count();
     }
 
     /// A server knows the task no more.
@@ -112,8 +114,13 @@ impl Pages {
         }
     }
 
+    fn count(&self) {
+        METRICS.tasks.set(self.ages.len().try_into().unwrap_or(i64::MAX));
+    }
+
     fn remove(&mut self, age: u64) {
         let Some(owner) = self.ages.remove(&age) else { return };
+        self.count();
         if let Some(own) = self.of.get_mut(&owner) {
             own.remove(&age);
             if own.is_empty() {

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use smallvec::smallvec;
+
 use crate::{
     app::{
         endpoint::{Endpoint, Member},
@@ -137,7 +139,7 @@ impl Endpoint {
 
 /// A request about a task, by the server's own id.
 pub(super) fn task_errand(call: &Call, act: TaskAct, params: Option<Raw>, address: &TaskAddress) -> Errand {
-    let changes = vec![("taskId", Some(Raw::string(&address.id)))];
+    let changes = smallvec![("taskId", Some(Raw::string(&address.id)))];
     let tasking = Tasking::About(act, address.id.as_str().into(), address.peer.clone());
     Errand { tasking, ..plain_errand(call, act.method(), params, changes) }
 }

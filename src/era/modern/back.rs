@@ -36,6 +36,19 @@ impl Encode<'_> {
         mirror: &Mirror,
     ) -> Outgoing {
         let object = meta::object_or_empty(params);
+        let sent = |name: &str| match changes.iter().rev().find(|(changed, _)| *changed == name) {
+            Some((_, value)) => value.clone(),
+            None => object.get(name),
+        };
+        Outgoing { headers: headers(method, sent, mirror), ..self.message(method, &object, changes) }
+    }
+
+    /// The same for a wire without headers.
+    pub fn bare(&self, method: &str, params: Option<&Raw>, changes: &[(&str, Option<Raw>)]) -> Outgoing {
+        self.message(method, &meta::object_or_empty(params), changes)
+    }
+
+    fn message(&self, method: &str, object: &Object, changes: &[(&str, Option<Raw>)]) -> Outgoing {
         let own_meta = object.get("_meta").and_then(|own| own.object().ok());
         let own_meta = meta::for_modern(own_meta.as_ref(), self.caller, self.progress, self.token);
         let edit = changes.iter().fold(object.edit(), |edit, (name, value)| match value {
@@ -43,11 +56,7 @@ impl Encode<'_> {
             None => edit.remove(name),
         });
         let params = edit.set("_meta", own_meta).finish();
-        let sent = |name: &str| match changes.iter().rev().find(|(changed, _)| *changed == name) {
-            Some((_, value)) => value.clone(),
-            None => object.get(name),
-        };
-        Outgoing { method: method.to_owned(), params: Some(params), headers: headers(method, sent, mirror) }
+        Outgoing { method: method.to_owned(), params: Some(params), headers: Vec::new() }
     }
 
     /// `subscriptions/listen`.

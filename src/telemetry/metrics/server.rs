@@ -15,11 +15,12 @@ use prometheus_client::{
 use super::{
     Count,
     handle::ServerLabel,
+    held::{Held, HeldFamilies},
     remote::{Remote, RemoteFamilies},
-    server_label::{Buckets, ListLabel, OverlongLabel, SourceLabel, StateLabel},
+    server_label::{Buckets, ListLabel, SourceLabel, StateLabel},
 };
 use crate::telemetry::label::{
-    BreakerState, Label, List, ListSource, Overlong, ReplicaCondition, Success, UpstreamState,
+    BreakerState, Label, List, ListSource, Overlong, ReplicaCondition, Success, Thing, UpstreamState,
 };
 
 /// The metrics of one server, shared by whoever works for it.
@@ -34,9 +35,7 @@ impl ServerMetrics {
 
     /// A result of it was too large.
     pub fn overlong(&self, outcome: Overlong) {
-        if let Some(counter) = self.0.overlong.get(outcome.index()) {
-            counter.inc();
-        }
+        self.0.held.overlong(outcome);
     }
 
     /// What it is doing now.
@@ -73,12 +72,27 @@ impl ServerMetrics {
 
     /// Calls that wait for it.
     pub fn queued(&self) -> &Gauge {
-        &self.0.queued
+        &self.0.held.queued
     }
 
-    /// Its tools and other things that are withheld because of what they are.
-    pub fn withheld(&self) -> &Gauge {
-        &self.0.withheld
+    /// How many of its things of this kind are withheld because of what they are.
+    pub fn withheld(&self, thing: Thing, count: usize) {
+        self.0.held.withheld(thing, count);
+    }
+
+    /// Groups of callers that share its peers.
+    pub fn groups(&self) -> &Gauge {
+        &self.0.held.groups
+    }
+
+    /// Messages on their way to it that nobody waits for.
+    pub fn messages_aside(&self) -> &Gauge {
+        &self.0.held.messages_aside
+    }
+
+    /// Lines that its children wrote to stderr.
+    pub fn stderr_lines(&self) -> &Count {
+        &self.0.held.stderr_lines
     }
 
     /// How often it was started again after it had failed.
@@ -113,7 +127,7 @@ impl ServerMetrics {
 
     /// Notices of it that were dropped because a client read too slowly.
     pub fn dropped_notices(&self) -> &Count {
-        &self.0.dropped_notices
+        &self.0.held.dropped_notices
     }
 
     /// How its replicas are.
@@ -190,22 +204,16 @@ impl Servers {
         Resolved {
             time: families.time.get_or_create_owned(&one),
             children: families.children.get_or_create_owned(&one),
-            queued: families.queued.get_or_create_owned(&one),
-            withheld: families.withheld.get_or_create_owned(&one),
             restarts: families.restarts.get_or_create_owned(&one),
             losses: families.losses.get_or_create_owned(&one),
             parked: families.parked.get_or_create_owned(&one),
             spares: families.spares.get_or_create_owned(&one),
             retries: families.retries.get_or_create_owned(&one),
             retries_refused: families.retries_refused.get_or_create_owned(&one),
-            dropped_notices: families.dropped_notices.get_or_create_owned(&one),
+            held: families.held.resolve(&one),
             lists_read: List::ALL
                 .iter()
                 .map(|list| families.lists_read.get_or_create_owned(&(one.clone(), ListLabel(*list))))
-                .collect(),
-            overlong: Overlong::ALL
-                .iter()
-                .map(|outcome| families.overlong.get_or_create_owned(&(one.clone(), OverlongLabel(*outcome))))
                 .collect(),
             states: UpstreamState::ALL
                 .iter()
@@ -238,17 +246,14 @@ struct Resolved {
     name: Arc<str>,
     time: Histogram,
     children: Gauge,
-    queued: Gauge,
-    withheld: Gauge,
     restarts: Count,
     losses: Count,
     parked: Gauge,
     spares: Gauge,
     retries: Count,
     retries_refused: Count,
-    dropped_notices: Count,
+    held: Held,
     lists_read: Vec<Gauge>,
-    overlong: Vec<Count>,
     states: Vec<Gauge>,
     lists: Vec<Count>,
     remote: Remote,
@@ -267,17 +272,14 @@ type Histograms = Family<ServerLabel, Histogram, Buckets>;
 struct Families {
     time: Histograms,
     children: Family<ServerLabel, Gauge>,
-    queued: Family<ServerLabel, Gauge>,
-    withheld: Family<ServerLabel, Gauge>,
     restarts: Family<ServerLabel, Count>,
     losses: Family<ServerLabel, Count>,
     parked: Family<ServerLabel, Gauge>,
     spares: Family<ServerLabel, Gauge>,
     retries: Family<ServerLabel, Count>,
     retries_refused: Family<ServerLabel, Count>,
-    dropped_notices: Family<ServerLabel, Count>,
+    held: HeldFamilies,
     lists_read: Family<(ServerLabel, ListLabel), Gauge>,
-    overlong: Family<(ServerLabel, OverlongLabel), Count>,
     states: Family<(ServerLabel, StateLabel), Gauge>,
     lists: Family<(ServerLabel, SourceLabel), Count>,
     remote: RemoteFamilies,
@@ -288,17 +290,14 @@ impl Families {
         let families = Self {
             time: Family::new_with_constructor(Buckets(time_buckets)),
             children: Family::default(),
-            queued: Family::default(),
-            withheld: Family::default(),
             restarts: Family::default(),
             losses: Family::default(),
             parked: Family::default(),
             spares: Family::default(),
             retries: Family::default(),
             retries_refused: Family::default(),
-            dropped_notices: Family::default(),
+            held: HeldFamilies::register(registry),
             lists_read: Family::default(),
-            overlong: Family::default(),
             states: Family::default(),
             lists: Family::default(),
             remote: RemoteFamilies::register(registry),
@@ -311,30 +310,18 @@ impl Families {
         let read_at = Unit::Other("timestamp_seconds".to_owned());
         r.register_with_unit("upstream_time", "How long a server took to answer a call", Unit::Seconds, self.time);
         r.register("upstream_children", "Child processes or sessions of a server that run", self.children);
-        r.register("upstream_queued_calls", "Calls that wait for a server", self.queued);
-        r.register(
-            "upstream_withheld_tools",
-            "Tools and other things of a server that are withheld: not approved, or too large",
-            self.withheld,
-        );
         r.register("upstream_restarts", "Starts of a server after it had failed", self.restarts);
         r.register("upstream_losses", "Children of a server that ended without being told to", self.losses);
         r.register("upstream_parked", "Keys of a server that are left alone: they failed too often", self.parked);
         r.register("upstream_spares", "Children of a server that were started ahead", self.spares);
         r.register("upstream_retries", "Calls of a server that were made again", self.retries);
         r.register("upstream_retries_refused", "Calls not made again since too many were", self.retries_refused);
-        r.register(
-            "upstream_dropped_notices",
-            "Notices dropped because a client read too slowly",
-            self.dropped_notices,
-        );
         r.register_with_unit(
             "upstream_catalog_read",
             "When each list of a server was read last",
             read_at,
             self.lists_read,
         );
-        r.register("upstream_overlong", "Results that were too large, by what became of them", self.overlong);
         r.register("upstream_state", "What a server is doing: 1 for the state it is in", self.states);
         r.register("upstream_lists", "Lists served, by where they came from", self.lists);
     }
@@ -343,18 +330,13 @@ impl Families {
         let one = ServerLabel(name.clone());
         self.time.remove(&one);
         self.children.remove(&one);
-        self.queued.remove(&one);
-        self.withheld.remove(&one);
         self.restarts.remove(&one);
         self.losses.remove(&one);
         self.parked.remove(&one);
         self.spares.remove(&one);
         self.retries.remove(&one);
         self.retries_refused.remove(&one);
-        self.dropped_notices.remove(&one);
-        for outcome in Overlong::ALL {
-            self.overlong.remove(&(one.clone(), OverlongLabel(*outcome)));
-        }
+        self.held.remove(&one);
         for state in UpstreamState::ALL {
             self.states.remove(&(one.clone(), StateLabel(*state)));
         }

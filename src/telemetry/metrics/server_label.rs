@@ -8,7 +8,7 @@ use prometheus_client::{
 };
 
 use super::handle::encode_label;
-use crate::telemetry::label::{List, ListSource, Overlong, UpstreamState};
+use crate::telemetry::label::{List, ListSource, Overlong, Thing, UpstreamState};
 
 #[derive(Clone, Debug)]
 pub(super) struct Buckets(pub(super) Arc<[f64]>);
@@ -43,6 +43,15 @@ pub(super) struct ListLabel(pub(super) List);
 impl EncodeLabelSet for ListLabel {
     fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> fmt::Result {
         encode_label(encoder, "list", self.0.name())
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct ThingLabel(pub(super) Thing);
+
+impl EncodeLabelSet for ThingLabel {
+    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> fmt::Result {
+        encode_label(encoder, "kind", self.0.name())
     }
 }
 

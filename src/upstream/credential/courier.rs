@@ -7,6 +7,7 @@ use http::StatusCode;
 
 use crate::{
     mcp::{Principal, UpstreamFault},
+    telemetry::metrics::ServerMetrics,
     upstream::{
         circuit::{Circuit, Pass},
         wire::http::{Answered, HttpFault, Outgoing, Phase, Replicas, To},
@@ -53,6 +54,11 @@ impl Courier {
             Some(by) => self.circuit.admit(Some(by.id())),
             None => self.circuit.admit(self.holder.load().as_ref().map(|holder| holder.id())),
         }
+    }
+
+    /// Where what happens to the server is counted.
+    pub(in crate::upstream) fn metrics(&self) -> &ServerMetrics {
+        self.circuit.metrics()
     }
 
     /// A session was opened anew.

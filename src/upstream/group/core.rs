@@ -17,6 +17,7 @@ use tokio::{
 use crate::{
     clock,
     mcp::{Fault, Principal, UpstreamFault},
+    telemetry::metrics::InUse,
     upstream::{
         bus::Bus, credential::Courier, errand::Greeting, peer::Peer, pool::Upstream, record::Record, shelf::Shelf,
         wishes::Wishes,
@@ -64,6 +65,7 @@ pub struct Group {
     /// Turns true when it is closed: whoever listens then listens to another one.
     pub(super) ended: watch::Sender<bool>,
     pub(super) tasks: Mutex<JoinSet<()>>,
+    _counted: InUse,
 }
 
 /// What a group begins with: what is known of its server from before.
@@ -93,6 +95,7 @@ impl Group {
             bus: Arc::new(Bus::new(upstream.metrics().clone())),
             courier: upstream.courier(),
             record: Record::new(upstream.restart_of_keys()),
+            _counted: InUse::of(upstream.metrics().groups()),
             upstream,
             key,
             peers: Mutex::default(),

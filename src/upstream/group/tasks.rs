@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use smallvec::smallvec;
 use tokio::{
     sync::{broadcast, oneshot},
     time::{Instant, timeout, timeout_at},
@@ -142,7 +143,7 @@ impl Group {
         let errand = Errand {
             method: TaskAct::Result.method().to_owned(),
             params: None,
-            changes: vec![("taskId", Some(Raw::string(id)))],
+            changes: smallvec![("taskId", Some(Raw::string(id)))],
             mirror: Mirror::default(),
             progress: ProgressInterest::Unwanted,
             verb: None,

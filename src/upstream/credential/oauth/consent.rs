@@ -10,6 +10,10 @@ use tokio::sync::watch;
 use crate::{
     mcp::Principal,
     seal::{self, KeyRing, Purpose},
+    telemetry::{
+        label,
+        metrics::{InUse, METRICS},
+    },
     upstream::credential::fault::CredentialFault,
 };
 
@@ -47,7 +51,7 @@ pub(in crate::upstream::credential) struct Consents {
 
 /// By name, and in the order of their coming.
 struct Bounded<T> {
-    found: HashMap<String, T>,
+    found: HashMap<String, (T, InUse)>,
     order: VecDeque<String>,
 }
 
@@ -65,12 +69,12 @@ impl<T> Bounded<T> {
             }
         }
         self.order.push_back(name.clone());
-        self.found.insert(name, value);
+        self.found.insert(name, (value, InUse::of(&METRICS.consents)));
     }
 
     fn remove(&mut self, name: &str) -> Option<T> {
         self.order.retain(|known| known != name);
-        self.found.remove(name)
+        self.found.remove(name).map(|(value, _)| value)
     }
 }
 
@@ -96,11 +100,12 @@ impl Consents {
     ) -> Result<Arc<Invitation>, CredentialFault> {
         let mut invitations = lock(&self.invitations);
         let ended: Vec<String> =
-            invitations.found.iter().filter(|(_, known)| !known.stands()).map(|(id, _)| id.clone()).collect();
+            invitations.found.iter().filter(|(_, (known, _))| !known.stands()).map(|(id, _)| id.clone()).collect();
         for id in ended {
             invitations.remove(&id);
         }
-        let theirs = || invitations.found.values().filter(|known| known.principal == *principal);
+        let theirs =
+            || invitations.found.values().map(|(known, _)| known).filter(|known| known.principal == *principal);
         let fits = |known: &&Arc<Invitation>| known.server == *server && known.scopes == scopes;
         // One that ends soon is of no use to somebody who only begins to read.
         let is_fresh = |known: &&Arc<Invitation>| known.stands_for(LIFETIME / 2);
@@ -108,6 +113,7 @@ impl Consents {
             return Ok(known.clone());
         }
         if theirs().count() >= MAX_PER_PRINCIPAL {
+            METRICS.refused.of(label::Limit::Consents).inc();
             return Err(CredentialFault::Full);
         }
         let id = self.name()?;
@@ -117,7 +123,7 @@ impl Consents {
     }
 
     pub(in crate::upstream::credential) fn find(&self, id: &str) -> Option<Arc<Invitation>> {
-        lock(&self.invitations).found.get(id).filter(|known| known.stands()).cloned()
+        lock(&self.invitations).found.get(id).map(|(known, _)| known).filter(|known| known.stands()).cloned()
     }
 
     pub(super) fn end(&self, invitation: &Invitation) {

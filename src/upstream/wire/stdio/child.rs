@@ -27,7 +27,7 @@ use super::{
     launch::Launch,
     lines::Lines,
     locate::{StartFault, locate},
-    outbox::{Outbox, SendFault},
+    outbox::{Outbox, Pace, SendFault},
     process::{Guarding, Pipes, Process},
     stderr::{self, Stderr},
     supervisor::{KILL_GRACE, Supervisor},
@@ -143,17 +143,17 @@ impl Child {
     /// [`SendFault::Full`]: the limits of the queue are reached, and the message was not taken. [`SendFault::Gone`]: the child
     /// does not read any more. A message that was taken may still be lost with the child.
     pub fn send(&self, message: Bytes) -> Result<(), SendFault> {
-        self.send_marked(message, None)
+        self.send_marked(message, None, Pace::AtOnce)
     }
 
-    /// The same, with a number by which [`Child::give_up`] tells whether it was written.
+    /// The same at this pace, with a number by which [`Child::give_up`] tells whether it was written.
     ///
     /// # Errors
     ///
     /// As of [`Child::send`].
-    pub fn send_marked(&self, message: Bytes, mark: Option<u64>) -> Result<(), SendFault> {
+    pub fn send_marked(&self, message: Bytes, mark: Option<u64>, pace: Pace) -> Result<(), SendFault> {
         debug_assert!(!message.contains(&b'\n'), "a line feed would make two messages of one");
-        self.0.outbox.send(message, mark)
+        self.0.outbox.send(message, mark, pace)
     }
 
     /// Writes nothing more, and closes stdin. The marks of the messages of which not one byte was written.

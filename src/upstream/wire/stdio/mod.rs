@@ -26,5 +26,5 @@ pub use child::Child;
 pub use launch::{Launch, QueueLimits, StopGraces};
 pub use lines::{Ends, Line, Lines};
 pub use locate::StartFault;
-pub use outbox::SendFault;
+pub use outbox::{Pace, SendFault};
 pub use stderr::{Following, Stderr, StderrLine};

@@ -1,4 +1,7 @@
 //! The way to a child's stdin: written at once when nothing waits, else a bounded queue that one task drains.
+//!
+//! Waking a child costs more than what is written to it. What is sent while the child is busy is therefore written together with what
+//! others send in the same moment.
 
 use std::{
     collections::VecDeque,
@@ -12,12 +15,22 @@ use tokio::{
     io::{Interest, Ready},
     net::unix::pipe,
     sync::{Notify, watch},
+    task::yield_now,
 };
 
 use super::launch::QueueLimits;
 
 /// Lines in one write: with their line ends two slices each, far below `IOV_MAX` (1024), and more than a pipe mostly takes.
 const LINES_A_WRITE: usize = 32;
+
+/// When a message is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// At once, if nothing waits before it: the child has nothing else to do.
+    AtOnce,
+    /// With what others send before the tasks that are ready have had their turn.
+    Together,
+}
 
 /// Why a message was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -100,7 +113,7 @@ impl Outbox {
     }
 
     /// Takes one message, or refuses it; never waits.
-    pub(super) fn send(&self, message: Bytes, mark: Option<u64>) -> Result<(), SendFault> {
+    pub(super) fn send(&self, message: Bytes, mark: Option<u64>, pace: Pace) -> Result<(), SendFault> {
         let mut queue = self.lock();
         if queue.closing || queue.pipe.is_none() {
             return Err(SendFault::Gone);
@@ -112,12 +125,12 @@ impl Outbox {
         }
         queue.bytes += line.len();
         queue.lines.push_back(line);
-        if waits == 0 {
-            // The writer sleeps: the common case is done without it.
+        // The writer sleeps: a single message is written without it.
+        if waits == 0 && pace == Pace::AtOnce {
             queue.write().map_err(|_| SendFault::Gone)?;
-            if !queue.lines.is_empty() {
-                self.wake.notify_one();
-            }
+        }
+        if waits == 0 && !queue.lines.is_empty() {
+            self.wake.notify_one();
         }
         Ok(())
     }
@@ -170,7 +183,8 @@ impl Outbox {
             if idle {
                 // Whoever closes it says so, or the child does: then nothing more is to be had of it.
                 tokio::select! {
-                    () = self.wake.notified() => {}
+                    // A task that was woken by another one may come before those that are ready and send something, too.
+                    () = self.wake.notified() => yield_now().await,
                     seen = pipe.ready(Interest::ERROR) => {
                         if seen.is_ok_and(Ready::is_error) {
                             self.lock().abandon();

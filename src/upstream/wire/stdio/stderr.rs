@@ -12,7 +12,7 @@ use std::{
 use memchr::memchr;
 use tokio::{io::AsyncReadExt, net::unix::pipe, sync::watch, time::sleep};
 
-use crate::clock;
+use crate::{clock, telemetry::metrics::ServerMetrics};
 
 /// A longer line is cut: enough for a stack trace in one line.
 const LINE_BYTES: usize = 4 << 10;
@@ -43,6 +43,8 @@ pub struct Stderr {
     kept: Mutex<Kept>,
     /// The number that the next line gets.
     next: watch::Sender<u64>,
+    /// Where they are counted.
+    metrics: Option<ServerMetrics>,
 }
 
 #[derive(Debug, Default)]
@@ -53,11 +55,16 @@ struct Kept {
 
 impl Default for Stderr {
     fn default() -> Self {
-        Self { kept: Mutex::default(), next: watch::Sender::new(0) }
+        Self { kept: Mutex::default(), next: watch::Sender::new(0), metrics: None }
     }
 }
 
 impl Stderr {
+    /// No lines yet; they are counted as those of this server.
+    pub fn of_server(metrics: ServerMetrics) -> Self {
+        Self { metrics: Some(metrics), ..Self::default() }
+    }
+
     /// The last `most` lines, the oldest first.
     pub fn tail(&self, most: usize) -> Vec<StderrLine> {
         let kept = self.lock();
@@ -84,6 +91,9 @@ impl Stderr {
     }
 
     pub(crate) fn push(&self, pid: i32, text: String) {
+        if let Some(metrics) = &self.metrics {
+            metrics.stderr_lines().inc();
+        }
         self.next.send_modify(|next| {
             let mut kept = self.lock();
             kept.bytes += text.len();
