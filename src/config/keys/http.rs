@@ -28,7 +28,7 @@ section! {
         max_requests "maxRequests": Count = defaults::MAX_REQUESTS,
         /// Silence on a stream after which a comment is sent, so that no proxy closes it.
         keep_alive "keepAlive": Time<1000> = defaults::KEEP_ALIVE,
-        /// How long a client may take nothing of what is sent to it; then its connection is closed, and its calls are cancelled.
+        /// How long a client may take nothing of what is sent to it; then its connection is closed, or its HTTP/2 stream reset, and its calls are cancelled.
         write_timeout "writeTimeout": Time<1000> = defaults::WRITE_TIMEOUT,
         /// Nesting of a request's JSON at the most.
         max_depth "maxDepth": Count<8, 1024> = defaults::MAX_DEPTH,
