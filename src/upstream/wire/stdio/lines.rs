@@ -9,6 +9,9 @@ use tokio::{io::AsyncReadExt, net::unix::pipe};
 /// Room for each read: what a pipe holds by default, so that one read empties it.
 const READ_BYTES: usize = 64 << 10;
 
+/// Where less is left of it, there is new room: most reads are a few answers, which need no buffer of their own.
+const LEAST_BYTES: usize = 8 << 10;
+
 /// How much is skipped of one line: a whole result that is much too large, but not one that never ends. Times the limit, and at the least.
 const ENDLESS: (u64, u64) = (64, 16 << 20);
 
@@ -104,7 +107,9 @@ impl Cutter {
 
     /// Where to append what is read.
     fn room(&mut self) -> &mut BytesMut {
-        self.buffer.reserve(READ_BYTES);
+        if self.buffer.capacity() - self.buffer.len() < LEAST_BYTES {
+            self.buffer.reserve(READ_BYTES);
+        }
         &mut self.buffer
     }
 
