@@ -33,7 +33,7 @@ use crate::downstream::{
 const NEVER: Duration = Duration::from_secs(3600);
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
-fn settings() -> HttpSettings {
+pub(super) fn settings() -> HttpSettings {
     HttpSettings {
         max_body_bytes: 1 << 20,
         max_header_bytes: 1024,

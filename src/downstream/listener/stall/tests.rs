@@ -9,8 +9,7 @@ use tokio::{net::TcpStream, sync::Notify, time::timeout};
 use super::*;
 use crate::downstream::{
     drain::drain,
-    listener::{Bound, Peer, serve},
-    proxies::ProxySettings,
+    listener::{Bound, Peer, serve, tests::settings},
     settings::{HttpSettings, ListenerSettings},
 };
 
@@ -59,22 +58,7 @@ impl Drop for Told {
 
 /// A listener that answers `/told/N` with N bytes, or without an end, and says when that is dropped; `/N` is not told.
 async fn listener(write_timeout: Duration) -> (SocketAddr, Arc<Notify>) {
-    let http = HttpSettings {
-        max_body_bytes: 1 << 20,
-        max_header_bytes: 1 << 14,
-        header_timeout: NEVER,
-        body_timeout: NEVER,
-        max_connections: 100,
-        max_requests: 100,
-        keep_alive: NEVER,
-        max_depth: 64,
-        max_batch: 10,
-        write_timeout,
-        allowed_origins: Vec::new(),
-        allowed_hosts: Vec::new(),
-        max_streams: 10,
-        proxies: ProxySettings::default(),
-    };
+    let http = HttpSettings { write_timeout, ..settings() };
     let bound = Bound::bind(&ListenerSettings { address: "127.0.0.1:0".parse().unwrap(), tls: None }).unwrap();
     let address = bound.address();
     let dropped = Arc::new(Notify::new());
