@@ -57,7 +57,7 @@ impl Drop for Told {
 }
 
 /// A listener that answers `/told/N` with N bytes, or without an end, and says when that is dropped; `/N` is not told.
-async fn listener(write_timeout: Duration) -> (SocketAddr, Arc<Notify>) {
+fn listener(write_timeout: Duration) -> (SocketAddr, Arc<Notify>) {
     let http = HttpSettings { write_timeout, ..settings() };
     let bound = Bound::bind(&ListenerSettings { address: "127.0.0.1:0".parse().unwrap(), tls: None }).unwrap();
     let address = bound.address();
@@ -102,7 +102,7 @@ async fn read(answer: Response<Incoming>) -> hyper::Result<Bytes> {
 
 #[tokio::test]
 async fn a_stream_of_which_nothing_is_taken_is_reset_and_its_connection_goes_on() {
-    let (address, dropped) = listener(PATIENCE).await;
+    let (address, dropped) = listener(PATIENCE);
     // Without an end; longer than the window; and of one piece that the window cuts.
     for (window, path) in [(65_535, "/told/endless"), (65_535, "/told/100000"), (100, "/told/1000")] {
         let mut client = client(address, window).await;
@@ -115,7 +115,7 @@ async fn a_stream_of_which_nothing_is_taken_is_reset_and_its_connection_goes_on(
 
 #[tokio::test]
 async fn streams_that_are_read_go_on_beside_one_that_is_not() {
-    let (address, dropped) = listener(PATIENCE).await;
+    let (address, dropped) = listener(PATIENCE);
     let mut client = client(address, 65_535).await;
     let stalled = ask(&mut client, "/told/endless").await;
     let mut others = 0;
@@ -140,7 +140,7 @@ async fn futures<F: Future>(future: &mut Pin<&mut F>) -> Option<F::Output> {
 
 #[tokio::test]
 async fn bodies_of_any_length_arrive_whole_also_where_the_window_is_just_as_long() {
-    let (address, _) = listener(NEVER).await;
+    let (address, _) = listener(NEVER);
     for length in [1, 2, 100, PIECE_BYTES - 1, PIECE_BYTES, PIECE_BYTES + 1, 3 * PIECE_BYTES, 1 << 20] {
         for window in [1 << 20, u32::try_from(length).unwrap()] {
             let mut client = client(address, window).await;
