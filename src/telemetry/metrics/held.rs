@@ -1,12 +1,11 @@
 //! The metrics of what is held of one server, and of what of it found no place: each of these has a bound.
 
 use prometheus_client::{
-    metrics::{family::Family, gauge::Gauge},
+    metrics::{counter::Counter as Count, family::Family, gauge::Gauge},
     registry::Registry,
 };
 
 use super::{
-    Count,
     handle::ServerLabel,
     server_label::{OverlongLabel, ThingLabel},
 };
