@@ -21,9 +21,23 @@ pub(super) struct Leases {
 
 #[derive(Debug, Default)]
 struct State {
-    held: HashMap<u64, SmallVec<[Place; 1]>>,
+    held: HashMap<u64, Asked>,
     returned: Vec<Place>,
     next: u64,
+}
+
+/// Places that were asked for.
+#[derive(Debug)]
+struct Asked {
+    places: SmallVec<[Place; 1]>,
+    standing: Standing,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// Nobody knows yet whether they were got.
+    Unanswered,
+    Got,
 }
 
 /// Places that are held, or about to be. Dropped, they are given back.
@@ -47,13 +61,15 @@ impl Leases {
 
     /// Holds places. To be called before they are asked for: a call that is dropped before the answer may have got them.
     pub(super) fn hold(self: &Arc<Self>, number: u64, places: SmallVec<[Place; 1]>) -> Held {
-        self.lock().held.insert(number, places);
+        self.lock().held.insert(number, Asked { places, standing: Standing::Unanswered });
         Held { leases: self.clone(), number }
     }
 
-    /// All that is held.
+    /// All that is held for certain: what is only asked for may be refused, and would be taken by being renewed.
     pub(super) fn held(&self) -> Vec<Place> {
-        self.lock().held.values().flatten().cloned().collect()
+        let state = self.lock();
+        let got = state.held.values().filter(|asked| asked.standing == Standing::Got);
+        got.flat_map(|asked| &asked.places).cloned().collect()
     }
 
     /// What was given back since this was asked.
@@ -68,6 +84,14 @@ impl Leases {
 }
 
 impl Held {
+    /// They were got.
+    pub(super) fn got(self) -> Self {
+        if let Some(asked) = self.leases.lock().held.get_mut(&self.number) {
+            asked.standing = Standing::Got;
+        }
+        self
+    }
+
     /// They were not got: there is nothing to give back.
     pub(super) fn forget(self) {
         self.leases.lock().held.remove(&self.number);
@@ -77,8 +101,8 @@ impl Held {
 impl Drop for Held {
     fn drop(&mut self) {
         let mut state = self.leases.lock();
-        if let Some(places) = state.held.remove(&self.number) {
-            state.returned.extend(places);
+        if let Some(asked) = state.held.remove(&self.number) {
+            state.returned.extend(asked.places);
             self.leases.returned.notify_one();
         }
     }
@@ -93,7 +117,8 @@ mod tests {
         let leases = Arc::new(Leases::default());
         let place = |name: &str| (name.to_owned(), "m".to_owned());
         let hold = |name: &str| leases.hold(leases.next(), SmallVec::from_iter([place(name)]));
-        let (kept, dropped, refused) = (hold("a"), hold("b"), hold("c"));
+        let (kept, dropped, refused) = (hold("a").got(), hold("b"), hold("c"));
+        assert_eq!(leases.held(), [place("a")], "what is not answered yet is not renewed");
         drop(dropped);
         refused.forget();
         assert_eq!((leases.held(), leases.returned()), (vec![place("a")], vec![place("b")]));

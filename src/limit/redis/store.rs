@@ -211,7 +211,7 @@ impl RedisStore {
         let held = (!places.is_empty()).then(|| self.leases.hold(number, places));
         let call = script::take(&self.settings.prefix, &member, demands);
         match self.run::<(usize, u64)>(call, self.settings.timeout).await {
-            Ok((0, _)) => Ok(Verdict::Taken(held.map(Lease::new))),
+            Ok((0, _)) => Ok(Verdict::Taken(held.map(|held| Lease::new(held.got())))),
             Ok((place, after)) => {
                 if let Some(held) = held {
                     held.forget();
