@@ -1,3 +1,4 @@
 //! How bytes travel to an upstream and back.
+mod dns;
 pub mod http;
 pub mod stdio;

@@ -335,7 +335,7 @@ fn tls(origin: &Origin, settings: &HttpSettings) -> Result<Option<Arc<Tls>>, Cli
         return Ok(None);
     }
     // A host that cannot be certified is told before any file is read.
-    ServerName::try_from(origin.host()).map_err(|_| ClientFault::Host)?;
+    ServerName::try_from(origin.name()).map_err(|_| ClientFault::Host)?;
     Tls::load(settings).map(Some)
 }
 

@@ -21,7 +21,7 @@ use super::{
     tls::{ALPN_HTTP2, Tls},
     transport::Transport,
 };
-use crate::telemetry::metrics::METRICS;
+use crate::{telemetry::metrics::METRICS, upstream::wire::dns};
 
 /// Which HTTP version ALPN settled on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +57,7 @@ impl Dialer {
     ) -> Result<Self, ClientFault> {
         let tls = match tls.filter(|_| origin.is_https()) {
             None => None,
-            Some(tls) => Some((tls, ServerName::try_from(origin.host().to_owned()).map_err(|_| ClientFault::Host)?)),
+            Some(tls) => Some((tls, ServerName::try_from(origin.name().to_owned()).map_err(|_| ClientFault::Host)?)),
         };
         let (host, port) = (origin.host().into(), origin.port());
         Ok(Self { host, port, fixed: None, tls, reach, lookup: by_the_system, timeout })
@@ -140,6 +140,9 @@ impl Dialer {
 }
 
 pub(super) fn by_the_system(host: &str, port: u16) -> Addresses<'_> {
+    if dns::is_service(host) {
+        return Box::pin(dns::look_up(host));
+    }
     Box::pin(async move { Ok(lookup_host((host, port)).await?.collect()) })
 }
 

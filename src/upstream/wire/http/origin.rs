@@ -8,6 +8,7 @@ use http::{
 };
 
 use super::fault::ClientFault;
+use crate::upstream::wire::dns;
 
 /// RFC 9112, section 3.2: which form of the request target a connection wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +22,10 @@ pub(super) enum Form {
 #[derive(Clone, Debug)]
 pub(super) struct Origin {
     scheme: Scheme,
+    /// As the operator wrote it.
     authority: Authority,
+    /// As it is sent: a service is asked for under the name of what it is a service of.
+    sent: Authority,
     /// The host without the brackets of an IPv6 address.
     host: Box<str>,
     port: u16,
@@ -43,11 +47,17 @@ impl Origin {
         if host.is_empty() {
             return Err(ClientFault::Host);
         }
+        let sent = match dns::domain(authority.host()) {
+            own if own == authority.host() => authority.clone(),
+            // The records say the port.
+            domain => domain.parse().map_err(|_| ClientFault::Host)?,
+        };
         let path = url.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
         Ok(Self {
             host: host.into(),
             port: authority.port_u16().or(default_port(&scheme)).ok_or(ClientFault::Scheme)?,
-            host_header: HeaderValue::from_str(authority.as_str()).map_err(|_| ClientFault::Host)?,
+            host_header: HeaderValue::from_str(sent.as_str()).map_err(|_| ClientFault::Host)?,
+            sent,
             endpoint: Uri::from(path.clone()),
             path,
             scheme,
@@ -61,6 +71,11 @@ impl Origin {
 
     pub(super) fn host(&self) -> &str {
         &self.host
+    }
+
+    /// Who answers there: what certificates say, and what the server knows itself as.
+    pub(super) fn name(&self) -> &str {
+        dns::domain(&self.host)
     }
 
     /// Host and port as the operator wrote them.
@@ -96,7 +111,7 @@ impl Origin {
         let scheme = uri.scheme()?;
         let port = uri.port_u16().or(default_port(scheme));
         let host = uri.host()?.trim_start_matches('[').trim_end_matches(']');
-        let is_same = *scheme == self.scheme && port == Some(self.port) && host.eq_ignore_ascii_case(&self.host);
+        let is_same = *scheme == self.scheme && port == Some(self.port) && host.eq_ignore_ascii_case(self.name());
         is_same.then(|| uri.path_and_query().cloned().map_or_else(Uri::default, Uri::from))
     }
 
@@ -130,7 +145,7 @@ impl Origin {
             Form::Absolute => {
                 let mut parts = std::mem::take(request.uri_mut()).into_parts();
                 parts.scheme = Some(self.scheme.clone());
-                parts.authority = Some(self.authority.clone());
+                parts.authority = Some(self.sent.clone());
                 *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
                 *request.version_mut() = Version::HTTP_2;
                 request.headers_mut().remove(header::HOST);
@@ -182,6 +197,15 @@ mod tests {
             assert!(Origin::parse(&url.parse().unwrap()).is_err(), "{url}");
         }
         assert_eq!(Origin::parse(&Uri::from_static("https://[::1]/")).unwrap().host(), "::1");
+    }
+
+    #[test]
+    fn a_service_is_asked_for_under_the_name_of_its_domain() {
+        let origin = Origin::parse(&Uri::from_static("http://_mcp._tcp.tools.example/mcp")).unwrap();
+        assert_eq!((origin.host(), origin.name()), ("_mcp._tcp.tools.example", "tools.example"));
+        let mut request = Request::new(());
+        origin.put_into(Form::Origin, &mut request);
+        assert_eq!(request.headers()["host"], "tools.example");
     }
 
     #[test]
