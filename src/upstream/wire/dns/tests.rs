@@ -1,4 +1,7 @@
-use std::net::{IpAddr, Ipv4Addr};
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+};
 
 use proptest::prelude::*;
 use tokio::{
@@ -7,8 +10,10 @@ use tokio::{
 };
 
 use super::{
+    domain, is_service,
     message::{Answer, answer, question},
-    *,
+    servers::Servers,
+    service::look_up_at,
 };
 
 /// An answer with these records, to a question; names are compressed as name servers do.
