@@ -16,12 +16,19 @@ GONE, ANEW = "gone", "anew"
 TORN = 20
 
 
+def torn_by(losses, event):
+    """Whether an event is that of a stream which was torn with a replica: a part ends before the last that is missed is known to be."""
+    return event["what"] in ("notice", "stream") and any(event["began"] <= known + TORN and event["ended"] >= known for known in losses)
+
+
 class Play:
     """The world, its load, and how long its quiet parts last."""
 
     def __init__(self, world, people, seconds):
         self.world, self.people, self.seconds = world, people, seconds
         self.spans = []
+        # When replicas were known to be gone that went without a word.
+        self.losses = []
 
     def quiet(self, share=1):
         time.sleep(self.seconds * share)
@@ -106,6 +113,7 @@ def kill(play):
         gateway.process.wait()
         # Until the balancer has noticed, it may send something on a connection that has ended already.
         known = play.world.goes_down(gateway)
+        play.losses.append(known)
         play.quiet(0.3)
         failures = play.world.failures(place)
         gateway.start()
@@ -128,6 +136,7 @@ def cut(play):
     began = time.monotonic()
     gateway.host.cut()
     known = play.world.goes_down(gateway)
+    play.losses.append(known)
     play.quiet(0.5)
     gateway.host.mend()
     play.world.comes_up(gateway)
