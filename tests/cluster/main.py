@@ -10,7 +10,7 @@ import sys
 import tempfile
 
 from hosts import PATIENCE, Unable
-from parts import ANEW, GONE, NEEDS_FORWARDING, PARTS, PRINCIPALS, Play, torn_by
+from parts import ANEW, GONE, NEEDS_FORWARDING, PARTS, PRINCIPALS, Play, untorn
 from record import Claims, Record, not_fine
 from world import HERE, World, forwards, token
 
@@ -83,9 +83,7 @@ def judge(folder, judges, play):
     record, claims = Record(folder), Claims()
     for part in judges:
         part(claims, record)
-    claims("all: nothing fails before, between and after that", [
-        event for event in not_fine(record.between(play.spans), GONE, ANEW) if not torn_by(play.losses, event)
-    ])
+    claims("all: nothing fails before, between and after that", untorn(play, not_fine(record.between(play.spans), GONE, ANEW)))
     claims(f"all: of {len(record.executed)} calls that servers did none was done twice", record.twice())
     claims("all: whatever was answered with success was done", record.lost())
     print(f"{claims.passed} passed, {claims.failed} failed")

@@ -16,9 +16,13 @@ GONE, ANEW = "gone", "anew"
 TORN = 20
 
 
-def torn_by(losses, event):
-    """Whether an event is that of a stream which was torn with a replica: a part ends before the last that is missed is known to be."""
-    return event["what"] in ("notice", "stream") and any(event["began"] <= known + TORN and event["ended"] >= known for known in losses)
+def untorn(play, events):
+    """The events but those of streams that were torn with a replica: a part ends before all that is missed is known to be."""
+
+    def is_torn(event):
+        return event["what"] in ("notice", "stream") and any(known <= event["ended"] and event["began"] <= known + TORN for known in play.losses)
+
+    return [event for event in events if not is_torn(event)]
 
 
 class Play:
@@ -194,7 +198,7 @@ def redis(play):
 
     def judge(claims, record):
         events = record.within(span)
-        claims(f"redis: each of {len(events)} requests succeeds all the while", not_fine(events))
+        claims(f"redis: each of {len(events)} requests succeeds all the while", untorn(play, not_fine(events)))
         for name, count, least, most in found:
             wanted = f"exactly {most}" if least == most else f"at least {least}, at most {most}"
             claims(f"redis {name}: {count} let in, {wanted}", [] if least <= count <= most else [f"{count}"])
@@ -211,7 +215,7 @@ def tokens(play):
     span = play.span(began)
 
     def judge(claims, record):
-        claims("tokens: nothing else fails meanwhile", not_fine(record.within(span)))
+        claims("tokens: nothing else fails meanwhile", untorn(play, not_fine(record.within(span))))
         claims(f"tokens: a session gets {straight} calls in at its own replica, and {around} at all", [] if 0 < straight == around else ["not the same"])
 
     return judge
