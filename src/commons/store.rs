@@ -2,25 +2,20 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
 };
 
-use ::redis::{
-    Client, RedisError,
-    aio::{ConnectionManager, ConnectionManagerConfig},
-    cmd,
-};
-use arc_swap::ArcSwapOption;
+use ::redis::{RedisError, aio::ConnectionManager, cmd};
 use tokio::time::timeout;
 
 use super::script::Keys;
 use crate::{
     clock,
     limit::{
-        redis::{RedisFault, open},
+        redis::{Link, RedisFault},
         settings::RedisSettings,
     },
     seal,
@@ -28,6 +23,8 @@ use crate::{
 
 /// How long an answer may take at the least: a token is worth more patience than a count.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// Before it is connected again, at the most.
+const MOST_PAUSE: Duration = Duration::from_secs(1);
 /// After it came back, nobody takes a lock for so long: who held one meanwhile first writes down what came of it.
 const SETTLE: Duration = Duration::from_secs(3);
 /// Values of one page, when all are read.
@@ -37,8 +34,7 @@ const MAX_VALUE_BYTES: usize = 64 << 10;
 
 /// What replicas have in common.
 pub struct Commons {
-    client: Client,
-    connection: ArcSwapOption<ConnectionManager>,
+    link: Link,
     prefix: String,
     patience: Duration,
     is_there: AtomicBool,
@@ -112,11 +108,11 @@ impl Commons {
     /// # Errors
     /// [`RedisFault`].
     pub fn new(settings: &RedisSettings) -> Result<Self, RedisFault> {
+        let patience = settings.timeout.max(PATIENCE);
         Ok(Self {
-            client: open(settings)?,
-            connection: ArcSwapOption::empty(),
+            link: Link::new(settings, patience, MOST_PAUSE)?,
             prefix: settings.prefix.clone(),
-            patience: settings.timeout.max(PATIENCE),
+            patience,
             is_there: AtomicBool::new(false),
             was_there: AtomicBool::new(false),
             back: Mutex::default(),
@@ -256,7 +252,7 @@ impl Commons {
     where
         F: Future<Output = Result<T, Fault>>,
     {
-        let connection = self.connection()?;
+        let connection = self.link.connection()?;
         timeout(self.patience, ask(connection)).await.map_err(|_| Fault::TooSlow)?
     }
 
@@ -265,23 +261,8 @@ impl Commons {
             tracing::warn!(%fault, "redis is away; users' connections are those that are known here");
         }
         // One that hangs is not waited for again: the next one is fresh.
-        self.connection.store(None);
+        self.link.give_up();
         Away
-    }
-
-    fn connection(&self) -> Result<ConnectionManager, Fault> {
-        if let Some(connection) = &*self.connection.load() {
-            return Ok(ConnectionManager::clone(connection));
-        }
-        let config = ConnectionManagerConfig::new()
-            .set_number_of_retries(1)
-            .set_min_delay(Duration::from_millis(10))
-            .set_max_delay(Duration::from_secs(1))
-            .set_connection_timeout(Some(self.patience))
-            .set_response_timeout(Some(self.patience));
-        let fresh = ConnectionManager::new_lazy_with_config(self.client.clone(), config)?;
-        self.connection.store(Some(Arc::new(fresh.clone())));
-        Ok(fresh)
     }
 }
 

@@ -174,8 +174,8 @@ pub(super) const AUDIT_SYNC: Duration = Duration::from_secs(1);
 
 /// Each takes some 200 bytes; more principals than this are rarely at work within an hour.
 pub(super) const MAX_LIMIT_KEYS: usize = 10_000;
-/// Twice what a lost packet costs a handshake (RFC 6298 section 2.1 waits a second at first, Linux 1 s); in a network that works it takes a
-/// millisecond, and whoever is not there after that long is not coming back.
+/// Twice what a lost packet costs a handshake: a second (RFC 6298 section 2.1). In a network that works it takes a millisecond, and whoever is
+/// not there after that long is not coming back.
 pub(super) const HOP_CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Keys of other programs in the same Redis are told apart by it.
 pub(super) const REDIS_PREFIX: &str = "myelin";

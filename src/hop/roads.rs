@@ -111,7 +111,10 @@ impl Roads {
             known.retain(|_, road| Arc::strong_count(road) > 1 || road.try_lock().is_ok_and(|road| road.is_open()));
         }
         let road = Arc::<Turn<Road>>::default();
-        known.insert(home.to_owned(), road.clone());
+        // Where all are in use, this one is gone again after its request.
+        if known.len() < MAX_KNOWN {
+            known.insert(home.to_owned(), road.clone());
+        }
         road
     }
 }
@@ -131,5 +134,26 @@ fn is_unseen(error: &hyper::Error) -> bool {
 impl Road {
     fn is_open(&self) -> bool {
         self.open.as_ref().is_some_and(|open| !open.is_closed())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seal::KeyRing;
+
+    #[test]
+    fn no_more_gateways_are_known_than_may_be_and_those_that_nobody_uses_make_room() {
+        let settings =
+            HopSettings { listen: ([127, 0, 0, 1], 0).into(), meeting: None, connect_timeout: Duration::from_secs(1) };
+        let roads = Roads::new(&settings, Proof::new(&KeyRing::new(["a"]).unwrap()).unwrap());
+        let count = || roads.known.lock().unwrap().len();
+        let used: Vec<_> = (0..MAX_KNOWN).map(|number| roads.road(&number.to_string())).collect();
+        assert_eq!(count(), MAX_KNOWN);
+        drop(roads.road("one more"));
+        assert_eq!(count(), MAX_KNOWN);
+        drop(used);
+        drop(roads.road("one more"));
+        assert_eq!(count(), 1);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
     str::FromStr,
     time::Duration,
 };
@@ -52,8 +52,11 @@ impl FromStr for Meeting {
             let host = if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() };
             (!ip.is_unspecified()).then_some(Self { host, port }).ok_or(NoMeeting)
         };
-        if let Ok(ip) = text.trim_matches(['[', ']']).parse::<IpAddr>() {
+        if let Ok(ip) = text.parse::<IpAddr>() {
             return of(ip, None);
+        }
+        if let Some(inside) = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
+            return of(inside.parse::<Ipv6Addr>().map_err(|_| NoMeeting)?.into(), None);
         }
         if let Ok(address) = text.parse::<SocketAddr>() {
             return of(address.ip(), Some(address.port()));
@@ -103,8 +106,22 @@ mod tests {
 
     #[test]
     fn what_nobody_can_connect_to_is_refused() {
-        for text in ["", ":8810", "a:b", "a:99999", "a b", "http://a", "0.0.0.0", "::", "a..b", "a/b", &"a".repeat(254)]
-        {
+        for text in [
+            "",
+            ":8810",
+            "a:b",
+            "a:99999",
+            "a b",
+            "http://a",
+            "0.0.0.0",
+            "::",
+            "[10.0.0.7]",
+            "[fd00::7",
+            "fd00::7]",
+            "a..b",
+            "a/b",
+            &"a".repeat(254),
+        ] {
             assert_eq!(text.parse::<Meeting>(), Err(NoMeeting), "{text}");
         }
     }

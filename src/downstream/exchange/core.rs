@@ -41,7 +41,7 @@ pub struct Exchange {
     pub(super) slots: Arc<Semaphore>,
     pub(super) pages: Option<Arc<dyn Pages>>,
     pub(super) audit: Option<Arc<Audit>>,
-    pub(super) hops: Option<Hops>,
+    pub(super) hops: Option<Arc<Hops>>,
 }
 
 impl Exchange {
@@ -87,7 +87,7 @@ impl Exchange {
     /// by `tls`.
     #[must_use]
     pub fn among(self, roads: Option<Roads>, ring: &Arc<KeyRing>, tls: Option<Arc<TlsFiles>>) -> Self {
-        Self { hops: roads.map(|roads| Hops::new(roads, ring.clone(), tls)), ..self }
+        Self { hops: roads.map(|roads| Arc::new(Hops::new(roads, ring.clone(), tls))), ..self }
     }
 
     /// Makes a call, if the limits let it in. A subscription counts when it begins and takes no place: streams have a limit of their own.

@@ -137,7 +137,7 @@ impl Exchange {
         let is_read = parts.method == Method::GET;
         let awaited = if is_read { Awaited::Reader } else { Awaited::Nothing };
         if let Some(to) = self.stream_elsewhere(&parts.headers, visitor.way, awaited)
-            && let Ok(response) = self.forward(to, parts, Bytes::new(), &visitor.facts()).await
+            && let Ok(response) = to.forward(parts, Bytes::new(), &visitor.facts()).await
         {
             return response;
         }
@@ -151,7 +151,7 @@ impl Exchange {
     /// A message that belongs to a stream of the HTTP+SSE transport.
     async fn message(self: Arc<Self>, parts: &Parts, content: Bytes, visitor: Visitor) -> Response<Body> {
         if let Some(to) = http_sse::stream_of(parts).and_then(|id| self.message_elsewhere(id, visitor.way))
-            && let Ok(response) = self.forward(to, parts, content.clone(), &visitor.facts()).await
+            && let Ok(response) = to.forward(parts, content.clone(), &visitor.facts()).await
         {
             return response;
         }
@@ -172,7 +172,7 @@ impl Exchange {
         };
         if let Some(to) = self.page_elsewhere(&parts.uri, way) {
             let facts = facts(self.address(&parts, &peer, way), peer.client.as_deref());
-            if let Ok(response) = self.forward(to, &parts, body.clone(), &facts).await {
+            if let Ok(response) = to.forward(&parts, body.clone(), &facts).await {
                 return response;
             }
         }
@@ -243,7 +243,7 @@ impl Exchange {
         };
         if let Some(content) = as_it_came
             && let Some(to) = self.elsewhere(&parts.headers, &arrival, visitor.way)
-            && let Ok(response) = self.forward(to, parts, content, &visitor.facts()).await
+            && let Ok(response) = to.forward(parts, content, &visitor.facts()).await
         {
             return response;
         }

@@ -7,14 +7,13 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode, Uri, request::Parts};
+use http::{HeaderMap, Request, Response, StatusCode, Uri};
 use hyper::body::Incoming;
 
 use crate::{
     downstream::listener::Peer,
     era::classify::Arrival,
-    hop::{self, Facts},
+    hop,
     jsonrpc::{Message, MessageBody},
     seal::Purpose,
 };
@@ -23,7 +22,7 @@ use super::{
     answer,
     body::Body,
     core::Exchange,
-    hops::{Awaited, Elsewhere, Gone, Hops},
+    hops::{Awaited, Elsewhere},
     session::SESSION_ID,
     visitor::Way,
 };
@@ -38,7 +37,7 @@ impl Exchange {
             Arrival::LegacyBatch(_) => (self.session_elsewhere(headers)?, Awaited::Nothing),
             Arrival::ModernNotification => return None,
         };
-        Some(Elsewhere { home, awaited })
+        Some(hops.elsewhere(home, awaited))
     }
 
     /// The same for a request without a body.
@@ -46,42 +45,25 @@ impl Exchange {
         if way == Way::Hop {
             return None;
         }
-        Some(Elsewhere { home: self.session_elsewhere(headers)?, awaited })
+        Some(self.hops.as_ref()?.elsewhere(self.session_elsewhere(headers)?, awaited))
     }
 
     /// The same for a message that belongs to a stream of the HTTP+SSE transport.
     pub(super) fn message_elsewhere(&self, id: &str, way: Way) -> Option<Elsewhere> {
         let hops = self.hops.as_ref().filter(|_| way == Way::Direct && self.connections.find(id).is_none())?;
-        Some(Elsewhere { home: hops.ring.elsewhere(Purpose::Stream, id)?, awaited: Awaited::Nothing })
+        Some(hops.elsewhere(hops.ring.elsewhere(Purpose::Stream, id)?, Awaited::Nothing))
     }
 
     /// The same for a page.
     pub(super) fn page_elsewhere(&self, uri: &Uri, way: Way) -> Option<Elsewhere> {
         let home = self.pages.as_ref().filter(|_| way == Way::Direct)?.elsewhere(uri)?;
-        Some(Elsewhere { home, awaited: Awaited::Nothing })
+        Some(self.hops.as_ref()?.elsewhere(home, Awaited::Nothing))
     }
 
     fn session_elsewhere(&self, headers: &HeaderMap) -> Option<String> {
         let hops = self.hops.as_ref()?;
         let id = headers.get(SESSION_ID)?.to_str().ok()?;
         if self.table.has(id) { None } else { hops.ring.elsewhere(Purpose::Session, id) }
-    }
-
-    /// Sends a request to its home and passes back what comes.
-    ///
-    /// # Cancel safety
-    /// Dropped, it cancels the request there.
-    pub(super) async fn forward(
-        &self,
-        to: Elsewhere,
-        parts: &Parts,
-        content: Bytes,
-        facts: &Facts,
-    ) -> Result<Response<Body>, Gone> {
-        match &self.hops {
-            Some(hops) => hops.forward(to, parts, content, facts).await,
-            None => Err(Gone),
-        }
     }
 
     /// Answers a request that another gateway sends on. Only those come here that have proved to be one.
@@ -105,7 +87,7 @@ impl Exchange {
     /// Whether sessions are about to end here: their clients are to open others, elsewhere. Where there is no elsewhere, they are
     /// answered until the end.
     pub(super) fn moves_on(&self) -> bool {
-        self.hops.as_ref().is_some_and(Hops::is_draining)
+        self.hops.as_ref().is_some_and(|hops| hops.is_draining())
     }
 
     /// Waits until no request from another gateway is being answered here.

@@ -60,8 +60,9 @@ pub(super) struct Hops {
 
 /// Where a request belongs, and who hears of it when it is lost on the way.
 pub(super) struct Elsewhere {
-    pub(super) home: String,
-    pub(super) awaited: Awaited,
+    hops: Arc<Hops>,
+    home: String,
+    awaited: Awaited,
 }
 
 /// What waits for the answer.
@@ -101,23 +102,32 @@ impl Hops {
         homes.all(|home| home.as_ref() == Some(&first)).then_some(first)
     }
 
+    /// What belongs to that home.
+    pub(super) fn elsewhere(self: &Arc<Self>, home: String, awaited: Awaited) -> Elsewhere {
+        Elsewhere { hops: self.clone(), home, awaited }
+    }
+
+    pub(super) fn drain(&self) {
+        self.draining.send_replace(true);
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        *self.draining.borrow()
+    }
+}
+
+impl Elsewhere {
     /// Sends a request to its home and passes back what comes.
     ///
     /// # Cancel safety
     /// Dropped, it cancels the request there.
-    pub(super) async fn forward(
-        &self,
-        to: Elsewhere,
-        parts: &Parts,
-        content: Bytes,
-        facts: &Facts,
-    ) -> Result<Response<Body>, Gone> {
+    pub(super) async fn forward(self, parts: &Parts, content: Bytes, facts: &Facts) -> Result<Response<Body>, Gone> {
         let Some(request) = request(parts, content, facts) else { return Err(Gone) };
-        let Elsewhere { home, awaited } = to;
-        match self.roads.send(&home, request).await {
+        let Self { hops, home, awaited } = self;
+        match hops.roads.send(&home, request).await {
             Ok(response) => {
                 METRICS.hops.of(label::Hop::Answered).inc();
-                Ok(relayed(response, &awaited, self))
+                Ok(relayed(response, &awaited, &hops))
             }
             Err(Unsent::Gone(error)) => {
                 METRICS.hops.of(label::Hop::Gone).inc();
@@ -130,14 +140,6 @@ impl Hops {
                 Ok(lost(&awaited))
             }
         }
-    }
-
-    pub(super) fn drain(&self) {
-        self.draining.send_replace(true);
-    }
-
-    pub(super) fn is_draining(&self) -> bool {
-        *self.draining.borrow()
     }
 }
 

@@ -9,8 +9,10 @@
 
 mod address;
 mod lease;
+mod link;
 mod script;
 mod store;
 
 pub use address::{BadAddress, check};
-pub use store::{RedisFault, RedisStore, open};
+pub use link::{Link, RedisFault};
+pub use store::RedisStore;

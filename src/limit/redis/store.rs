@@ -1,7 +1,6 @@
 //! The store: asked with each call, kept in the background.
 
 use std::{
-    fs, io,
     num::NonZeroU32,
     pin::Pin,
     sync::{
@@ -11,17 +10,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ::redis::{
-    Client, FromRedisValue, RedisError, ScriptInvocation,
-    aio::{ConnectionManager, ConnectionManagerConfig},
-};
-use arc_swap::ArcSwapOption;
+use ::redis::{FromRedisValue, RedisError, ScriptInvocation};
 use smallvec::SmallVec;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::{
-    address,
     lease::{Leases, Place},
+    link::{Link, RedisFault},
     script::{self, LEASE},
 };
 use crate::{
@@ -47,8 +42,7 @@ const LOST_BEATS: u32 = 4;
 
 /// Redis.
 pub struct RedisStore {
-    client: Client,
-    connection: ArcSwapOption<ConnectionManager>,
+    link: Link,
     settings: RedisSettings,
     /// What this gateway is called in Redis.
     name: String,
@@ -57,31 +51,16 @@ pub struct RedisStore {
     leases: Arc<Leases>,
 }
 
-/// Why there is no store.
-#[derive(Debug, thiserror::Error)]
-pub enum RedisFault {
-    /// The address is none.
-    #[error("the address of Redis cannot be used")]
-    Address(#[source] RedisError),
-    /// The authority cannot be read.
-    #[error("`redis.ca` cannot be read")]
-    Authority(#[source] io::Error),
-    /// The machine has no randomness.
-    #[error("the operating system refuses what the gateway needs")]
-    Randomness,
-}
-
 impl RedisStore {
     /// A store. It is away until [`RedisStore::reach`] or [`RedisStore::keep`] has reached it.
     ///
     /// # Errors
     /// [`RedisFault`].
     pub fn new(settings: RedisSettings) -> Result<Self, RedisFault> {
-        let client = open(&settings)?;
+        let link = Link::new(&settings, patience(&settings), HEARTBEAT)?;
         let name = seal::random_id().map_err(|_| RedisFault::Randomness)?;
         Ok(Self {
-            client,
-            connection: ArcSwapOption::empty(),
+            link,
             name,
             is_there: AtomicBool::new(false),
             gateways: AtomicU32::new(settings.replicas.map_or(1, NonZeroU32::get)),
@@ -111,7 +90,7 @@ impl RedisStore {
                     let is_back = !self.is_there();
                     lost = if self.beat().await.is_ok() { 0 } else { lost + 1 };
                     if lost >= LOST_BEATS {
-                        self.connection.store(None);
+                        self.link.give_up();
                         lost = 0;
                     }
                     if self.is_there() && (is_back || clock::now().saturating_duration_since(renewed) >= RENEWAL) {
@@ -124,7 +103,7 @@ impl RedisStore {
     }
 
     fn patience(&self) -> Duration {
-        self.settings.timeout.max(PATIENCE)
+        patience(&self.settings)
     }
 
     /// Says that this gateway is gone; others find out by themselves after a while.
@@ -178,25 +157,9 @@ impl RedisStore {
     }
 
     async fn run<T: FromRedisValue>(&self, script: ScriptInvocation<'static>, patience: Duration) -> Result<T, Fault> {
-        let mut connection = self.connection()?;
+        let mut connection = self.link.connection().map_err(Fault::Redis)?;
         let ran = timeout(patience, script.invoke_async(&mut connection)).await;
         ran.map_err(|_| Fault::TooSlow)?.map_err(Fault::Redis)
-    }
-
-    /// The connection, made when it is needed; it reconnects by itself.
-    fn connection(&self) -> Result<ConnectionManager, Fault> {
-        if let Some(connection) = &*self.connection.load() {
-            return Ok(ConnectionManager::clone(connection));
-        }
-        let config = ConnectionManagerConfig::new()
-            .set_number_of_retries(1)
-            .set_min_delay(Duration::from_millis(10))
-            .set_max_delay(HEARTBEAT)
-            .set_connection_timeout(Some(self.patience()))
-            .set_response_timeout(Some(self.patience()));
-        let fresh = ConnectionManager::new_lazy_with_config(self.client.clone(), config).map_err(Fault::Redis)?;
-        self.connection.store(Some(Arc::new(fresh.clone())));
-        Ok(fresh)
     }
 
     async fn take(&self, demands: &[Demand]) -> Result<Verdict, Away> {
@@ -226,13 +189,8 @@ impl RedisStore {
     }
 }
 
-/// A client by these settings. Connects to nothing yet.
-///
-/// # Errors
-/// [`RedisFault`].
-pub fn open(settings: &RedisSettings) -> Result<Client, RedisFault> {
-    let ca = settings.ca.as_ref().map(fs::read).transpose().map_err(RedisFault::Authority)?;
-    address::open(settings.url.expose(), ca).map_err(RedisFault::Address)
+fn patience(settings: &RedisSettings) -> Duration {
+    settings.timeout.max(PATIENCE)
 }
 
 impl Store for RedisStore {

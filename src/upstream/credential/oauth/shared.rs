@@ -8,7 +8,7 @@ use std::{
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use tokio::time::sleep;
+use tokio::{sync::Mutex as Turn, time::sleep};
 
 use crate::{
     clock,
@@ -34,6 +34,8 @@ pub(super) struct Shared {
     pub(super) commons: Arc<Commons>,
     ring: Arc<KeyRing>,
     seen: Mutex<Seen>,
+    /// One writes at a time: what waited must not be written over what came later.
+    writing: Turn<()>,
 }
 
 /// What was seen of the others, and what they have not seen.
@@ -64,7 +66,7 @@ pub(super) enum Task {
 
 impl Shared {
     pub(super) fn new(commons: Arc<Commons>, ring: Arc<KeyRing>) -> Self {
-        Self { commons, ring, seen: Mutex::default() }
+        Self { commons, ring, seen: Mutex::default(), writing: Turn::default() }
     }
 
     /// The newest of a connection, whoever wrote it.
@@ -77,9 +79,13 @@ impl Shared {
     /// A connection that was made here. It is written later where Redis is away: the user has agreed.
     pub(super) async fn put(&self, record: &Record) -> Result<(), CredentialFault> {
         let (name, sealed) = (hidden(&record.name()), self.seal(record)?);
+        let _turn = self.writing.lock().await;
         match self.commons.put(&name, &sealed).await {
             Ok(Written::Full) => Err(CredentialFault::Full),
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                self.outdate(&name);
+                Ok(())
+            }
             Err(Away) => self.later(name, Pending::Put(sealed)),
         }
     }
@@ -87,9 +93,12 @@ impl Shared {
     /// Another token of a connection; [`CredentialFault::Unconnected`] where it was ended meanwhile.
     pub(super) async fn renew(&self, record: &Record) -> Result<(), CredentialFault> {
         let (name, sealed) = (hidden(&record.name()), self.seal(record)?);
+        let _turn = self.writing.lock().await;
         match self.commons.renew(&name, &sealed).await {
-            Ok(Written::Gone) => Err(CredentialFault::Unconnected),
-            Ok(_) => Ok(()),
+            Ok(written) => {
+                self.outdate(&name);
+                if written == Written::Gone { Err(CredentialFault::Unconnected) } else { Ok(()) }
+            }
             Err(Away) => {
                 tracing::warn!("another token of a user was got, and redis is away: it is written when that is back");
                 self.later(name, Pending::Renew(sealed))
@@ -100,10 +109,17 @@ impl Shared {
     /// Ends a connection on all replicas: on the others as soon as Redis is there.
     pub(super) async fn remove(&self, name: &str) {
         let name = hidden(name);
-        if self.commons.remove(&name).await.is_err() {
-            tracing::warn!("a connection was ended, and redis is away: other replicas hear of it when that is back");
-            let _ = self.later(name, Pending::Remove);
+        let _turn = self.writing.lock().await;
+        if self.commons.remove(&name).await.is_ok() {
+            return self.outdate(&name);
         }
+        tracing::warn!("a connection was ended, and redis is away: other replicas hear of it when that is back");
+        let _ = self.later(name, Pending::Remove);
+    }
+
+    /// What waits for that name is older than what was written now.
+    fn outdate(&self, name: &str) {
+        self.seen().pending.remove(name);
     }
 
     fn later(&self, name: String, what: Pending) -> Result<(), CredentialFault> {
@@ -120,6 +136,7 @@ impl Shared {
         if !self.commons.is_there() {
             return;
         }
+        let _turn = self.writing.lock().await;
         let pending: Vec<(String, Pending)> =
             self.seen().pending.iter().map(|(name, what)| (name.clone(), what.clone())).collect();
         for (name, what) in pending {
@@ -131,7 +148,7 @@ impl Shared {
             if !done {
                 return;
             }
-            self.seen().pending.remove(&name);
+            self.outdate(&name);
         }
     }
 

@@ -93,12 +93,8 @@ impl Vault {
     /// # Errors
     /// [`CredentialFault::Away`]: nobody can say.
     pub(super) async fn look_up(&self, principal: &str, server: &str) -> Result<Option<Arc<Held>>, CredentialFault> {
-        let (here, Some(shared)) = (self.find(principal, server), &self.shared) else {
-            return Ok(self.find(principal, server));
-        };
-        if here.is_some() {
-            return Ok(here);
-        }
+        let here = self.find(principal, server);
+        let (None, Some(shared)) = (&here, &self.shared) else { return Ok(here) };
         let found = shared.get(&Record::name_of(principal, server)).await?;
         Ok(found.map(|record| self.adopt(record)))
     }
