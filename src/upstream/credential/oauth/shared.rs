@@ -1,9 +1,9 @@
 //! The connections that replicas share: sealed as in files, each under a name that says nothing.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -26,6 +26,9 @@ const LOCK_LIFE: Duration = Duration::from_secs(30);
 pub(super) const WHILE_LOCKED: Duration = Duration::from_secs(20);
 /// Between two looks whether a lock is free: what another replica's token takes.
 const LOOK: Duration = Duration::from_millis(100);
+/// Between two times that what another key sealed is sealed anew. While a new key is rolled out replicas differ about which comes first: they
+/// must not write each other's work over again and again.
+const RESEAL_EVERY: Duration = Duration::from_secs(600);
 /// What is written when Redis is there again, at the most.
 const MAX_PENDING: usize = 10_000;
 
@@ -44,6 +47,10 @@ struct Seen {
     epoch: Option<String>,
     since: u64,
     pending: HashMap<String, Pending>,
+    /// What another key than the first sealed: it is to be opened when that is gone.
+    old: HashSet<String>,
+    /// When it was sealed anew.
+    resealed: Option<Instant>,
 }
 
 /// What is to be written.
@@ -52,6 +59,14 @@ enum Pending {
     Put(String),
     Renew(String),
     Remove,
+}
+
+/// What came of sealing anew.
+enum Resealed {
+    /// The newest key seals it, or it is gone.
+    Yes,
+    /// Somebody gets another token for it.
+    NotYet,
 }
 
 /// What is to be done to be up to date.
@@ -212,6 +227,44 @@ impl Shared {
         Ok(())
     }
 
+    /// Seals with the first key what another one was seen to have sealed, unless another replica has done so: at once when it is called
+    /// first, and then every now and then.
+    pub(super) async fn reseal(&self) {
+        let old = {
+            let (mut seen, now) = (self.seen(), clock::now());
+            if seen.resealed.is_some_and(|last| now.saturating_duration_since(last) < RESEAL_EVERY) {
+                return;
+            }
+            seen.resealed = Some(now);
+            std::mem::take(&mut seen.old)
+        };
+        for name in old {
+            let resealed = self.reseal_one(&name).await;
+            let mut seen = self.seen();
+            match resealed {
+                Ok(Resealed::Yes) => drop(seen.old.remove(&name)),
+                Ok(Resealed::NotYet) | Err(_) => drop(seen.old.insert(name)),
+            }
+        }
+    }
+
+    async fn reseal_one(&self, name: &str) -> Result<Resealed, CredentialFault> {
+        // Nobody gets another token meanwhile, which this would be written over.
+        let Some(lock) = self.commons.lock(name, LOCK_LIFE).await? else { return Ok(Resealed::NotYet) };
+        let sealed = self.commons.get(name).await?.filter(|sealed| !self.ring.seals_as(sealed));
+        let record = sealed.and_then(|sealed| self.open(name, &sealed));
+        let renewed = match record {
+            Some(record) => self.renew(&record).await,
+            None => Ok(()),
+        };
+        self.commons.unlock(lock).await;
+        match renewed {
+            // It was ended meanwhile: there is nothing to be sealed.
+            Ok(()) | Err(CredentialFault::Unconnected) => Ok(Resealed::Yes),
+            Err(fault) => Err(fault),
+        }
+    }
+
     fn seal(&self, record: &Record) -> Result<String, CredentialFault> {
         let content = record.written().ok_or(CredentialFault::Answer("connection"))?;
         self.ring.seal(Purpose::Connection, content.expose()).map_err(|_| CredentialFault::Random)
@@ -220,7 +273,11 @@ impl Shared {
     /// What this ring did not seal is none here; nor is one under another's name: whoever writes in Redis must not lend connections.
     pub(super) fn open(&self, name: &str, sealed: &str) -> Option<Record> {
         let content = Redacted::new(self.ring.open(Purpose::Connection, sealed).ok()?);
-        Record::read(content.expose()).filter(|record| hidden(&record.name()) == name)
+        let record = Record::read(content.expose()).filter(|record| hidden(&record.name()) == name)?;
+        if !self.ring.seals_as(sealed) {
+            self.seen().old.insert(name.to_owned());
+        }
+        Some(record)
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {

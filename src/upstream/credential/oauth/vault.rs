@@ -204,6 +204,7 @@ impl Vault {
                 break;
             }
         }
+        shared.reseal().await;
         turns
     }
 

@@ -196,3 +196,18 @@ async fn connections_of_a_folder_are_shared_from_the_first_start_with_redis_on()
     assert_eq!(connected(&first).await, 1);
     assert_eq!(std::fs::read_dir(state.path().join("connections")).unwrap().count(), 0, "it lies in one place");
 }
+
+#[tokio::test]
+async fn keys_rotate_without_a_shared_connection_that_is_lost() {
+    const OLD: &str = "canary-sealing-key-of-enough-characters";
+    const NEW: &str = "canary-another-key-of-enough-characters";
+    let pair = Pair::new(3600).await;
+    connect(&pair.a, &pair.upstream, ALICE, "c").await;
+    for keys in [[OLD, NEW].as_slice(), &[NEW, OLD], &[NEW]] {
+        let mut settings = settings(&pair.upstream, &pair.authority, &pair.redis);
+        settings["sealing"] = json!({ "keys": keys });
+        let gateway = Gateway::start(settings).await;
+        assert_eq!(shown(&gateway, &pair.upstream, ALICE).await, "canary-access-c");
+        gateway.stop().await;
+    }
+}
