@@ -15,6 +15,7 @@ use crate::{
     era::classify::Arrival,
     hop,
     jsonrpc::{Message, MessageBody},
+    mcp::Op,
     seal::Purpose,
 };
 
@@ -32,7 +33,10 @@ impl Exchange {
     pub(super) fn elsewhere(&self, headers: &HeaderMap, arrival: &Arrival, way: Way) -> Option<Elsewhere> {
         let hops = self.hops.as_ref().filter(|_| way == Way::Direct)?;
         let (home, awaited) = match arrival {
-            Arrival::Modern(request) => (hops.modern(&request.op)?, Awaited::Modern(request.ticket.clone())),
+            Arrival::Modern(request) => {
+                let awaited = if matches!(request.op, Op::Listen(_)) { Awaited::Listener } else { Awaited::Modern };
+                (hops.modern(&request.op)?, awaited(request.ticket.clone()))
+            }
             Arrival::Legacy(message) => (self.session_elsewhere(headers)?, awaited(message)?),
             Arrival::LegacyBatch(_) => (self.session_elsewhere(headers)?, Awaited::Nothing),
             Arrival::ModernNotification => return None,

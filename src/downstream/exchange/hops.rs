@@ -19,7 +19,7 @@ use crate::{
         modern::front::{self, Encoded, Ticket},
     },
     hop::{self, Facts, Roads, Unsent},
-    jsonrpc::Id,
+    jsonrpc::{Id, Raw},
     mcp::{Fault, Filter, Op, Outcome},
     seal::{KeyRing, Purpose},
     sse,
@@ -69,6 +69,8 @@ pub(super) struct Elsewhere {
 pub(super) enum Awaited {
     /// A modern request.
     Modern(Ticket),
+    /// A subscription: it is begun anew elsewhere, once this gateway stops.
+    Listener(Ticket),
     /// A legacy request.
     Legacy(Id),
     /// Somebody who reads what comes, for as long as it comes.
@@ -109,6 +111,11 @@ impl Hops {
 
     pub(super) fn drain(&self) {
         self.draining.send_replace(true);
+    }
+
+    fn at_the_drain(&self, words: Option<Bytes>) -> Parting {
+        let mut draining = self.draining.subscribe();
+        Parting::At(Box::pin(async move { drop(draining.wait_for(|draining| *draining).await) }), words)
     }
 
     pub(super) fn is_draining(&self) -> bool {
@@ -166,9 +173,10 @@ fn relayed(response: Response<Incoming>, awaited: &Awaited, hops: &Hops) -> Resp
     let is_stream = parts.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == "text/event-stream");
     let parting = match awaited {
         // It is taken up again from another gateway, once this one stops.
-        Awaited::Reader => {
-            let mut draining = hops.draining.subscribe();
-            Parting::At(Box::pin(async move { drop(draining.wait_for(|draining| *draining).await) }))
+        Awaited::Reader => hops.at_the_drain(None),
+        Awaited::Listener(ticket) if is_stream => {
+            let end = front::outcome(ticket, &Outcome::Complete(Raw::empty_object()));
+            hops.at_the_drain(Some(sse::encode(end.body, None)))
         }
         _ if is_stream => message(awaited).map_or(Parting::Cut, |message| Parting::Saying(sse::encode(message, None))),
         _ => Parting::Cut,
@@ -179,7 +187,7 @@ fn relayed(response: Response<Incoming>, awaited: &Awaited, hops: &Hops) -> Resp
 /// What is said of a request that its home was lost with.
 fn message(awaited: &Awaited) -> Option<Bytes> {
     match awaited {
-        Awaited::Modern(ticket) => Some(failed(ticket).body),
+        Awaited::Modern(ticket) | Awaited::Listener(ticket) => Some(failed(ticket).body),
         Awaited::Legacy(id) => Some(legacy::front::refusal(Some(id), &legacy::lost())),
         Awaited::Reader | Awaited::Nothing => None,
     }
@@ -191,7 +199,7 @@ fn failed(ticket: &Ticket) -> Encoded {
 
 fn lost(awaited: &Awaited) -> Response<Body> {
     match (awaited, message(awaited)) {
-        (Awaited::Modern(ticket), _) => {
+        (Awaited::Modern(ticket) | Awaited::Listener(ticket), _) => {
             let encoded = failed(ticket);
             answer::explained(answer::json(encoded.status, encoded.body), &Outcome::Failed(Fault::Lost))
         }

@@ -23,8 +23,8 @@ pub(super) enum Parting {
     Cut,
     /// This is said last; where it would come into the middle of an event, its client sees that it broke off.
     Saying(Bytes),
-    /// It may end at any time, and does so when this is ready.
-    At(Pin<Box<dyn Future<Output = ()> + Send>>),
+    /// It may end at any time, and does so when this is ready; with this as its last words.
+    At(Pin<Box<dyn Future<Output = ()> + Send>>, Option<Bytes>),
 }
 
 /// The rest of an answer.
@@ -53,11 +53,11 @@ impl Relay {
         if self.is_over {
             return Poll::Ready(None);
         }
-        if let Parting::At(end) = &mut self.parting
+        if let Parting::At(end, words) = &mut self.parting
             && end.as_mut().poll(context).is_ready()
         {
             self.is_over = true;
-            return Poll::Ready(None);
+            return Poll::Ready(words.take().filter(|_| self.is_whole).map(Ok));
         }
         loop {
             return match std::task::ready!(Pin::new(&mut self.answer).poll_frame(context)) {
@@ -69,7 +69,7 @@ impl Relay {
                     // Trailers, of which gateways send none.
                     Err(_) => continue,
                 },
-                Some(Err(_)) => Poll::Ready(self.broken()),
+                Some(Err(_)) => Poll::Ready(Some(self.broken())),
                 None => {
                     self.is_over = true;
                     Poll::Ready(None)
@@ -78,12 +78,11 @@ impl Relay {
         }
     }
 
-    fn broken(&mut self) -> Option<Result<Bytes, Cut>> {
+    fn broken(&mut self) -> Result<Bytes, Cut> {
         self.is_over = true;
         match std::mem::replace(&mut self.parting, Parting::Cut) {
-            Parting::Saying(message) if self.is_whole => Some(Ok(message)),
-            Parting::Cut | Parting::Saying(_) => Some(Err(Cut)),
-            Parting::At(_) => None,
+            Parting::Saying(message) if self.is_whole => Ok(message),
+            Parting::Cut | Parting::Saying(_) | Parting::At(..) => Err(Cut),
         }
     }
 }

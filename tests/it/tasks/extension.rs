@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use rustix::process::Signal;
+
 use crate::kit::{MODERN, never, raw_member, request};
 
 use super::*;
@@ -249,6 +251,36 @@ async fn how_a_task_stands_is_told_to_those_who_listen_for_it_and_to_nobody_else
             Wire::Stdio => drop(upstream.take("notifications/cancelled").await),
         }
     }
+}
+
+#[tokio::test]
+async fn a_task_of_a_program_is_served_and_listened_for_by_way_of_another_gateway() {
+    let upstream = offering(Era::Modern, Wire::Stdio, OFFERS_EXTENSION, vec![tool("echo")]).await;
+    let mut settings = config(&[("up", &upstream)]);
+    settings["sealing"] = json!({ "keys": ["one key for all gateways, and long enough"] });
+    settings["replicas"] = json!({ "listen": "127.0.0.1:0" });
+    // What is over before is over for a better reason.
+    settings["drain"] = json!("60s");
+    let (home, mut other) = (Gateway::start(settings.clone()).await, Gateway::start(settings).await);
+    let id = create(&modern(&home), "echo", &upstream, "t-1").await;
+    let away = modern(&other);
+    let answer = format!(r#"{{"resultType":"complete",{}}}"#, flat("t-1", "working"));
+    let (_arrived, shown) = asked(&away, &upstream, "tasks/get", &about(&id), &answer).await;
+    assert_eq!(shown["taskId"], json!(id));
+    upstream.takes("subscriptions/listen");
+    let members = format!(r#""notifications":{{"taskIds":["{id}"]}}"#);
+    let listening = away.begin(7, "subscriptions/listen", &members).await;
+    let mut arrived = upstream.take("subscriptions/listen").await;
+    let tag = format!(r#""_meta":{{"io.modelcontextprotocol/subscriptionId":{}}}"#, arrived.id());
+    let granted = format!(r#""notifications":{{"taskIds":["t-1"]}},{tag}"#);
+    arrived.notice("notifications/subscriptions/acknowledged", &granted).await;
+    let mut stream = listening.answer().await;
+    assert_eq!(stream.message().await["params"]["notifications"], json!({ "taskIds": [id] }));
+    // The gateway that only passes it on stops: its client hears the end of it, and goes to another one.
+    other.signal(Signal::TERM);
+    let last = stream.message().await;
+    assert!(last["id"] == 7 && last["result"].is_object(), "{last}");
+    assert_eq!(other.exited().await, Some(0));
 }
 
 #[tokio::test]
