@@ -260,7 +260,8 @@ async fn all_processes_together_are_limited_where_a_group_can_be_made_and_refuse
 
 #[tokio::test]
 async fn no_privilege_is_kept_or_gained() {
-    let folder = tempfile::tempdir().unwrap();
+    // The usual folder may be this user's alone.
+    let folder = tempfile::tempdir_in("/tmp").unwrap();
     fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
     let program = folder.path().join("id");
     fs::copy("/usr/bin/id", &program).unwrap();

@@ -6,6 +6,9 @@ use std::{collections::BTreeMap, ffi::OsString};
 
 use crate::{guard::sandbox::Sandbox, redact::Redacted};
 
+/// Where temporary files are.
+const TEMPORARY: &str = "TMPDIR";
+
 /// What programs need to find themselves, their user, their language, the network's proxies and its authorities.
 const INHERITED: [&str; 18] = [
     "PATH",
@@ -15,7 +18,7 @@ const INHERITED: [&str; 18] = [
     "SHELL",
     "LANG",
     "TZ",
-    "TMPDIR",
+    TEMPORARY,
     "TERM",
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
@@ -36,20 +39,22 @@ const INHERITED_PREFIXES: [&str; 2] = ["LC_", "XDG_"];
 pub(super) enum Inherited<'a> {
     /// The usual short list.
     Usual,
-    /// These.
-    Listed(&'a [String]),
+    /// Those that the sandbox lists.
+    Listed(&'a Sandbox),
 }
 
 impl<'a> Inherited<'a> {
     /// In a sandbox there is nothing but what is listed.
     pub(super) fn by(sandbox: Option<&'a Sandbox>) -> Self {
-        sandbox.map_or(Self::Usual, |sandbox| Self::Listed(&sandbox.inherit))
+        sandbox.map_or(Self::Usual, Self::Listed)
     }
 
     fn has(self, name: &str) -> bool {
         match self {
             Self::Usual => is_inherited(name),
-            Self::Listed(names) => names.iter().any(|listed| listed == name),
+            // The guard makes the folder for temporary files where the gateway has its own, and tells the child of that folder alone.
+            Self::Listed(sandbox) if name == TEMPORARY => sandbox.files.is_some() || lists(sandbox, name),
+            Self::Listed(sandbox) => lists(sandbox, name),
         }
     }
 }
@@ -64,6 +69,10 @@ pub(super) fn environment(
     own.filter(|(name, _)| name.to_str().is_some_and(|name| inherited.has(name))).chain(configured).collect()
 }
 
+fn lists(sandbox: &Sandbox, name: &str) -> bool {
+    sandbox.inherit.iter().any(|listed| listed == name)
+}
+
 fn is_inherited(name: &str) -> bool {
     INHERITED.contains(&name) || INHERITED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
@@ -71,6 +80,7 @@ fn is_inherited(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::guard::sandbox::FileRules;
 
     fn variables(pairs: &[(&str, &str)]) -> BTreeMap<OsString, OsString> {
         pairs.iter().map(|(name, value)| (name.into(), value.into())).collect()
@@ -84,14 +94,25 @@ mod tests {
             ("XDG_CACHE_HOME", "/c"),
             ("AWS_SECRET_ACCESS_KEY", "s"),
             ("LANG", "de"),
+            ("TMPDIR", "/t"),
         ];
         let configured =
             BTreeMap::from([("LANG".to_owned(), Redacted::from("en")), ("API_KEY".to_owned(), Redacted::from("k"))]);
-        let expected = [("API_KEY", "k"), ("LANG", "en"), ("LC_ALL", "C"), ("PATH", "/bin"), ("XDG_CACHE_HOME", "/c")];
+        let expected = [
+            ("API_KEY", "k"),
+            ("LANG", "en"),
+            ("LC_ALL", "C"),
+            ("PATH", "/bin"),
+            ("TMPDIR", "/t"),
+            ("XDG_CACHE_HOME", "/c"),
+        ];
         let environment = |inherited| environment(variables(&own).into_iter(), inherited, &configured);
         assert_eq!(environment(Inherited::Usual), variables(&expected));
-        let listed = ["PATH".to_owned()];
+        let sandbox = Sandbox { inherit: vec!["PATH".to_owned()], ..Sandbox::default() };
         let expected = [("API_KEY", "k"), ("LANG", "en"), ("PATH", "/bin")];
-        assert_eq!(environment(Inherited::Listed(&listed)), variables(&expected));
+        assert_eq!(environment(Inherited::Listed(&sandbox)), variables(&expected));
+        let sandbox = Sandbox { files: Some(FileRules::default()), ..sandbox.clone() };
+        let expected = [("API_KEY", "k"), ("LANG", "en"), ("PATH", "/bin"), ("TMPDIR", "/t")];
+        assert_eq!(environment(Inherited::Listed(&sandbox)), variables(&expected));
     }
 }
