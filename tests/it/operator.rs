@@ -155,7 +155,7 @@ async fn whoever_follows_a_log_may_leave_at_any_time_and_leaves_a_place_for_the_
         let (mut follower, mut lines) = follow(&gateway, "up");
         assert!(soon("a line", lines.next_line()).await.unwrap().unwrap().contains("began as"));
         let pid = Pid::from_raw(follower.id().unwrap().try_into().unwrap()).unwrap();
-        kill_process(pid, Signal::INT).unwrap();
+        kill_process(pid, Signal::TERM).unwrap();
         soon("it ends", follower.wait()).await.unwrap();
     }
 }
