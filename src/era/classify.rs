@@ -13,7 +13,7 @@ use super::{
     Refusal, Revision, code, meta,
     modern::{
         front::{self, Request, refusal, unsupported_version},
-        header::single,
+        header::{self, single},
     },
 };
 
@@ -52,7 +52,7 @@ pub struct Limits {
 /// # Errors
 /// The refusal that the table or the modern ladder prescribes.
 pub fn classify(headers: &HeaderMap, body: Bytes, limits: Limits) -> Result<Arrival, Refusal> {
-    let version = single(headers, "mcp-protocol-version").map_err(|error| refusal(400, None, &error))?;
+    let version = single(headers, &header::PROTOCOL_VERSION).map_err(|error| refusal(400, None, &error))?;
     let header = match version {
         None => Header::Absent,
         Some(version) if Revision::claims_modern(version) => Header::Modern(version),

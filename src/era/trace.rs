@@ -13,6 +13,12 @@ use crate::{
 
 use super::meta;
 
+/// The headers, in the order of [`TRACE_MEMBERS`], whose names they have.
+static HEADERS: [HeaderName; 3] = {
+    let [parent, state, baggage] = TRACE_MEMBERS;
+    [HeaderName::from_static(parent), HeaderName::from_static(state), HeaderName::from_static(baggage)]
+};
+
 /// What `_meta` says; `None` when it says nothing, so that nothing needs to be taken out either.
 pub(super) fn of_meta(own: &Object) -> Option<TraceContext> {
     let found = TRACE_MEMBERS.map(|name| own.get(name));
@@ -25,10 +31,10 @@ pub(super) fn of_meta(own: &Object) -> Option<TraceContext> {
 
 /// What the headers say; `None` when they say nothing.
 fn of_headers(headers: &HeaderMap) -> Option<TraceContext> {
-    let [parent, state, baggage] = TRACE_MEMBERS;
-    if !TRACE_MEMBERS.iter().any(|name| headers.contains_key(*name)) {
+    if !HEADERS.iter().any(|name| headers.contains_key(name)) {
         return None;
     }
+    let [parent, state, baggage] = &HEADERS;
     // Two parents cannot both be right; lists may be spread over several headers.
     let mut parents = headers.get_all(parent).iter().map(HeaderValue::to_str);
     let only = parents.next().and_then(Result::ok).filter(|_| parents.next().is_none());
@@ -36,7 +42,7 @@ fn of_headers(headers: &HeaderMap) -> Option<TraceContext> {
     Some(TraceContext::read(only, state.as_deref(), baggage.as_deref()))
 }
 
-fn list(headers: &HeaderMap, name: &str) -> Option<String> {
+fn list(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     let values: Option<Vec<&str>> = headers.get_all(name).iter().map(|value| value.to_str().ok()).collect();
     values.filter(|values| !values.is_empty()).map(|values| values.join(","))
 }

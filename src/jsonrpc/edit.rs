@@ -22,6 +22,7 @@ impl Object {
 impl<'a> Edit<'a> {
     /// Replaces the member in its place, or adds it at the end.
     #[must_use]
+    #[inline]
     pub fn set(mut self, name: &'a str, value: Raw) -> Self {
         self.changes.push((name, Some(value)));
         self
@@ -29,12 +30,14 @@ impl<'a> Edit<'a> {
 
     /// Adds the member at the end unless it is there.
     #[must_use]
+    #[inline]
     pub fn set_default(self, name: &'a str, value: Raw) -> Self {
         if self.object.has(name) { self } else { self.set(name, value) }
     }
 
     /// Takes the member out, if it is there.
     #[must_use]
+    #[inline]
     pub fn remove(mut self, name: &'a str) -> Self {
         if self.object.has(name) || self.changes.iter().any(|(changed, _)| *changed == name) {
             self.changes.push((name, None));
@@ -44,6 +47,7 @@ impl<'a> Edit<'a> {
 
     /// Takes each of these members out, if it is there.
     #[must_use]
+    #[inline]
     pub fn remove_all(self, names: &[&'a str]) -> Self {
         names.iter().fold(self, |edit, name| edit.remove(name))
     }
@@ -76,12 +80,12 @@ impl<'a> Edit<'a> {
         let source = self.object.raw().bytes();
         for (name, member) in self.object.members() {
             let value = match self.change(name) {
-                None => source.get(member.value.clone()).unwrap_or_default(),
+                None => source.get(member.value()).unwrap_or_default(),
                 Some(Some(value)) => value.bytes(),
                 Some(None) => continue,
             };
             separate(out);
-            out.extend_from_slice(source.get(member.name.clone()).unwrap_or_default());
+            out.extend_from_slice(source.get(member.name()).unwrap_or_default());
             out.push(b':');
             out.extend_from_slice(value);
         }

@@ -1,6 +1,6 @@
 //! The members of one JSON object, found but not read further.
 
-use std::ops::Range;
+use std::{borrow::Cow, ops::Range};
 
 use smallvec::SmallVec;
 
@@ -14,44 +14,67 @@ use super::{
 pub struct Object {
     source: Raw,
     members: Members,
+    /// Names that were written with escapes, decoded, and where they begin, in that order: `"na\u006de"` is `name`.
+    decoded: Vec<(u32, Box<str>)>,
 }
 
 type Members = SmallVec<[Member; 8]>;
 
-/// Where one member lies in its object.
-#[derive(Clone, Debug)]
+/// Where one member lies in its object. Small, since every message has several objects, which are moved about.
+#[derive(Clone, Copy, Debug)]
 pub struct Member {
+    name: (u32, u32),
+    value: (u32, u32),
+}
+
+impl Member {
+    fn new(name: &Range<usize>, value: &Range<usize>) -> Option<Self> {
+        let narrow = |range: &Range<usize>| Some((range.start.try_into().ok()?, range.end.try_into().ok()?));
+        Some(Self { name: narrow(name)?, value: narrow(value)? })
+    }
+
     /// The name with its quotes.
-    pub(super) name: Range<usize>,
+    pub(super) fn name(self) -> Range<usize> {
+        wide(self.name)
+    }
+
     /// The value.
-    pub(super) value: Range<usize>,
-    /// The decoded name, where it was written with escapes: `"na\u006de"` is `name`.
-    decoded: Option<Box<str>>,
+    pub(super) fn value(self) -> Range<usize> {
+        wide(self.value)
+    }
+}
+
+/// No address is smaller than an offset: `usize` has 32 bits at the least where this runs.
+fn wide((start, end): (u32, u32)) -> Range<usize> {
+    usize::try_from(start).unwrap_or(usize::MAX)..usize::try_from(end).unwrap_or(usize::MAX)
 }
 
 impl Default for Object {
     /// The empty object.
     fn default() -> Self {
-        Self { source: Raw::empty_object(), members: SmallVec::new() }
+        Self { source: Raw::empty_object(), members: SmallVec::new(), decoded: Vec::new() }
     }
 }
 
 impl Object {
     /// Reads a value that is known to be valid JSON.
+    #[inline]
     fn parse(source: Raw) -> Result<Self, SyntaxError> {
         let members = find(Scanner::over_valid(source.bytes()))?;
         Self::of(source, members)
     }
 
     /// Validates a text and finds the members of its outermost object, in one pass.
+    #[inline]
     pub(super) fn parse_text(text: &bytes::Bytes, max_depth: usize) -> Result<Self, SyntaxError> {
         std::str::from_utf8(text).map_err(|_| SyntaxError::NotUtf8)?;
         let members = find(Scanner::new(text, max_depth))?;
         Self::of(Raw::trusted(text.clone()), members)
     }
 
+    #[inline]
     fn of(source: Raw, members: Members) -> Result<Self, SyntaxError> {
-        let mut object = Self { source, members };
+        let mut object = Self { source, members, decoded: Vec::new() };
         object.decode_names()?;
         object.refuse_duplicates()?;
         Ok(object)
@@ -59,13 +82,13 @@ impl Object {
 
     /// Escaped names are decoded, so that no spelling hides a member from the gateway that the other side would read.
     fn decode_names(&mut self) -> Result<(), SyntaxError> {
-        let Self { source, members } = self;
+        let Self { source, members, decoded } = self;
         for member in members {
-            let name = source.bytes().get(member.name.clone()).unwrap_or_default();
-            if memchr::memchr(b'\\', name).is_some() {
-                let decoded: String =
-                    serde_json::from_slice(name).map_err(|_| SyntaxError::Unexpected(member.name.start))?;
-                member.decoded = Some(decoded.into());
+            let name = source.bytes().get(member.name()).unwrap_or_default();
+            if name.contains(&b'\\') {
+                let text: String =
+                    serde_json::from_slice(name).map_err(|_| SyntaxError::Unexpected(member.name().start))?;
+                decoded.push((member.name.0, text.into()));
             }
         }
         Ok(())
@@ -81,40 +104,51 @@ impl Object {
                 if seen.insert(self.name_bytes(member)) {
                     Ok(())
                 } else {
-                    Err(SyntaxError::Duplicate(member.name.start))
+                    Err(SyntaxError::Duplicate(member.name().start))
                 }
             });
         }
         for (index, member) in self.members.iter().enumerate() {
             let earlier = self.members.iter().take(index);
             if earlier.clone().any(|other| self.name_bytes(other) == self.name_bytes(member)) {
-                return Err(SyntaxError::Duplicate(member.name.start));
+                return Err(SyntaxError::Duplicate(member.name().start));
             }
         }
         Ok(())
     }
 
     /// The decoded name. Compared as bytes: checking again that a whole buffer is UTF-8 for each name costs more than the scan.
-    fn name_bytes<'a>(&'a self, member: &'a Member) -> &'a [u8] {
-        match &member.decoded {
-            Some(decoded) => decoded.as_bytes(),
-            None => self.source.bytes().get(member.name.start + 1..member.name.end - 1).unwrap_or_default(),
+    #[inline]
+    fn name_bytes(&self, member: &Member) -> &[u8] {
+        let decoded = self.decoded.binary_search_by_key(&member.name.0, |(start, _)| *start);
+        match decoded.ok().and_then(|at| self.decoded.get(at)) {
+            Some((_, decoded)) => decoded.as_bytes(),
+            None => {
+                let Range { start, end } = member.name();
+                self.source.bytes().get(start + 1..end - 1).unwrap_or_default()
+            }
         }
     }
 
-    fn name_of<'a>(&'a self, member: &'a Member) -> &'a str {
+    fn name_of(&self, member: &Member) -> &str {
         std::str::from_utf8(self.name_bytes(member)).unwrap_or_default()
     }
 
     /// The value of the member with that name.
+    #[inline]
     pub fn get(&self, name: &str) -> Option<Raw> {
-        self.find(name).map(|member| self.source.slice(member.value.clone()))
+        self.find(name).map(|member| self.source.slice(member.value()))
     }
 
     /// The text of a string member.
     pub fn text(&self, name: &str) -> Option<String> {
-        let value = self.source.bytes().get(self.find(name)?.value.clone())?;
-        raw::text(std::str::from_utf8(value).ok()?).map(std::borrow::Cow::into_owned)
+        self.borrowed_text(name).map(Cow::into_owned)
+    }
+
+    /// The same, which is copied only where it has escapes.
+    pub fn borrowed_text(&self, name: &str) -> Option<Cow<'_, str>> {
+        let value = self.source.bytes().get(self.find(name)?.value())?;
+        raw::text(std::str::from_utf8(value).ok()?)
     }
 
     /// Whether there is a member with that name.
@@ -124,7 +158,7 @@ impl Object {
 
     /// Names and values in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Raw)> {
-        self.members.iter().map(|member| (self.name_of(member), self.source.slice(member.value.clone())))
+        self.members.iter().map(|member| (self.name_of(member), self.source.slice(member.value())))
     }
 
     /// How many members there are.
@@ -142,6 +176,7 @@ impl Object {
         &self.source
     }
 
+    #[inline]
     pub(super) fn find(&self, name: &str) -> Option<&Member> {
         self.members.iter().find(|member| self.name_bytes(member) == name.as_bytes())
     }
@@ -151,10 +186,15 @@ impl Object {
     }
 }
 
+#[inline]
 fn find(scanner: Scanner<'_>) -> Result<Members, SyntaxError> {
     let mut members = Members::new();
-    scanner.members(|(name, value)| members.push(Member { name, value, decoded: None }))?;
-    Ok(members)
+    let mut is_too_long = false;
+    scanner.members(|(name, value)| match Member::new(&name, &value) {
+        Some(member) => members.push(member),
+        None => is_too_long = true,
+    })?;
+    if is_too_long { Err(SyntaxError::TooLong) } else { Ok(members) }
 }
 
 impl Raw {
@@ -162,6 +202,7 @@ impl Raw {
     ///
     /// # Errors
     /// [`SyntaxError::NotAnObject`] and [`SyntaxError::Duplicate`].
+    #[inline]
     pub fn object(&self) -> Result<Object, SyntaxError> {
         Object::parse(self.clone())
     }
@@ -187,6 +228,19 @@ mod tests {
         let object = object(r#"{"na\u006de":"x","n":{"name":1}}"#).unwrap();
         assert_eq!(object.text("name").as_deref(), Some("x"));
         assert_eq!(object.get("n").unwrap().as_str(), r#"{"name":1}"#);
+    }
+
+    #[test]
+    fn an_object_of_very_many_escaped_names_is_read_in_a_moment() {
+        use std::fmt::Write;
+
+        let mut text = String::from("{");
+        for number in 0..100_000 {
+            write!(text, r#""\u006e{number}":0,"#).unwrap();
+        }
+        text.push_str(r#""z":1}"#);
+        let object = Raw::parse(Bytes::from(text), 128).unwrap().object().unwrap();
+        assert_eq!((object.len(), object.get("n99999").is_some()), (100_001, true));
     }
 
     #[test]

@@ -23,6 +23,9 @@ pub enum SyntaxError {
     /// A member name occurs twice in an object that the gateway reads.
     #[error("a member name occurs twice, the second time at byte {0}")]
     Duplicate(usize),
+    /// An object of more than 4 GiB.
+    #[error("longer than 4 GiB")]
+    TooLong,
     /// Not UTF-8.
     #[error("not UTF-8")]
     NotUtf8,

@@ -92,6 +92,7 @@ impl Exchange {
         let mut response = self.clone().let_in(&parts, body, visitor, serves).await;
         self.gate.challenge(&mut response, &parts, &endpoint);
         response.body_mut().until(|| self.gate.ends(&parts, &peer, &endpoint, principal));
+        answer::reuse(parts.headers, &mut response);
         response
     }
 

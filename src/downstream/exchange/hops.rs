@@ -131,7 +131,8 @@ impl Elsewhere {
     pub(super) async fn forward(self, parts: &Parts, content: Bytes, facts: &Facts) -> Result<Response<Body>, Gone> {
         let Some(request) = request(parts, content, facts) else { return Err(Gone) };
         let Self { hops, home, awaited } = self;
-        match hops.roads.send(&home, request).await {
+        // Rare, and long: it does not make every request's future larger.
+        match Box::pin(hops.roads.send(&home, request)).await {
             Ok(response) => {
                 METRICS.hops.of(label::Hop::Answered).inc();
                 Ok(relayed(response, &awaited, &hops))

@@ -55,7 +55,7 @@ pub(super) async fn answer(post: Post<'_>, message: Message) -> Response<Body> {
         && method == "initialize"
     {
         return match front::decode(message) {
-            Inbound::Initialize(initialize) => open(post, initialize).await,
+            Inbound::Initialize(initialize) => Box::pin(open(post, initialize)).await,
             Inbound::Refused(id, error) => refused(id.as_ref(), &error),
             _ => answer::empty(StatusCode::ACCEPTED),
         };

@@ -1,6 +1,6 @@
 //! One connection: TLS, which HTTP it speaks, its requests, its end.
 
-use std::{convert::Infallible, error::Error, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{error::Error, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -21,6 +21,7 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::{
     bound::Tls,
+    finished::Finished,
     leaving::{LINGER, Leaving},
     patience::Patience,
     stall::paced,
@@ -214,7 +215,10 @@ where
         let service = self.service.clone();
         let leaving = Leaving::default();
         let told = leaving.clone();
-        let answer = service_fn(move |request| infallible(told.tell(service(request, peer.clone()))));
+        let answer = service_fn(move |request| {
+            let told = told.clone();
+            Finished::new(service(request, peer.clone()), move |answer| told.tell(answer))
+        });
         let patience = Patience::new(self.header_timeout, self.idle_timeout);
         let io = TokioIo::new(patience.over(io));
         let mut connection = pin!(self.http1.clone().timer(patience).serve_connection(io, answer));
@@ -240,10 +244,7 @@ where
     ) -> hyper::Result<()> {
         let streams = Streams::new(self.write_timeout);
         let service = self.service.clone();
-        let answer = service_fn(move |request| {
-            let answer = service(request, peer.clone());
-            infallible(async move { paced(answer.await) })
-        });
+        let answer = service_fn(move |request| Finished::new(service(request, peer.clone()), paced));
         let mut connection = pin!(self.http2(streams.spawner()).serve_connection(TokioIo::new(io), answer));
         tokio::select! {
             biased;
@@ -272,10 +273,6 @@ fn bound_stall(_stream: &TcpStream, _most: Duration) -> io::Result<()> {
 async fn last_word(drain: &mut Drain) {
     drain.started().await;
     sleep(LAST_WORD).await;
-}
-
-async fn infallible<F: Future>(answer: F) -> Result<F::Output, Infallible> {
-    Ok(answer.await)
 }
 
 /// Looks at the first bytes and leaves them in the kernel's buffer, so that no wrapper has to replay them on each read.

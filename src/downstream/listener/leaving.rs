@@ -24,17 +24,10 @@ impl Leaving {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn tell<F, B>(&self, answer: F) -> impl Future<Output = Response<B>> + use<F, B>
-    where
-        F: Future<Output = Response<B>>,
-    {
-        let leaving = self.clone();
-        async move {
-            let mut response = answer.await;
-            if leaving.0.load(Ordering::Relaxed) {
-                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-            }
-            response
+    pub(super) fn tell<B>(&self, mut response: Response<B>) -> Response<B> {
+        if self.0.load(Ordering::Relaxed) {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
+        response
     }
 }

@@ -9,6 +9,7 @@
 mod accept;
 mod bound;
 mod connection;
+mod finished;
 mod leaving;
 mod patience;
 mod stall;

@@ -60,8 +60,10 @@ impl Timer for Patience {
         self.known.heard.store(false, Ordering::Relaxed);
         // Whoever connects has something to say; only then may they be silent for a while.
         let between = self.known.waited.swap(true, Ordering::Relaxed);
-        let deadline = if between { self.now() + self.idle_timeout } else { deadline };
-        let timer = Box::pin(time::sleep_until(deadline.into()));
+        // Hyper's deadline is the time for headers from now on.
+        let idle = (deadline + self.idle_timeout).checked_sub(self.header_timeout);
+        let deadline = idle.filter(|_| between).unwrap_or(deadline);
+        let timer = time::sleep_until(deadline.into());
         Box::pin(Wait { timer, silent: between, known: self.known.clone(), header_timeout: self.header_timeout })
     }
 
@@ -70,25 +72,29 @@ impl Timer for Patience {
     }
 }
 
-/// Ends when a request was waited for too long.
-struct Wait {
-    timer: Pin<Box<time::Sleep>>,
-    /// Nothing of the request came so far.
-    silent: bool,
-    known: Arc<Known>,
-    header_timeout: Duration,
+pin_project_lite::pin_project! {
+    /// Ends when a request was waited for too long.
+    struct Wait {
+        #[pin]
+        timer: time::Sleep,
+        // Nothing of the request came so far.
+        silent: bool,
+        known: Arc<Known>,
+        header_timeout: Duration,
+    }
 }
 
 impl Future for Wait {
     type Output = ();
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        if self.silent && self.known.heard.load(Ordering::Relaxed) {
-            self.silent = false;
-            let deadline = time::Instant::now() + self.header_timeout;
-            self.timer.as_mut().reset(deadline);
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let mut this = self.project();
+        if *this.silent && this.known.heard.load(Ordering::Relaxed) {
+            *this.silent = false;
+            let deadline = time::Instant::now() + *this.header_timeout;
+            this.timer.as_mut().reset(deadline);
         }
-        self.timer.as_mut().poll(context)
+        this.timer.poll(context)
     }
 }
 

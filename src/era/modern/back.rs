@@ -113,7 +113,7 @@ pub fn outcome(verb: Option<Verb>, caller: &Caller, answer: Result<Raw, ErrorObj
         Err(error) => return Ok(Outcome::Failed(Fault::Upstream(error))),
     };
     let object = result.object().map_err(|_| NotAResult)?;
-    match (object.text("resultType").as_deref(), verb) {
+    match (object.borrowed_text("resultType").as_deref(), verb) {
         // Absent: an older server (2026-07-28 basic/index, ResultType).
         (None | Some("complete"), Some(Verb::ReadResource)) => Ok(Outcome::Cacheable(result, CacheHint::read(&object))),
         (None | Some("complete"), _) => Ok(Outcome::Complete(result)),

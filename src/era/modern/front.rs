@@ -5,7 +5,7 @@
 //!
 //! Sources: 2026-07-28 basic/index, basic/transports/streamable-http (Server Validation), server/utilities/caching.
 
-use std::{str::FromStr, time::Duration};
+use std::{borrow::Cow, str::FromStr, time::Duration};
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -21,7 +21,7 @@ use crate::{
 };
 
 use super::{
-    header::{mirrored, mismatch, single, single_bytes},
+    header::{self, mirrored, mismatch, single, single_bytes},
     operation::operation,
 };
 
@@ -129,16 +129,17 @@ fn object(raw: Option<&Raw>) -> Result<Object, ErrorObject> {
     })
 }
 
-fn envelope(own_meta: &Object) -> Result<(String, Capabilities), ErrorObject> {
+fn envelope(own_meta: &Object) -> Result<(Cow<'_, str>, Capabilities), ErrorObject> {
     let missing = |key: &str| ErrorObject::new(code::INVALID_PARAMS, format!("`_meta` must have `{key}`"));
-    let claim = own_meta.text(meta::PROTOCOL_VERSION).ok_or_else(|| missing(meta::PROTOCOL_VERSION))?;
+    let claim = own_meta.borrowed_text(meta::PROTOCOL_VERSION).ok_or_else(|| missing(meta::PROTOCOL_VERSION))?;
     let capabilities = own_meta.get(meta::CLIENT_CAPABILITIES).and_then(|declared| Capabilities::parse(&declared));
     Ok((claim, capabilities.ok_or_else(|| missing(meta::CLIENT_CAPABILITIES))?))
 }
 
 /// The header is compared before the revision is judged: a contradiction is worse than an unknown revision.
 fn check_version(headers: &HeaderMap, claim: &str) -> Result<(), ErrorObject> {
-    let header = single(headers, "mcp-protocol-version")?.ok_or_else(|| mismatch("MCP-Protocol-Version is missing"))?;
+    let header =
+        single(headers, &header::PROTOCOL_VERSION)?.ok_or_else(|| mismatch("MCP-Protocol-Version is missing"))?;
     if header != claim {
         return Err(mismatch("MCP-Protocol-Version is not what `_meta` says"));
     }
@@ -159,7 +160,7 @@ fn supported_versions() -> Raw {
 }
 
 fn check_method(headers: &HeaderMap, method: &str) -> Result<(), ErrorObject> {
-    match single(headers, "mcp-method")? {
+    match single(headers, &header::METHOD)? {
         None => Err(mismatch("Mcp-Method is missing")),
         Some(header) if header != method => Err(mismatch("Mcp-Method is not the method of the body")),
         Some(_) => Ok(()),
@@ -178,9 +179,9 @@ pub(in crate::era) fn named_by(method: &str) -> Option<&'static str> {
 
 fn check_name(headers: &HeaderMap, method: &str, params: &Object) -> Result<(), ErrorObject> {
     let Some(key) = named_by(method) else { return Ok(()) };
-    let header = single_bytes(headers, "mcp-name")?.ok_or_else(|| mismatch("Mcp-Name is missing"))?;
+    let header = single_bytes(headers, &header::NAME)?.ok_or_else(|| mismatch("Mcp-Name is missing"))?;
     let header = decode_value(header).map_err(|_| mismatch("Mcp-Name is not a valid encoded value"))?;
-    match params.text(key) {
+    match params.borrowed_text(key) {
         None => Err(ErrorObject::new(code::INVALID_PARAMS, format!("`params.{key}` must be a string"))),
         // White space around a header is not part of it, so it cannot be compared.
         Some(name) if header != name && header != name.trim_matches([' ', '\t']) => {
