@@ -30,7 +30,7 @@ use super::{
     answer,
     body::Body,
     guest::Guests,
-    relay::{Parting, Relay},
+    relay::{Leave, Parting, Relay},
 };
 
 /// Headers of one connection, which end with it (RFC 9110 section 7.6.1, RFC 9113 section 8.2.2); and the host, which HTTP/2 names
@@ -113,9 +113,9 @@ impl Hops {
         self.draining.send_replace(true);
     }
 
-    fn at_the_drain(&self, words: Option<Bytes>) -> Parting {
+    fn at_the_drain(&self, words: Option<Bytes>) -> Leave {
         let mut draining = self.draining.subscribe();
-        Parting::At(Box::pin(async move { drop(draining.wait_for(|draining| *draining).await) }), words)
+        (Box::pin(async move { drop(draining.wait_for(|draining| *draining).await) }), words)
     }
 
     pub(super) fn is_draining(&self) -> bool {
@@ -172,17 +172,22 @@ fn relayed(response: Response<Incoming>, awaited: &Awaited, hops: &Hops) -> Resp
     let (mut parts, body) = response.into_parts();
     parts.headers.remove(header::DATE);
     let is_stream = parts.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == "text/event-stream");
-    let parting = match awaited {
-        // It is taken up again from another gateway, once this one stops.
-        Awaited::Reader => hops.at_the_drain(None),
-        Awaited::Listener(ticket) if is_stream => {
-            let end = front::outcome(ticket, &Outcome::Complete(Raw::empty_object()));
-            hops.at_the_drain(Some(sse::encode(end.body, None)))
-        }
-        _ if is_stream => message(awaited).map_or(Parting::Cut, |message| Parting::Saying(sse::encode(message, None))),
-        _ => Parting::Cut,
-    };
+    let parting = if is_stream { parting(awaited, hops) } else { Parting::default() };
     Response::from_parts(parts, Body::relay(Relay::new(body, parting)))
+}
+
+fn parting(awaited: &Awaited, hops: &Hops) -> Parting {
+    let event = |message| sse::encode(message, None);
+    let leave = match awaited {
+        // It is taken up again from another gateway, once this one stops.
+        Awaited::Reader => Some(hops.at_the_drain(None)),
+        Awaited::Listener(ticket) => {
+            let end = front::outcome(ticket, &Outcome::Complete(Raw::empty_object()));
+            Some(hops.at_the_drain(Some(event(end.body))))
+        }
+        Awaited::Modern(_) | Awaited::Legacy(_) | Awaited::Nothing => None,
+    };
+    Parting { lost: message(awaited).map(event), leave }
 }
 
 /// What is said of a request that its home was lost with.

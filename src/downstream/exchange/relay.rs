@@ -18,14 +18,16 @@ const END_OF_EVENT: &[u8] = b"\n\n";
 pub struct Cut;
 
 /// What becomes of an answer that does not come to its end.
-pub(super) enum Parting {
-    /// Its client sees that it broke off.
-    Cut,
-    /// This is said last; where it would come into the middle of an event, its client sees that it broke off.
-    Saying(Bytes),
-    /// It may end at any time, and does so when this is ready; with this as its last words.
-    At(Pin<Box<dyn Future<Output = ()> + Send>>, Option<Bytes>),
+#[derive(Default)]
+pub(super) struct Parting {
+    /// Said last when its home is lost; without it, or where it would come into the middle of an event, its client sees that it broke off.
+    pub(super) lost: Option<Bytes>,
+    /// It may end before.
+    pub(super) leave: Option<Leave>,
 }
+
+/// When an answer may end, and with which last words.
+pub(super) type Leave = (Pin<Box<dyn Future<Output = ()> + Send>>, Option<Bytes>);
 
 /// The rest of an answer.
 pub(super) struct Relay {
@@ -53,7 +55,7 @@ impl Relay {
         if self.is_over {
             return Poll::Ready(None);
         }
-        if let Parting::At(end, words) = &mut self.parting
+        if let Some((end, words)) = &mut self.parting.leave
             && end.as_mut().poll(context).is_ready()
         {
             self.is_over = true;
@@ -80,9 +82,6 @@ impl Relay {
 
     fn broken(&mut self) -> Result<Bytes, Cut> {
         self.is_over = true;
-        match std::mem::replace(&mut self.parting, Parting::Cut) {
-            Parting::Saying(message) if self.is_whole => Ok(message),
-            Parting::Cut | Parting::Saying(_) | Parting::At(..) => Err(Cut),
-        }
+        self.parting.lost.take().filter(|_| self.is_whole).ok_or(Cut)
     }
 }

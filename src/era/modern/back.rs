@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-use super::front::named_by;
+use super::{front::named_by, header};
 
 /// A request for a modern server, made of a client's parameters.
 #[derive(Debug)]
@@ -73,15 +73,12 @@ impl Encode<'_> {
 /// What HTTP carries besides the body; `sent` finds a parameter as it is sent.
 fn headers(method: &str, sent: impl Fn(&str) -> Option<Raw>, mirror: &Mirror) -> Vec<(HeaderName, HeaderValue)> {
     let mut headers = Vec::with_capacity(3);
-    headers.push((
-        HeaderName::from_static("mcp-protocol-version"),
-        HeaderValue::from_static(Revision::NEWEST_MODERN.name()),
-    ));
-    headers.extend(HeaderValue::from_str(method).ok().map(|method| (HeaderName::from_static("mcp-method"), method)));
+    headers.push((header::PROTOCOL_VERSION.clone(), HeaderValue::from_static(Revision::NEWEST_MODERN.name())));
+    headers.extend(HeaderValue::from_str(method).ok().map(|method| (header::METHOD.clone(), method)));
     let Some(key) = named_by(method) else { return headers };
     let name = sent(key);
     let name = name.as_ref().and_then(Raw::text).and_then(|name| HeaderValue::from_str(&encode_value(&name)).ok());
-    headers.extend(name.map(|name| (HeaderName::from_static("mcp-name"), name)));
+    headers.extend(name.map(|name| (header::NAME.clone(), name)));
     if !mirror.is_empty() {
         let mirrored = mirror.headers(sent("arguments").as_ref());
         headers.extend(mirrored.iter().filter_map(|(name, value)| {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::kit::{MODERN, never, raw_member, request};
+use crate::kit::{Answer, MODERN, never, raw_member, request};
 
 use super::*;
 
@@ -253,19 +253,18 @@ async fn how_a_task_stands_is_told_to_those_who_listen_for_it_and_to_nobody_else
     }
 }
 
-#[tokio::test]
-async fn a_task_of_a_program_is_served_and_listened_for_by_way_of_another_gateway() {
-    let upstream = offering(Era::Modern, Wire::Stdio, OFFERS_EXTENSION, vec![tool("echo")]).await;
-    let mut settings = config(&[("up", &upstream)]);
+/// A task of a program, and a client that listens for it by way of the second of two gateways: what it heard so far is that it does.
+async fn listened_for_elsewhere(upstream: &Upstream) -> (Gateway, Gateway, Answer) {
+    let mut settings = config(&[("up", upstream)]);
     settings["sealing"] = json!({ "keys": ["one key for all gateways, and long enough"] });
     settings["replicas"] = json!({ "listen": "127.0.0.1:0" });
     // What is over before is over for a better reason.
     settings["drain"] = json!("60s");
-    let (home, mut other) = (Gateway::start(settings.clone()).await, Gateway::start(settings).await);
-    let id = create(&modern(&home), "echo", &upstream, "t-1").await;
+    let (home, other) = (Gateway::start(settings.clone()).await, Gateway::start(settings).await);
+    let id = create(&modern(&home), "echo", upstream, "t-1").await;
     let away = modern(&other);
     let answer = format!(r#"{{"resultType":"complete",{}}}"#, flat("t-1", "working"));
-    let (_arrived, shown) = asked(&away, &upstream, "tasks/get", &about(&id), &answer).await;
+    let (_arrived, shown) = asked(&away, upstream, "tasks/get", &about(&id), &answer).await;
     assert_eq!(shown["taskId"], json!(id));
     upstream.takes("subscriptions/listen");
     let members = format!(r#""notifications":{{"taskIds":["{id}"]}}"#);
@@ -276,11 +275,28 @@ async fn a_task_of_a_program_is_served_and_listened_for_by_way_of_another_gatewa
     arrived.notice("notifications/subscriptions/acknowledged", &granted).await;
     let mut stream = listening.answer().await;
     assert_eq!(stream.message().await["params"]["notifications"], json!({ "taskIds": [id] }));
+    (home, other, stream)
+}
+
+#[tokio::test]
+async fn a_task_of_a_program_is_served_and_listened_for_by_way_of_another_gateway() {
+    let upstream = offering(Era::Modern, Wire::Stdio, OFFERS_EXTENSION, vec![tool("echo")]).await;
+    let (_home, mut other, mut stream) = listened_for_elsewhere(&upstream).await;
     // The gateway that only passes it on stops: its client hears the end of it, and goes to another one.
     other.signal(Signal::TERM);
     let last = stream.message().await;
     assert!(last["id"] == 7 && last["result"].is_object(), "{last}");
     assert_eq!(other.exited().await, Some(0));
+}
+
+#[tokio::test]
+async fn who_listens_by_way_of_another_gateway_is_told_that_the_task_s_own_was_lost() {
+    let upstream = offering(Era::Modern, Wire::Stdio, OFFERS_EXTENSION, vec![tool("echo")]).await;
+    let (mut home, _other, mut stream) = listened_for_elsewhere(&upstream).await;
+    home.signal(Signal::KILL);
+    home.exited().await;
+    let last = stream.message().await;
+    assert_eq!((&last["id"], &last["error"]["code"]), (&json!(7), &json!(1011)), "{last}");
 }
 
 #[tokio::test]
