@@ -89,6 +89,9 @@ pub(super) struct Joined {
     _counted: InUse,
 }
 
+/// A caller's groups on an endpoint's servers, in the order of the servers.
+pub(super) type Groups = SmallVec<[Option<Arc<Group>>; 8]>;
+
 /// The lists of an endpoint's servers, in the order of the servers.
 pub(super) type Stocks = SmallVec<[Option<Arc<Stock>>; 8]>;
 
@@ -103,6 +106,13 @@ impl Endpoint {
     /// The lists that are there for a caller now, fresh or not.
     pub(super) fn stocks_now(&self, caller: &Caller, kind: ListKind) -> Stocks {
         self.groups_now(caller).map(|group| group.and_then(|group| group.stock(kind))).collect()
+    }
+
+    /// The joined list that is there for a caller now, and the groups that it is of.
+    pub(super) fn joined_now(&self, caller: &Caller, kind: ListKind) -> (Arc<Joined>, Groups) {
+        let groups: Groups = self.groups_now(caller).collect();
+        let stocks = groups.iter().map(|group| group.as_ref().and_then(|group| group.stock(kind))).collect();
+        (self.join(kind, &stocks), groups)
     }
 
     /// The caller's group on each server whose era is known.

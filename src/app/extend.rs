@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     jsonrpc::Raw,
-    mcp::{Call, Caller, Fault, Outcome, Stage},
+    mcp::{Call, Caller, Fault, Outcome, Params, Stage},
     policy::{Arguments, Permitted, Subject},
     route,
     upstream::{Changes, Errand, Group},
@@ -34,7 +34,7 @@ impl Endpoint {
             Ok(admission) => admission,
             Err(fault) => return Outcome::Failed(fault),
         };
-        let errand: Errand = plain_errand(call, method, params, Changes::new());
+        let errand: Errand = plain_errand(call, method.to_owned().into(), Params::of(params.as_ref()), Changes::new());
         group.carry(permitted.map(|_| errand), stage).await
     }
 

@@ -8,8 +8,8 @@ use crate::{
     era::HEADER_MISMATCH,
     jsonrpc::Raw,
     mcp::{
-        Call, Caller, Completion, Fault, Invoke, ListKind, Mirror, Mirrored, Outcome, Reference, Stage, TaskForm,
-        TaskSupport, UpstreamFault, Verb,
+        Call, Caller, Completion, Fault, Invoke, ListKind, Mirror, Mirrored, Outcome, Params, Reference, Stage,
+        TaskForm, TaskSupport, UpstreamFault, Verb,
     },
     policy::{Arguments, Permitted, Subject},
     upstream::{Changes, Content, Errand, Group, Tasking},
@@ -26,7 +26,7 @@ use super::{
 /// Where a call goes.
 struct Destination {
     group: Arc<Group>,
-    own: Box<str>,
+    own: Arc<str>,
     mirror: Mirror,
     support: TaskSupport,
     tool: Option<Raw>,
@@ -163,10 +163,10 @@ impl Endpoint {
 
     /// The first of that name that the caller sees.
     fn find_named(&self, caller: &Caller, kind: ListKind, name: &str) -> Option<Found> {
-        let joined = self.join(kind, &self.stocks_now(caller, kind));
+        let (joined, groups) = self.joined_now(caller, kind);
         let (place, entry) =
             joined.index.candidates(name).find(|(_, entry)| self.sees_entry(caller, &joined, entry))?;
-        let group = self.members.get(entry.part)?.upstream.group_now(caller)?;
+        let group = groups.into_iter().nth(entry.part)??;
         Some(Found { joined, place, group })
     }
 
@@ -175,9 +175,9 @@ impl Endpoint {
         if self.policies.are_none() {
             return None;
         }
-        let joined = self.join(kind, &self.stocks_now(caller, kind));
+        let (joined, groups) = self.joined_now(caller, kind);
         let (place, entry) = joined.index.candidates(name).next()?;
-        let group = self.members.get(entry.part)?.upstream.group_now(caller)?;
+        let group = groups.into_iter().nth(entry.part)??;
         Some(Found { joined, place, group })
     }
 
@@ -207,8 +207,8 @@ impl Endpoint {
             Reference::Prompt(_) => reference.edit().set("name", Raw::string(&permitted.get().own)).finish(),
             Reference::Resource(_) => reference.raw().clone(),
         };
-        let params = Some(completion.params.clone());
-        let errand = plain_errand(call, "completion/complete", params, smallvec![("ref", Some(reference))]);
+        let params = Params::of(Some(&completion.params));
+        let errand = plain_errand(call, "completion/complete".into(), params, smallvec![("ref", Some(reference))]);
         group.carry(permitted.map(|_| errand), stage).await
     }
 
@@ -283,7 +283,7 @@ async fn errand(call: &Call, invoke: &Invoke, destination: &Destination) -> Resu
         TaskForm::Core => TaskSupport::NotRequired,
         TaskForm::Unspoken | TaskForm::Extension => destination.support,
     };
-    let errand = plain_errand(call, invoke.verb.method(), Some(invoke.params.clone()), changes);
+    let errand = plain_errand(call, invoke.verb.method().into(), invoke.params.clone(), changes);
     let (mirror, tool) = (destination.mirror.clone(), destination.tool.clone());
     Ok((Errand { verb: Some(invoke.verb), mirror, tool, tasking, ..errand }, support))
 }

@@ -1,16 +1,16 @@
 //! A request for a server with nothing to it: what the other kinds start from.
 
 use crate::{
-    jsonrpc::Raw,
-    mcp::{Call, Mirror},
+    era::Method,
+    mcp::{Call, Mirror, Params},
     upstream::{Changes, Errand, Tasking},
 };
 
 /// The client's own parameters, some of them changed.
-pub(super) fn plain_errand(call: &Call, method: &str, params: Option<Raw>, changes: Changes) -> Errand {
+pub(super) fn plain_errand(call: &Call, method: Method, params: Params, changes: Changes) -> Errand {
     Errand {
         caller: call.caller.clone(),
-        method: method.to_owned(),
+        method,
         params,
         changes,
         mirror: Mirror::default(),

@@ -7,7 +7,7 @@ use std::{
 
 use myelin::{
     jsonrpc::Raw,
-    mcp::{Caller, ProgressInterest, TaskSupport, Verb},
+    mcp::{Caller, Params, ProgressInterest, TaskSupport, Verb},
     route::{Exposed, Index},
     upstream::{Errand, Group, Tasking},
 };
@@ -93,8 +93,8 @@ async fn converse(group: &Arc<Group>, errand: Errand, support: TaskSupport) -> R
 fn errand(tool: &Exposed, arguments: &Raw, caller: &Arc<Caller>) -> Errand {
     Errand {
         caller: caller.clone(),
-        method: Verb::CallTool.method().to_owned(),
-        params: Some(Raw::from_value(&json!({ "name": tool.own }))),
+        method: Verb::CallTool.method().into(),
+        params: Params::of(Some(&Raw::from_value(&json!({ "name": &*tool.own })))),
         changes: [("arguments", Some(arguments.clone()))].into_iter().collect(),
         mirror: tool.mirror.clone(),
         progress: ProgressInterest::Wanted,

@@ -46,9 +46,9 @@ impl Drive {
 
 impl Waist for Drive {
     fn call(&self, call: Call) -> Reply {
-        match call.op.clone() {
+        match &call.op {
             Op::Invoke(invoke) => {
-                let (inner, settings) = (self.inner.clone(), self.settings);
+                let (inner, invoke, settings) = (self.inner.clone(), invoke.clone(), self.settings);
                 Reply::script(move |stage| rounds(inner, call, invoke, settings, stage))
             }
             _ => self.inner.call(call),
@@ -60,10 +60,17 @@ impl Waist for Drive {
     }
 }
 
-async fn rounds(inner: Arc<dyn Waist>, call: Call, invoke: Invoke, settings: DriveSettings, stage: Stage) -> Outcome {
+async fn rounds(
+    inner: Arc<dyn Waist>,
+    call: Call,
+    invoke: Arc<Invoke>,
+    settings: DriveSettings,
+    stage: Stage,
+) -> Outcome {
     let (mut answers, mut state, mut pause, mut asked) = (None, None, settings.pause, 0);
     for _ in 0..settings.max_rounds {
-        let op = Op::Invoke(Invoke { answers: answers.take(), state: state.take(), ..invoke.clone() });
+        let invoke = Invoke { answers: answers.take(), state: state.take(), ..(*invoke).clone() };
+        let op = Op::Invoke(Arc::new(invoke));
         match pass(inner.call(Call { op, ..call.clone() }), &stage).await {
             Outcome::InputRequired { requests: None, state: later, .. } => {
                 state = later;

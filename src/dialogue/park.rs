@@ -51,12 +51,12 @@ impl Park {
         self.table.next_expiry()
     }
 
-    fn invoke(&self, mut call: Call, mut invoke: Invoke) -> Reply {
+    fn invoke(&self, mut call: Call, invoke: Arc<Invoke>) -> Reply {
         let (caller, mut parked, mut round) = (call.caller.clone(), None, 1);
-        let mut given = invoke.clone();
-        if let Some(sealed) = invoke.state.take() {
-            given.state = None;
-            let place = Token::open(&self.ring, &sealed, &caller, &invoke).map(|token| {
+        let mut answers = invoke.answers.clone();
+        if let Some(sealed) = &invoke.state {
+            let mut given = Invoke { state: None, ..(*invoke).clone() };
+            let place = Token::open(&self.ring, sealed, &caller, &invoke).map(|token| {
                 round = token.round.saturating_add(1);
                 token.place
             });
@@ -72,12 +72,10 @@ impl Park {
                 },
                 Err(fault) => return failed(fault),
             }
+            answers = given.answers.clone();
+            call.op = Op::Invoke(Arc::new(given));
         }
-        let answers = given.answers.clone();
-        let talk = parked.unwrap_or_else(|| {
-            call.op = Op::Invoke(given);
-            Talk::new(self.inner.call(call))
-        });
+        let talk = parked.unwrap_or_else(|| Talk::new(self.inner.call(call)));
         let (ring, settings, table) = (self.ring.clone(), self.settings.clone(), self.table.clone());
         let lot = Lot { ring, settings, table, caller, invoke, round };
         Reply::script(move |stage| lot.attend(talk, answers, stage))
@@ -85,11 +83,13 @@ impl Park {
 }
 
 impl Waist for Park {
-    fn call(&self, mut call: Call) -> Reply {
-        // Taken out rather than copied: every call comes by here.
-        match std::mem::replace(&mut call.op, Op::Discover) {
-            Op::Invoke(invoke) => self.invoke(call, invoke),
-            op => self.inner.call(Call { op, ..call }),
+    fn call(&self, call: Call) -> Reply {
+        match &call.op {
+            Op::Invoke(invoke) => {
+                let invoke = invoke.clone();
+                self.invoke(call, invoke)
+            }
+            _ => self.inner.call(call),
         }
     }
 
@@ -115,14 +115,16 @@ struct Lot {
     settings: Arc<ParkSettings>,
     table: Arc<Table>,
     caller: Arc<Caller>,
-    invoke: Invoke,
+    invoke: Arc<Invoke>,
     round: u32,
 }
 
 impl Lot {
     async fn attend(self, mut talk: Talk, answers: Option<Raw>, stage: Stage) -> Outcome {
-        let answers = answers.and_then(|answers| answers.object().ok()).unwrap_or_default();
-        talk.give(&answers);
+        let answers = answers.and_then(|answers| answers.object().ok());
+        if let Some(answers) = &answers {
+            talk.give(answers);
+        }
         loop {
             let event = if talk.waits() {
                 match timeout(self.settings.gather, talk.reply.next()).await {
@@ -140,7 +142,9 @@ impl Lot {
                         return Outcome::Failed(Fault::MissingCapability(needed));
                     }
                     talk.ask(ask);
-                    talk.give(&answers);
+                    if let Some(answers) = &answers {
+                        talk.give(answers);
+                    }
                 }
                 Event::Retract(id) => talk.retract(id),
                 Event::End(outcome) => return self.conclude(outcome),

@@ -74,7 +74,7 @@ impl Token {
 /// A digest of what is called with what. Clients may write the same arguments differently the second time, so it is taken of the
 /// values with sorted names.
 fn call_digest(invoke: &Invoke) -> String {
-    let mut params: Value = serde_json::from_str(invoke.params.as_str()).unwrap_or_default();
+    let mut params: Value = serde_json::from_str(invoke.params.raw().as_str()).unwrap_or_default();
     if let Value::Object(members) = &mut params {
         for name in ["_meta", "inputResponses", "requestState"] {
             members.shift_remove(name);
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
     use crate::{
         jsonrpc::Raw,
-        mcp::{Principal, Verb},
+        mcp::{Params, Principal, Verb},
     };
 
     fn caller(id: &str) -> Caller {
@@ -133,7 +133,7 @@ mod tests {
             verb: Verb::CallTool,
             target: "t".into(),
             arguments: Raw::literal(params).member("arguments"),
-            params: Raw::literal(params),
+            params: Params::of(Some(&Raw::literal(params))),
             answers: None,
             state: None,
             task: None,

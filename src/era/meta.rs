@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 use crate::{
     clock,
     jsonrpc::{Object, Raw},
-    mcp::{Caller, LogInterest, Page, ProgressInterest},
+    mcp::{Caller, LogInterest, Page, Params, ProgressInterest},
 };
 
 use super::IMPLEMENTATION;
@@ -104,8 +104,10 @@ pub(super) fn of_page(page: &Page) -> SmallVec<[(&'static str, Raw); 2]> {
 const ASSERTION: &str = "myelin/assertion";
 
 /// The parameters with a statement about who calls, in the place of whatever a client wrote there.
-pub fn asserting(params: Option<&Raw>, statement: &str) -> Raw {
-    with(params, ASSERTION, Raw::string(statement))
+pub fn asserting(params: &Params, statement: &str) -> Params {
+    let empty = Object::default();
+    let own_meta = params.own_meta().unwrap_or(&empty);
+    params.with_meta(own_meta.edit().set(ASSERTION, Raw::string(statement)).finish())
 }
 
 /// The parameters with one member of `_meta` set.

@@ -21,6 +21,8 @@ pub mod trace;
 pub use code::{HEADER_MISMATCH, INVALID_PARAMS, limited};
 pub use revision::Revision;
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 
@@ -55,11 +57,14 @@ pub const IMPLEMENTATION: Raw = Raw::literal(concat!(
     r#""}"#
 ));
 
+/// A method: mostly one of those that are known here.
+pub type Method = Cow<'static, str>;
+
 /// A request for an upstream: the peer adds the id and the wire.
 #[derive(Clone, Debug)]
 pub struct Outgoing {
     /// The method.
-    pub method: String,
+    pub method: Method,
     /// The parameters.
     pub params: Option<Raw>,
     /// What HTTP carries besides.

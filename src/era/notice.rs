@@ -18,7 +18,7 @@ pub(super) fn decode(method: &str, params: Option<Raw>) -> Option<Incoming> {
     let params = if subscription.is_some() { params.map(meta::without_subscription) } else { params };
     let notice = match method {
         "notifications/progress" => return Some(Incoming::Progress(object.get(meta::PROGRESS_TOKEN)?, params?)),
-        "notifications/cancelled" => return Id::parse(&object.get("requestId")?).map(Incoming::Cancelled),
+        "notifications/cancelled" => return Id::parse(object.get("requestId")?).map(Incoming::Cancelled),
         "notifications/message" => Notice::Log(Level::from_str(&object.text("level")?).ok()?, params?),
         "notifications/tools/list_changed" => Notice::Changed(ListKind::Tools),
         "notifications/prompts/list_changed" => Notice::Changed(ListKind::Prompts),

@@ -8,10 +8,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::{
     jsonrpc::{Object, Raw},
-    mcp::{TRACE_MEMBERS, TraceContext},
+    mcp::{Params, TRACE_MEMBERS, TraceContext},
 };
-
-use super::meta;
 
 /// The headers, in the order of [`TRACE_MEMBERS`], whose names they have.
 static HEADERS: [HeaderName; 3] = {
@@ -21,17 +19,18 @@ static HEADERS: [HeaderName; 3] = {
 
 /// What `_meta` says; `None` when it says nothing, so that nothing needs to be taken out either.
 pub(super) fn of_meta(own: &Object) -> Option<TraceContext> {
-    let found = TRACE_MEMBERS.map(|name| own.get(name));
-    if found.iter().all(Option::is_none) {
+    if !TRACE_MEMBERS.iter().any(|name| own.has(name)) {
         return None;
     }
+    let found = TRACE_MEMBERS.map(|name| own.get(name));
     let [parent, state, baggage] = found.each_ref().map(|value| value.as_ref().and_then(Raw::text));
     Some(TraceContext::read(parent.as_deref(), state.as_deref(), baggage.as_deref()))
 }
 
 /// What the headers say; `None` when they say nothing.
 fn of_headers(headers: &HeaderMap) -> Option<TraceContext> {
-    if !HEADERS.iter().any(|name| headers.contains_key(name)) {
+    // Their names are compared with the few that there are, which takes less than to look each of them up.
+    if !headers.keys().any(|name| HEADERS.contains(name)) {
         return None;
     }
     let [parent, state, baggage] = &HEADERS;
@@ -56,14 +55,14 @@ pub fn read(of_meta: Option<TraceContext>, headers: &HeaderMap) -> Option<TraceC
 }
 
 /// The parameters with a trace in `_meta`, in the place of whatever stands there.
-pub fn into_params(params: Option<&Raw>, context: &TraceContext) -> Raw {
-    let params = meta::object_or_empty(params);
-    let own = meta::object_or_empty(params.get("_meta").as_ref());
+pub fn into_params(params: &Params, context: &TraceContext) -> Params {
+    let empty = Object::default();
+    let own = params.own_meta().unwrap_or(&empty);
     let edit = context.members().into_iter().fold(own.edit(), |edit, (name, value)| match value {
         Some(value) => edit.set(name, Raw::string(&value)),
         None => edit.remove(name),
     });
-    params.edit().set("_meta", edit.finish()).finish()
+    params.with_meta(edit.finish())
 }
 
 /// The headers that carry a trace.

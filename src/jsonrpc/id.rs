@@ -16,14 +16,12 @@ impl Id {
     pub const MAX_BYTES: usize = 1024;
 
     /// Reads an id.
-    pub fn parse(raw: &Raw) -> Option<Self> {
+    pub fn parse(raw: Raw) -> Option<Self> {
         if raw.bytes().len() > Self::MAX_BYTES {
             return None;
         }
         match raw.kind() {
-            Kind::Number if !raw.bytes().iter().any(|byte| matches!(byte, b'.' | b'e' | b'E')) => {
-                Some(Self(raw.clone()))
-            }
+            Kind::Number if !raw.bytes().iter().any(|byte| matches!(byte, b'.' | b'e' | b'E')) => Some(Self(raw)),
             Kind::String => Self::parse_string(raw),
             _ => None,
         }
@@ -31,9 +29,9 @@ impl Id {
 
     /// Strings compare by their text, so one spelling is kept: escapes that are not needed go away only in comparisons with others
     /// that were written differently, which no peer does; therefore a string without escapes is kept, and another written anew.
-    fn parse_string(raw: &Raw) -> Option<Self> {
+    fn parse_string(raw: Raw) -> Option<Self> {
         if memchr::memchr(b'\\', raw.bytes()).is_none() {
-            return Some(Self(raw.clone()));
+            return Some(Self(raw));
         }
         let mut out = Vec::new();
         quote(&mut out, &raw.text()?);

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{ErrorObject, Id, Kind, Object, Raw, scan::SyntaxError};
+use super::{ErrorObject, Id, Kind, Object, Raw, raw, scan::SyntaxError};
 
 /// One JSON-RPC message. Payloads are slices of the buffer it was read from.
 #[derive(Clone, Debug)]
@@ -95,8 +95,8 @@ impl Message {
     }
 
     fn from_object(object: &Object) -> Result<Self, Malformed> {
-        let body = body(object)
-            .map_err(|reason| Malformed::Shape { reason, id: object.get("id").as_ref().and_then(Id::parse) })?;
+        let body =
+            body(object).map_err(|reason| Malformed::Shape { reason, id: object.get("id").and_then(Id::parse) })?;
         Ok(Self { body })
     }
 }
@@ -111,35 +111,64 @@ pub fn batch(text: Bytes, max_depth: usize) -> Result<Vec<Result<Message, Malfor
     Ok(elements.iter().map(Message::from_raw).collect())
 }
 
-fn body(object: &Object) -> Result<MessageBody, &'static str> {
-    if object.get("jsonrpc").as_ref().map(Raw::as_str) != Some("\"2.0\"") {
-        return Err("`jsonrpc` must be \"2.0\"");
-    }
-    match object.get("method") {
-        Some(method) => call(object, &method),
-        None => answer(object),
+/// The members that JSON-RPC knows, found in one pass.
+#[derive(Default)]
+struct Parts<'a> {
+    version: Option<&'a [u8]>,
+    method: Option<&'a [u8]>,
+    id: Option<Raw>,
+    params: Option<Raw>,
+    result: Option<Raw>,
+    error: Option<Raw>,
+}
+
+impl<'a> Parts<'a> {
+    fn of(object: &'a Object) -> Self {
+        let mut parts = Self::default();
+        for (name, member) in object.members() {
+            match name {
+                b"jsonrpc" => parts.version = object.text_of(member),
+                b"method" => parts.method = object.text_of(member),
+                b"id" => parts.id = Some(object.value_of(member)),
+                b"params" => parts.params = Some(object.value_of(member)),
+                b"result" => parts.result = Some(object.value_of(member)),
+                b"error" => parts.error = Some(object.value_of(member)),
+                _ => (),
+            }
+        }
+        parts
     }
 }
 
-fn call(object: &Object, method: &Raw) -> Result<MessageBody, &'static str> {
-    let method = method.text().ok_or("`method` must be a string")?.into_owned();
-    let params = object.get("params");
+fn body(object: &Object) -> Result<MessageBody, &'static str> {
+    let parts = Parts::of(object);
+    if parts.version != Some(b"\"2.0\"") {
+        return Err("`jsonrpc` must be \"2.0\"");
+    }
+    match parts.method {
+        Some(method) => call(method, parts.id, parts.params),
+        None => answer(parts),
+    }
+}
+
+fn call(method: &[u8], id: Option<Raw>, params: Option<Raw>) -> Result<MessageBody, &'static str> {
+    let method = std::str::from_utf8(method).ok().and_then(raw::text).ok_or("`method` must be a string")?.into_owned();
     if params.as_ref().is_some_and(|params| params.kind() != Kind::Object) {
         return Err("`params` must be an object");
     }
-    match object.get("id") {
+    match id {
         None => Ok(MessageBody::Notification { method, params }),
         Some(id) => {
-            let id = Id::parse(&id).ok_or("`id` must be a string or an integer")?;
+            let id = Id::parse(id).ok_or("`id` must be a string or an integer")?;
             Ok(MessageBody::Request { id, method, params })
         }
     }
 }
 
-fn answer(object: &Object) -> Result<MessageBody, &'static str> {
-    let id = object.get("id").filter(|id| id.kind() != Kind::Null);
-    let id = id.map(|id| Id::parse(&id).ok_or("`id` must be a string or an integer")).transpose()?;
-    match (object.get("result"), object.get("error")) {
+fn answer(parts: Parts<'_>) -> Result<MessageBody, &'static str> {
+    let id = parts.id.filter(|id| id.kind() != Kind::Null);
+    let id = id.map(|id| Id::parse(id).ok_or("`id` must be a string or an integer")).transpose()?;
+    match (parts.result, parts.error) {
         (Some(result), None) if result.kind() == Kind::Object => {
             Ok(MessageBody::Response { id: id.ok_or("a result needs an `id`")?, result })
         }

@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use super::{
     Raw, raw,
-    scan::{Scanner, SyntaxError},
+    scan::{Scanner, Span, SyntaxError},
 };
 
 /// One level of a JSON object: names decoded, values raw, in the order in which they came.
@@ -28,9 +28,10 @@ pub struct Member {
 }
 
 impl Member {
-    fn new(name: &Range<usize>, value: &Range<usize>) -> Option<Self> {
+    #[inline]
+    fn new(span: &Span) -> Option<Self> {
         let narrow = |range: &Range<usize>| Some((range.start.try_into().ok()?, range.end.try_into().ok()?));
-        Some(Self { name: narrow(name)?, value: narrow(value)? })
+        Some(Self { name: narrow(&span.name)?, value: narrow(&span.value)? })
     }
 
     /// The name with its quotes.
@@ -60,27 +61,40 @@ impl Object {
     /// Reads a value that is known to be valid JSON.
     #[inline]
     fn parse(source: Raw) -> Result<Self, SyntaxError> {
-        let members = find(Scanner::over_valid(source.bytes()))?;
-        Self::of(source, members)
+        Self::of(source, |text| Scanner::over_valid(text))
     }
 
     /// Validates a text and finds the members of its outermost object, in one pass.
     #[inline]
     pub(super) fn parse_text(text: &bytes::Bytes, max_depth: usize) -> Result<Self, SyntaxError> {
         std::str::from_utf8(text).map_err(|_| SyntaxError::NotUtf8)?;
-        let members = find(Scanner::new(text, max_depth))?;
-        Self::of(Raw::trusted(text.clone()), members)
+        Self::of(Raw::trusted(text.clone()), |text| Scanner::new(text, max_depth))
     }
 
     #[inline]
-    fn of(source: Raw, members: Members) -> Result<Self, SyntaxError> {
-        let mut object = Self { source, members, decoded: Vec::new() };
-        object.decode_names()?;
+    fn of(source: Raw, scanner: impl FnOnce(&[u8]) -> Scanner<'_>) -> Result<Self, SyntaxError> {
+        let mut object = Self { source, members: Members::new(), decoded: Vec::new() };
+        let Self { source, members, .. } = &mut object;
+        let (mut is_escaped, mut is_too_long) = (false, false);
+        scanner(source.bytes()).members(|span| {
+            is_escaped |= span.is_escaped;
+            match Member::new(&span) {
+                Some(member) => members.push(member),
+                None => is_too_long = true,
+            }
+        })?;
+        if is_too_long {
+            return Err(SyntaxError::TooLong);
+        }
+        if is_escaped {
+            object.decode_names()?;
+        }
         object.refuse_duplicates()?;
         Ok(object)
     }
 
     /// Escaped names are decoded, so that no spelling hides a member from the gateway that the other side would read.
+    #[cold]
     fn decode_names(&mut self) -> Result<(), SyntaxError> {
         let Self { source, members, decoded } = self;
         for member in members {
@@ -108,11 +122,15 @@ impl Object {
                 }
             });
         }
+        let mut seen = 0_u64;
         for (index, member) in self.members.iter().enumerate() {
-            let earlier = self.members.iter().take(index);
-            if earlier.clone().any(|other| self.name_bytes(other) == self.name_bytes(member)) {
+            let name = self.name_bytes(member);
+            let mark = mark(name);
+            // Most names differ in their lengths or their ends already.
+            if seen & mark != 0 && self.members.iter().take(index).any(|other| self.name_bytes(other) == name) {
                 return Err(SyntaxError::Duplicate(member.name().start));
             }
+            seen |= mark;
         }
         Ok(())
     }
@@ -120,14 +138,14 @@ impl Object {
     /// The decoded name. Compared as bytes: checking again that a whole buffer is UTF-8 for each name costs more than the scan.
     #[inline]
     fn name_bytes(&self, member: &Member) -> &[u8] {
-        let decoded = self.decoded.binary_search_by_key(&member.name.0, |(start, _)| *start);
-        match decoded.ok().and_then(|at| self.decoded.get(at)) {
-            Some((_, decoded)) => decoded.as_bytes(),
-            None => {
-                let Range { start, end } = member.name();
-                self.source.bytes().get(start + 1..end - 1).unwrap_or_default()
-            }
+        if !self.decoded.is_empty()
+            && let Ok(at) = self.decoded.binary_search_by_key(&member.name.0, |(start, _)| *start)
+            && let Some((_, decoded)) = self.decoded.get(at)
+        {
+            return decoded.as_bytes();
         }
+        let Range { start, end } = member.name();
+        self.source.bytes().get(start + 1..end - 1).unwrap_or_default()
     }
 
     fn name_of(&self, member: &Member) -> &str {
@@ -140,6 +158,12 @@ impl Object {
         self.find(name).map(|member| self.source.slice(member.value()))
     }
 
+    /// The JSON text of a member's value, which nobody keeps.
+    #[inline]
+    pub fn value(&self, name: &str) -> Option<&[u8]> {
+        self.source.bytes().get(self.find(name)?.value())
+    }
+
     /// The text of a string member.
     pub fn text(&self, name: &str) -> Option<String> {
         self.borrowed_text(name).map(Cow::into_owned)
@@ -147,8 +171,7 @@ impl Object {
 
     /// The same, which is copied only where it has escapes.
     pub fn borrowed_text(&self, name: &str) -> Option<Cow<'_, str>> {
-        let value = self.source.bytes().get(self.find(name)?.value())?;
-        raw::text(std::str::from_utf8(value).ok()?)
+        raw::text(std::str::from_utf8(self.value(name)?).ok()?)
     }
 
     /// Whether there is a member with that name.
@@ -181,20 +204,26 @@ impl Object {
         self.members.iter().find(|member| self.name_bytes(member) == name.as_bytes())
     }
 
+    /// The JSON text of a member's value.
+    pub(super) fn text_of(&self, member: &Member) -> Option<&[u8]> {
+        self.source.bytes().get(member.value())
+    }
+
+    /// A member's value.
+    pub(super) fn value_of(&self, member: &Member) -> Raw {
+        self.source.slice(member.value())
+    }
+
     pub(super) fn members(&self) -> impl Iterator<Item = (&[u8], &Member)> {
         self.members.iter().map(|member| (self.name_bytes(member), member))
     }
 }
 
+/// One bit of 64, the same for equal names.
 #[inline]
-fn find(scanner: Scanner<'_>) -> Result<Members, SyntaxError> {
-    let mut members = Members::new();
-    let mut is_too_long = false;
-    scanner.members(|(name, value)| match Member::new(&name, &value) {
-        Some(member) => members.push(member),
-        None => is_too_long = true,
-    })?;
-    if is_too_long { Err(SyntaxError::TooLong) } else { Ok(members) }
+fn mark(name: &[u8]) -> u64 {
+    let last = name.last().copied().map_or(0, u32::from);
+    1_u64.rotate_left(last.wrapping_mul(7).wrapping_add(u32::try_from(name.len()).unwrap_or_default()))
 }
 
 impl Raw {
@@ -205,6 +234,12 @@ impl Raw {
     #[inline]
     pub fn object(&self) -> Result<Object, SyntaxError> {
         Object::parse(self.clone())
+    }
+
+    /// Whether this is an object with a member whose name is written like this, with its quotes. Another spelling of the name is not
+    /// seen: to be asked where nothing depends on the answer but how much is left to do.
+    pub fn surely_has(&self, quoted: &[u8]) -> bool {
+        Scanner::over_valid(self.bytes()).has_member(quoted)
     }
 
     /// The value of one member, when this is an object that has it.
@@ -241,6 +276,16 @@ mod tests {
         text.push_str(r#""z":1}"#);
         let object = Raw::parse(Bytes::from(text), 128).unwrap().object().unwrap();
         assert_eq!((object.len(), object.get("n99999").is_some()), (100_001, true));
+    }
+
+    #[test]
+    fn says_that_a_member_is_there_wherever_it_stands_and_does_not_look_into_values() {
+        let has =
+            |text: &'static str| Raw::parse(Bytes::from_static(text.as_bytes()), 128).unwrap().surely_has(b"\"n\"");
+        assert!(has(r#"{"n":1}"#) && has(r#" { "a" : { "b" : [ "}" ] } , "n" : { } } "#));
+        for text in ["{}", r#"{"a":{"n":1}}"#, r#"{"a":["n"],"b":"n"}"#, r#"["n"]"#, r#""n""#, "1"] {
+            assert!(!has(text), "{text}");
+        }
     }
 
     #[test]

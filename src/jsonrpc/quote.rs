@@ -1,11 +1,10 @@
 //! Text to a JSON string.
 
+use super::scan::plain;
+
 /// Appends `text` as a JSON string.
 pub fn quote(out: &mut Vec<u8>, text: &str) {
-    // Without an early end the compiler looks at sixteen bytes at a time.
-    let is = u8::from;
-    let special = text.bytes().fold(0, |all, byte| all | is(byte < 0x20) | is(byte == b'"') | is(byte == b'\\'));
-    if special == 0 {
+    if plain(text.as_bytes()) == text.len() {
         out.push(b'"');
         out.extend_from_slice(text.as_bytes());
         out.push(b'"');

@@ -3,7 +3,11 @@
 //! It follows RFC 8259 to the letter (no leading zeros, no raw control characters in strings, no trailing commas) and keeps nothing
 //! but offsets. The grammar is held to `serde_json`'s by a property test and a fuzz target.
 
+mod plain;
+
 use std::ops::Range;
+
+pub(super) use plain::plain;
 
 /// Nesting that is accepted where nobody says otherwise; `serde_json` has the same limit, and no real payload comes near it.
 pub const MAX_DEPTH: usize = 128;
@@ -34,8 +38,16 @@ pub enum SyntaxError {
     NotAnObject,
 }
 
-/// Offsets of one member: the name with its quotes, and the value.
-pub(super) type Span = (Range<usize>, Range<usize>);
+/// Where one member lies.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Span {
+    /// Its name, with the quotes.
+    pub(super) name: Range<usize>,
+    /// Whether the name is written with escapes.
+    pub(super) is_escaped: bool,
+    /// Its value.
+    pub(super) value: Range<usize>,
+}
 
 /// A cursor over JSON text.
 pub(super) struct Scanner<'a> {
@@ -44,6 +56,8 @@ pub(super) struct Scanner<'a> {
     depth_left: usize,
     max_depth: usize,
     trust: Trust,
+    /// The newest string is written with escapes.
+    is_escaped: bool,
 }
 
 /// What is known of a text.
@@ -55,10 +69,19 @@ enum Trust {
     Valid,
 }
 
+/// Why it does not go on where the cursor stands. So small that it costs nothing to ask after each step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stop {
+    /// The byte there fits nothing, or there is none.
+    Unexpected,
+    TooDeep,
+    NotAnObject,
+}
+
 impl<'a> Scanner<'a> {
     /// A cursor over a text of which nothing is known.
     pub(super) fn new(text: &'a [u8], max_depth: usize) -> Self {
-        Self { text, at: 0, depth_left: max_depth, max_depth, trust: Trust::None }
+        Self { text, at: 0, depth_left: max_depth, max_depth, trust: Trust::None, is_escaped: false }
     }
 
     /// A cursor over a text that was found to be valid.
@@ -68,57 +91,88 @@ impl<'a> Scanner<'a> {
 
     /// One value and nothing after it but white space; answers where it lies.
     pub(super) fn document(mut self) -> Result<Range<usize>, SyntaxError> {
-        let range = self.value()?;
-        self.end()?;
-        Ok(range)
+        let start = self.value();
+        let end = self.at;
+        let start = start.and_then(|start| self.end().map(|()| start));
+        Ok(start.map_err(|stop| self.error(stop))?..end)
     }
 
-    /// One object and nothing after it; `visit` sees the offsets of each of its members in order.
+    /// One object and nothing after it; `visit` sees each of its members in order.
+    #[inline]
     pub(super) fn members(mut self, mut visit: impl FnMut(Span)) -> Result<(), SyntaxError> {
         self.space();
-        if self.peek() != Some(b'{') {
-            return Err(SyntaxError::NotAnObject);
+        let read = if self.peek() == Some(b'{') { self.object(&mut visit) } else { Err(Stop::NotAnObject) };
+        read.and_then(|()| self.end()).map_err(|stop| self.error(stop))
+    }
+
+    /// Whether one of the members of a valid object has this name, as it is written with its quotes. Looks no further than that one.
+    pub(super) fn has_member(mut self, name: &[u8]) -> bool {
+        self.space();
+        self.deeper().is_ok() && self.expect(b'{').is_ok() && self.finds(name).unwrap_or_default()
+    }
+
+    fn finds(&mut self, name: &[u8]) -> Result<bool, Stop> {
+        loop {
+            self.space();
+            let start = self.at;
+            self.string()?;
+            if self.text.get(start..self.at) == Some(name) {
+                return Ok(true);
+            }
+            self.space();
+            self.expect(b':')?;
+            self.value()?;
+            if self.closes(b'}')? {
+                return Ok(false);
+            }
         }
-        self.object(&mut visit)?;
-        self.end()
     }
 
     /// One array and nothing after it; `visit` sees the offsets of each of its elements in order.
     pub(super) fn elements(mut self, mut visit: impl FnMut(Range<usize>)) -> Result<(), SyntaxError> {
         self.space();
-        self.array(&mut visit)?;
-        self.end()
+        self.array(&mut visit).and_then(|()| self.end()).map_err(|stop| self.error(stop))
     }
 
-    fn end(&mut self) -> Result<(), SyntaxError> {
+    #[cold]
+    fn error(&self, stop: Stop) -> SyntaxError {
+        match stop {
+            Stop::Unexpected if self.at < self.text.len() => SyntaxError::Unexpected(self.at),
+            Stop::Unexpected => SyntaxError::Truncated,
+            Stop::TooDeep => SyntaxError::TooDeep(self.max_depth),
+            Stop::NotAnObject => SyntaxError::NotAnObject,
+        }
+    }
+
+    fn end(&mut self) -> Result<(), Stop> {
         self.space();
-        if self.at == self.text.len() { Ok(()) } else { Err(SyntaxError::Unexpected(self.at)) }
+        if self.at == self.text.len() { Ok(()) } else { Err(Stop::Unexpected) }
     }
 
+    #[inline]
     fn peek(&self) -> Option<u8> {
         self.text.get(self.at).copied()
     }
 
+    #[inline]
     fn space(&mut self) {
         while matches!(self.peek(), Some(b' ' | b'\n' | b'\r' | b'\t')) {
             self.at += 1;
         }
     }
 
-    fn unexpected<T>(&self) -> Result<T, SyntaxError> {
-        Err(if self.at < self.text.len() { SyntaxError::Unexpected(self.at) } else { SyntaxError::Truncated })
-    }
-
-    fn expect(&mut self, byte: u8) -> Result<(), SyntaxError> {
+    #[inline]
+    fn expect(&mut self, byte: u8) -> Result<(), Stop> {
         if self.peek() == Some(byte) {
             self.at += 1;
             Ok(())
         } else {
-            self.unexpected()
+            Err(Stop::Unexpected)
         }
     }
 
-    fn value(&mut self) -> Result<Range<usize>, SyntaxError> {
+    /// Where the value begins; it ends where the cursor is then.
+    fn value(&mut self) -> Result<usize, Stop> {
         self.space();
         let start = self.at;
         match self.peek() {
@@ -130,13 +184,13 @@ impl<'a> Scanner<'a> {
             Some(b'f') => self.literal(b"false")?,
             Some(b'n') => self.literal(b"null")?,
             Some(b'-' | b'0'..=b'9') => self.number()?,
-            _ => return self.unexpected(),
+            _ => return Err(Stop::Unexpected),
         }
-        Ok(start..self.at)
+        Ok(start)
     }
 
     /// To the end of a valid object or array: brackets are counted, and those in strings are not.
-    fn pass_over(&mut self) -> Result<(), SyntaxError> {
+    fn pass_over(&mut self) -> Result<(), Stop> {
         let mut open = 0_usize;
         loop {
             match self.peek() {
@@ -147,7 +201,7 @@ impl<'a> Scanner<'a> {
                 Some(b'{' | b'[') => open += 1,
                 Some(b'}' | b']') => open = open.saturating_sub(1),
                 Some(_) => (),
-                None => return Err(SyntaxError::Truncated),
+                None => return Err(Stop::Unexpected),
             }
             self.at += 1;
             if open == 0 {
@@ -156,12 +210,13 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn deeper(&mut self) -> Result<(), SyntaxError> {
-        self.depth_left = self.depth_left.checked_sub(1).ok_or(SyntaxError::TooDeep(self.max_depth))?;
+    fn deeper(&mut self) -> Result<(), Stop> {
+        self.depth_left = self.depth_left.checked_sub(1).ok_or(Stop::TooDeep)?;
         Ok(())
     }
 
-    fn object(&mut self, visit: &mut dyn FnMut(Span)) -> Result<(), SyntaxError> {
+    #[inline]
+    fn object(&mut self, visit: &mut impl FnMut(Span)) -> Result<(), Stop> {
         self.deeper()?;
         self.expect(b'{')?;
         self.space();
@@ -172,20 +227,21 @@ impl<'a> Scanner<'a> {
         }
         loop {
             self.space();
-            let name_start = self.at;
+            self.is_escaped = false;
+            let name = self.at;
             self.string()?;
-            let name = name_start..self.at;
+            let (name, is_escaped) = (name..self.at, self.is_escaped);
             self.space();
             self.expect(b':')?;
-            let value = self.value()?;
-            visit((name, value));
+            let value = self.value()?..self.at;
+            visit(Span { name, is_escaped, value });
             if self.closes(b'}')? {
                 return Ok(());
             }
         }
     }
 
-    fn array(&mut self, visit: &mut dyn FnMut(Range<usize>)) -> Result<(), SyntaxError> {
+    fn array(&mut self, visit: &mut impl FnMut(Range<usize>)) -> Result<(), Stop> {
         self.deeper()?;
         self.expect(b'[')?;
         self.space();
@@ -195,7 +251,7 @@ impl<'a> Scanner<'a> {
             return Ok(());
         }
         loop {
-            let value = self.value()?;
+            let value = self.value()?..self.at;
             visit(value);
             if self.closes(b']')? {
                 return Ok(());
@@ -204,7 +260,8 @@ impl<'a> Scanner<'a> {
     }
 
     /// After an element: a comma (more follows) or the closing bracket.
-    fn closes(&mut self, bracket: u8) -> Result<bool, SyntaxError> {
+    #[inline]
+    fn closes(&mut self, bracket: u8) -> Result<bool, Stop> {
         self.space();
         match self.peek() {
             Some(b',') => {
@@ -216,26 +273,39 @@ impl<'a> Scanner<'a> {
                 self.depth_left += 1;
                 Ok(true)
             }
-            _ => self.unexpected(),
+            _ => Err(Stop::Unexpected),
         }
     }
 
-    fn string(&mut self) -> Result<(), SyntaxError> {
+    #[inline]
+    fn string(&mut self) -> Result<(), Stop> {
         self.expect(b'"')?;
+        self.at += plain(self.text.get(self.at..).unwrap_or_default());
+        if self.peek() == Some(b'"') {
+            self.at += 1;
+            return Ok(());
+        }
+        self.rest_of_string()
+    }
+
+    /// From the first byte on that is not plain. Apart, so that it costs nothing where it is not needed.
+    #[cold]
+    fn rest_of_string(&mut self) -> Result<(), Stop> {
+        self.is_escaped = true;
         loop {
-            self.at += plain(self.text.get(self.at..).unwrap_or_default());
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
                     return Ok(());
                 }
                 Some(b'\\') => self.escape()?,
-                _ => return self.unexpected(),
+                _ => return Err(Stop::Unexpected),
             }
+            self.at += plain(self.text.get(self.at..).unwrap_or_default());
         }
     }
 
-    fn escape(&mut self) -> Result<(), SyntaxError> {
+    fn escape(&mut self) -> Result<(), Stop> {
         self.at += 1;
         match self.peek() {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 1,
@@ -243,21 +313,21 @@ impl<'a> Scanner<'a> {
                 self.at += 1;
                 for _ in 0..4 {
                     if !self.peek().is_some_and(|byte| byte.is_ascii_hexdigit()) {
-                        return self.unexpected();
+                        return Err(Stop::Unexpected);
                     }
                     self.at += 1;
                 }
             }
-            _ => return self.unexpected(),
+            _ => return Err(Stop::Unexpected),
         }
         Ok(())
     }
 
-    fn literal(&mut self, word: &[u8]) -> Result<(), SyntaxError> {
+    fn literal(&mut self, word: &[u8]) -> Result<(), Stop> {
         word.iter().try_for_each(|byte| self.expect(*byte))
     }
 
-    fn number(&mut self) -> Result<(), SyntaxError> {
+    fn number(&mut self) -> Result<(), Stop> {
         if self.peek() == Some(b'-') {
             self.at += 1;
         }
@@ -280,44 +350,13 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    fn digits(&mut self) -> Result<(), SyntaxError> {
+    fn digits(&mut self) -> Result<(), Stop> {
         let start = self.at;
         while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
             self.at += 1;
         }
-        if self.at == start { self.unexpected() } else { Ok(()) }
+        if self.at == start { Err(Stop::Unexpected) } else { Ok(()) }
     }
-}
-
-/// How many bytes come before one that ends a run of plain string bytes: the quote, the backslash or a control character.
-///
-/// Eight at a time: most of a message is names and texts, and a byte at a time this was a tenth of a call's cost.
-fn plain(text: &[u8]) -> usize {
-    let mut rest = text;
-    while let Some((eight, later)) = rest.split_first_chunk() {
-        let special = specials(u64::from_le_bytes(*eight));
-        if special != 0 {
-            // The lowest mark is the first of these bytes.
-            return text.len() - rest.len() + usize::try_from(special.trailing_zeros() / 8).unwrap_or_default();
-        }
-        rest = later;
-    }
-    let last = rest.iter().position(|byte| matches!(byte, 0..0x20 | b'"' | b'\\'));
-    text.len() - rest.len() + last.unwrap_or(rest.len())
-}
-
-/// The high bit of each byte that is special. Above the lowest one others may be marked, too: a byte borrows from the next one.
-///
-/// Source: Anderson, Bit Twiddling Hacks, "Determine if a word has a zero byte" and "… a byte less than n".
-const fn specials(word: u64) -> u64 {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    const QUOTES: u64 = 0x2222_2222_2222_2222;
-    const BACKSLASHES: u64 = 0x5c5c_5c5c_5c5c_5c5c;
-    const SPACES: u64 = 0x2020_2020_2020_2020;
-    let (quotes, backslashes) = (word ^ QUOTES, word ^ BACKSLASHES);
-    let found = (quotes.wrapping_sub(ONES) & !quotes) | (backslashes.wrapping_sub(ONES) & !backslashes);
-    (found | (word.wrapping_sub(SPACES) & !word)) & HIGH
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use std::{
 
 use crate::jsonrpc::Raw;
 
-use super::{Caller, Decision, Filter, ListKind, TaskCall, TraceContext};
+use super::{Caller, Decision, Filter, ListKind, Params, TaskCall, TraceContext};
 
 /// One client request, whatever era and wire it came by.
 #[derive(Clone, Debug)]
@@ -116,8 +116,8 @@ pub enum Op {
     Discover,
     /// One page of a list.
     List(ListKind, Option<String>),
-    /// A tool call, a prompt, a resource: the three that may need input.
-    Invoke(Invoke),
+    /// A tool call, a prompt, a resource: the three that may need input. Shared, since who takes part in a call keeps what was asked.
+    Invoke(Arc<Invoke>),
     /// Suggestions for an argument.
     Complete(Completion),
     /// Something of a task.
@@ -152,7 +152,7 @@ pub struct Invoke {
     /// The tool, the prompt or the URI.
     pub target: String,
     /// The parameters as they came, `_meta` included.
-    pub params: Raw,
+    pub params: Params,
     /// Their member `arguments`, found once for all who look at it.
     pub arguments: Option<Raw>,
     /// Answers to the questions of the round before, an object.

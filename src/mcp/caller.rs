@@ -1,6 +1,12 @@
 //! Who calls, and what their client can do.
 
-use std::{fmt, hash::Hash, net::IpAddr, str::FromStr, sync::Arc};
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+    net::IpAddr,
+    str::FromStr,
+    sync::Arc,
+};
 
 use crate::jsonrpc::{Kind, Object, Raw};
 
@@ -50,6 +56,9 @@ impl Capabilities {
 
     /// Reads a `ClientCapabilities` object of any revision. `None` when it is no object.
     pub fn parse(declared: &Raw) -> Option<Self> {
+        if **declared.bytes() == *b"{}" {
+            return Some(Self::none());
+        }
         let object = declared.object().ok()?;
         let extends = |extensions: Raw| extensions.member(TASKS_EXTENSION).is_some();
         let tasks =
@@ -59,7 +68,7 @@ impl Capabilities {
 }
 
 /// The part of a client's capabilities that an upstream session is chosen by: what the client can be asked.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "five independent capabilities of the specification")]
 pub struct Profile {
     /// `roots`
@@ -78,6 +87,18 @@ pub struct Profile {
     pub url: bool,
     /// `extensions`, as declared, but for tasks: who declares those is asked nothing more
     pub extensions: Option<Raw>,
+}
+
+/// In one piece: each call looks up whose upstream session it may use.
+impl Hash for Profile {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self { roots, roots_changed, sampling, sampling_tools, sampling_context, form, url, extensions } = self;
+        let all = [roots, roots_changed, sampling, sampling_tools, sampling_context, form, url];
+        state.write_u8(all.into_iter().fold(0, |bits, has| bits << 1 | u8::from(*has)));
+        if let Some(extensions) = extensions {
+            extensions.hash(state);
+        }
+    }
 }
 
 impl Profile {

@@ -29,7 +29,7 @@ pub struct Exposed {
     /// The place of its server among the parts.
     pub part: usize,
     /// Its own name, or URI.
-    pub own: Box<str>,
+    pub own: Arc<str>,
     /// The name under which it is offered.
     pub name: Box<str>,
     /// The entry with that name.
@@ -136,7 +136,7 @@ fn expose(kind: ListKind, place: usize, part: &Part, entry: &Entry, prefixed: bo
     let raw = if *name == *entry.key { entry.raw.clone() } else { renamed(&entry.raw, kind, &name) };
     Exposed {
         part: place,
-        own: entry.key.clone(),
+        own: (&*entry.key).into(),
         name: name.into(),
         raw,
         mirror: entry.mirror.clone(),

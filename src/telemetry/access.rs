@@ -6,7 +6,7 @@
 use std::{io::Write, net::IpAddr, sync::OnceLock, time::Duration};
 
 use super::lines::{Lines, write_time};
-use crate::clock;
+use crate::{clock, jsonrpc::quote};
 
 /// The target of the lines.
 pub const TARGET: &str = "myelin::access";
@@ -88,37 +88,36 @@ impl Access<'_> {
         write_time(out, clock::unix_time());
         out.extend_from_slice(b"\",\"level\":\"INFO\",\"message\":\"call\"");
         let words = [
-            ("method", Some(self.method)),
-            ("tool", self.target),
-            ("server", self.server),
-            ("principal", Some(self.principal)),
-            ("era", Some(self.era)),
-            ("decision", self.decision),
-            ("rule", self.rule),
-            ("outcome", Some(self.outcome)),
-            ("trace_id", self.trace_id),
+            (",\"method\":", Some(self.method)),
+            (",\"tool\":", self.target),
+            (",\"server\":", self.server),
+            (",\"principal\":", Some(self.principal)),
+            (",\"era\":", Some(self.era)),
+            (",\"decision\":", self.decision),
+            (",\"rule\":", self.rule),
+            (",\"outcome\":", Some(self.outcome)),
+            (",\"trace_id\":", self.trace_id),
         ];
         for (name, word) in words {
             let Some(word) = word else { continue };
-            name_member(out, name);
-            // A string always has a JSON form, and writing to a Vec does not fail.
-            let _ = serde_json::to_writer(&mut *out, word);
+            out.extend_from_slice(name.as_bytes());
+            quote(out, word);
         }
         if let Some(address) = self.address {
-            name_member(out, "address");
-            out.push(b'"');
+            out.extend_from_slice(b",\"address\":\"");
             write_address(out, address);
             out.push(b'"');
         }
         let numbers = [
-            ("status", self.status.into()),
-            ("bytes_in", self.bytes_in),
-            ("bytes_out", self.bytes_out),
-            ("gateway_us", micros(self.gateway)),
-            ("upstream_us", micros(self.upstream)),
+            (",\"status\":", self.status.into()),
+            (",\"bytes_in\":", self.bytes_in),
+            (",\"bytes_out\":", self.bytes_out),
+            (",\"gateway_us\":", micros(self.gateway)),
+            (",\"upstream_us\":", micros(self.upstream)),
         ];
         for (name, number) in numbers {
-            name_member(out, name);
+            out.extend_from_slice(name.as_bytes());
+            // Writing to a Vec does not fail.
             let _ = serde_json::to_writer(&mut *out, &number);
         }
         out.extend_from_slice(b",\"target\":\"myelin::access\"}");
@@ -140,12 +139,6 @@ fn write_address(out: &mut Vec<u8>, address: IpAddr) {
             out.push(b'0' + octet / unit % 10);
         }
     }
-}
-
-fn name_member(out: &mut Vec<u8>, name: &str) {
-    out.extend_from_slice(b",\"");
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b"\":");
 }
 
 /// Set where the log is for machines.

@@ -4,6 +4,7 @@
 //! buffer makes its writer wait: lines are never dropped.
 
 use std::{
+    cell::Cell,
     io::Write,
     sync::{Arc, Condvar, Mutex, PoisonError},
     thread,
@@ -78,22 +79,41 @@ impl Lines {
 /// The moment in the form of RFC 3339, in UTC with microseconds; `since_1970` is the time since then.
 pub fn write_time(out: &mut Vec<u8>, since_1970: Duration) {
     let seconds = since_1970.as_secs();
-    let (year, month, day) = clock::date(seconds / 86_400);
-    let mut number = |value: u64, mut place: u64, end: u8| {
-        while place > 0 {
-            out.push(b'0' + u8::try_from(value / place % 10).unwrap_or_default());
-            place /= 10;
+    let (known, text) = SECOND.get();
+    if known == seconds {
+        out.extend_from_slice(&text);
+    } else {
+        let from = out.len();
+        write_second(out, seconds);
+        if let Some(text) = out.get(from..).and_then(|text| text.try_into().ok()) {
+            SECOND.set((seconds, text));
         }
-        out.push(end);
-    };
-    // Each call has a line or two with a moment in it: digit by digit this takes a tenth of what `write!` does.
-    number(year, 1000, b'-');
-    number(month, 10, b'-');
-    number(day, 10, b'T');
-    number(seconds / 3600 % 24, 10, b':');
-    number(seconds / 60 % 60, 10, b':');
-    number(seconds % 60, 10, b'.');
-    number(since_1970.subsec_micros().into(), 100_000, b'Z');
+    }
+    number(out, since_1970.subsec_micros().into(), 100_000, b'Z');
+}
+
+thread_local! {
+    /// The last second that was written, and how: each call has a line or two with a moment in it.
+    static SECOND: Cell<(u64, [u8; 20])> = const { Cell::new((u64::MAX, [0; 20])) };
+}
+
+fn write_second(out: &mut Vec<u8>, seconds: u64) {
+    let (year, month, day) = clock::date(seconds / 86_400);
+    number(out, year, 1000, b'-');
+    number(out, month, 10, b'-');
+    number(out, day, 10, b'T');
+    number(out, seconds / 3600 % 24, 10, b':');
+    number(out, seconds / 60 % 60, 10, b':');
+    number(out, seconds % 60, 10, b'.');
+}
+
+/// Digit by digit: this takes a tenth of what `write!` does.
+fn number(out: &mut Vec<u8>, value: u64, mut place: u64, end: u8) {
+    while place > 0 {
+        out.push(b'0' + u8::try_from(value / place % 10).unwrap_or_default());
+        place /= 10;
+    }
+    out.push(end);
 }
 
 #[cfg(test)]
@@ -109,7 +129,10 @@ mod tests {
         ] {
             let mut out = Vec::new();
             write_time(&mut out, Duration::new(seconds, 7_000));
-            assert_eq!(String::from_utf8(out).unwrap(), expected);
+            assert_eq!(String::from_utf8(out.clone()).unwrap(), expected);
+            out.clear();
+            write_time(&mut out, Duration::new(seconds, 654_321_000));
+            assert_eq!(String::from_utf8(out).unwrap(), expected.replace(".000007", ".654321"), "in the same second");
         }
     }
 }

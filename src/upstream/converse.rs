@@ -45,11 +45,12 @@ pub(super) trait Exchange: Send {
     fn timed_out(&mut self) {}
 }
 
-/// Where a call is carried.
+/// Where a call is carried, and since when.
 #[derive(Clone, Copy)]
 pub(super) struct Place<'a> {
     pub(super) server: &'a Arc<str>,
     pub(super) bus: &'a Bus,
+    pub(super) since: Instant,
 }
 
 /// What a client heard of a call: what comes of it when it is made again goes on from there.
@@ -68,14 +69,13 @@ pub(super) async fn converse(
     mut exchange: impl Exchange,
     stage: &Stage,
     errand: &Errand,
-    Place { server, bus }: Place<'_>,
+    Place { server, bus, since }: Place<'_>,
     patience: Patience,
     told: &mut Told,
 ) -> Result<Outcome, Broken> {
     let mut talk = Talk { stage, errand, bus, is_legacy: exchange.dialect().is_legacy(), asks: SmallVec::new(), told };
-    let start = Instant::from_std(clock::now());
-    let end = start + patience.total;
-    let silence = sleep_until((start + patience.silence).min(end));
+    let end = since + patience.total;
+    let silence = sleep_until((since + patience.silence).min(end));
     tokio::pin!(silence);
     loop {
         let waits_for_client = !talk.asks.is_empty();
@@ -267,7 +267,7 @@ mod tests {
             let (server, bus) = (Arc::from("asks on and on"), Bus::new(METRICS.server("asks on and on")));
             let errand = Errand::of_gateway(Arc::new(Caller::of(Principal::anonymous())), "tools/call", None);
             let patience = Patience { silence: Duration::from_secs(60), total: Duration::from_secs(60) };
-            let place = Place { server: &server, bus: &bus };
+            let place = Place { server: &server, bus: &bus, since: Instant::now() };
             converse(says, &stage, &errand, place, patience, &mut Told::default()).await.unwrap()
         });
         let mut asked = 0;

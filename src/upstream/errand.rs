@@ -5,9 +5,11 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::{
-    era::{Incoming, Outgoing, Revision, legacy, modern, trace},
+    era::{Incoming, Method, Outgoing, Revision, legacy, modern, trace},
     jsonrpc::{ErrorObject, Message, Raw},
-    mcp::{Caller, Fault, Mirror, Offer, Outcome, Profile, ProgressInterest, TaskAct, Trace, UpstreamFault, Verb},
+    mcp::{
+        Caller, Fault, Mirror, Offer, Outcome, Params, Profile, ProgressInterest, TaskAct, Trace, UpstreamFault, Verb,
+    },
 };
 
 use super::opening::gateway_caller;
@@ -48,9 +50,9 @@ pub struct Errand {
     /// Who calls.
     pub caller: Arc<Caller>,
     /// The method.
-    pub method: String,
+    pub method: Method,
     /// The client's parameters as they came.
-    pub params: Option<Raw>,
+    pub params: Params,
     /// Members of them that are replaced, or taken out.
     pub changes: Changes,
     /// Arguments that go into headers as well.
@@ -71,11 +73,11 @@ pub struct Errand {
 
 impl Errand {
     /// A request of the gateway's own, in the name of a caller: with one parameter at the most, and nobody waits for its progress.
-    pub(super) fn of_gateway(caller: Arc<Caller>, method: &str, param: Option<(&'static str, Raw)>) -> Self {
+    pub(super) fn of_gateway(caller: Arc<Caller>, method: &'static str, param: Option<(&'static str, Raw)>) -> Self {
         Self {
             caller,
-            method: method.to_owned(),
-            params: None,
+            method: method.into(),
+            params: Params::default(),
             changes: param.into_iter().map(|(name, value)| (name, Some(value))).collect(),
             mirror: Mirror::default(),
             progress: ProgressInterest::Unwanted,
@@ -119,27 +121,28 @@ impl Dialect {
     /// Writes the request for HTTP; `token` is its id on the wire.
     pub(super) fn encode(&self, errand: &Errand, token: u64) -> Outgoing {
         let Some(context) = errand.trace.context() else {
-            return self.write(errand, errand.params.as_ref(), token, Headers::Sent);
+            return self.write(errand, &errand.params, token, Headers::Sent);
         };
-        let params = trace::into_params(errand.params.as_ref(), context);
-        let mut outgoing = self.write(errand, Some(&params), token, Headers::Sent);
+        let params = trace::into_params(&errand.params, context);
+        let mut outgoing = self.write(errand, &params, token, Headers::Sent);
         outgoing.headers.extend(trace::headers(context));
         outgoing
     }
 
     /// Writes it for a wire without headers.
     pub(super) fn encode_bare(&self, errand: &Errand, token: u64) -> Outgoing {
-        let traced = errand.trace.context().map(|context| trace::into_params(errand.params.as_ref(), context));
-        self.write(errand, traced.as_ref().or(errand.params.as_ref()), token, Headers::None)
+        let traced = errand.trace.context().map(|context| trace::into_params(&errand.params, context));
+        self.write(errand, traced.as_ref().unwrap_or(&errand.params), token, Headers::None)
     }
 
-    fn write(&self, errand: &Errand, params: Option<&Raw>, token: u64, headers: Headers) -> Outgoing {
+    fn write(&self, errand: &Errand, params: &Params, token: u64, headers: Headers) -> Outgoing {
         match self {
             Self::Modern => {
                 let encode = modern::back::Encode { caller: &errand.caller, progress: errand.progress, token };
+                let method = errand.method.clone();
                 match headers {
-                    Headers::Sent => encode.request(&errand.method, params, &errand.changes, &errand.mirror),
-                    Headers::None => encode.bare(&errand.method, params, &errand.changes),
+                    Headers::Sent => encode.request(method, params, &errand.changes, &errand.mirror),
+                    Headers::None => encode.bare(method, params, &errand.changes),
                 }
             }
             Self::Legacy(revision) => {
@@ -149,13 +152,13 @@ impl Dialect {
                 // Only who asks for a task in this era's way gets one (2025-11-25 basic/utilities/tasks).
                 let is_plain = errand.verb == Some(Verb::CallTool) && errand.tasking != Tasking::Wished;
                 changes.extend(is_plain.then_some(("task", None)));
-                legacy::back::request(&errand.method, params, &changes, errand.progress, token)
+                legacy::back::request(errand.method.clone(), params, &changes, errand.progress, token)
             }
         }
     }
 
     /// Writes a request of the gateway's own.
-    pub(super) fn encode_own(&self, method: &str, param: Option<(&'static str, Raw)>, token: u64) -> Outgoing {
+    pub(super) fn encode_own(&self, method: &'static str, param: Option<(&'static str, Raw)>, token: u64) -> Outgoing {
         let caller = Arc::new(gateway_caller(&Profile::everything()));
         self.encode(&Errand::of_gateway(caller, method, param), token)
     }

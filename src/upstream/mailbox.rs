@@ -87,16 +87,30 @@ pub(super) struct Mailbox(Mutex<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    items: VecDeque<Item>,
+    /// The next one: most calls have their answer and nothing else, which then needs no queue.
+    first: Option<Item>,
+    /// Those after it.
+    later: VecDeque<Item>,
     bytes: usize,
     waker: Option<Waker>,
 }
 
 impl Inner {
     fn take(&mut self) -> Option<Item> {
-        let item = self.items.pop_front()?;
+        let item = std::mem::replace(&mut self.first, self.later.pop_front())?;
         self.bytes -= item.bytes();
         Some(item)
+    }
+
+    fn add(&mut self, item: Item) {
+        match self.first {
+            None => self.first = Some(item),
+            Some(_) => self.later.push_back(item),
+        }
+    }
+
+    fn len(&self) -> usize {
+        usize::from(self.first.is_some()) + self.later.len()
     }
 }
 
@@ -109,12 +123,12 @@ impl Mailbox {
     pub(super) fn put(&self, item: Item) -> Result<(), Dropped> {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let bytes = item.bytes();
-        let is_full = inner.items.len() >= CAPACITY || (inner.bytes > 0 && inner.bytes + bytes > CAPACITY_BYTES);
+        let is_full = inner.len() >= CAPACITY || (inner.bytes > 0 && inner.bytes + bytes > CAPACITY_BYTES);
         if is_full && !item.is_essential() {
             return Err(Dropped);
         }
         inner.bytes += bytes;
-        inner.items.push_back(item);
+        inner.add(item);
         let waker = inner.waker.take();
         drop(inner);
         if let Some(waker) = waker {

@@ -216,9 +216,9 @@ impl Peer {
         }
     }
 
-    /// A call has ended.
-    pub(super) fn let_go(&self) {
-        *self.last_used.lock().unwrap_or_else(PoisonError::into_inner) = clock::now();
+    /// A call has ended, at that moment.
+    pub(super) fn let_go(&self, ended: Instant) {
+        *self.last_used.lock().unwrap_or_else(PoisonError::into_inner) = ended;
         if self.leases.fetch_sub(1, Ordering::AcqRel) == 1 && self.phase.load(Ordering::Acquire) != TAKES_CALLS {
             self.vacated.notify_waiters();
         }

@@ -4,7 +4,9 @@ use bytes::Bytes;
 use myelin::{
     era::{Era, Incoming, Outgoing, legacy, modern},
     jsonrpc::{self, Id, Message, Raw},
-    mcp::{Caller, Capabilities, Filter, Level, LogInterest, Mirror, Outcome, Principal, ProgressInterest, Verb},
+    mcp::{
+        Caller, Capabilities, Filter, Level, LogInterest, Mirror, Outcome, Params, Principal, ProgressInterest, Verb,
+    },
 };
 
 use super::{Player, waist::raw};
@@ -76,7 +78,7 @@ impl Back {
             _ => {
                 let schema =
                     raw(r#"{"type":"object","properties":{"region":{"type":"string","x-mcp-header":"Region"}}}"#);
-                encode.request(method, params, &[], &Mirror::compile(&schema).unwrap())
+                encode.request(method.to_owned().into(), &Params::of(params), &[], &Mirror::compile(&schema).unwrap())
             }
         }
     }
@@ -88,7 +90,7 @@ impl Back {
             "logging/setLevel" => legacy::back::set_level(member("level").parse().unwrap()),
             "resources/subscribe" => legacy::back::subscribe(&member("uri")),
             "resources/unsubscribe" => legacy::back::unsubscribe(&member("uri")),
-            _ => legacy::back::request(method, params, &[], ProgressInterest::Wanted, 7),
+            _ => legacy::back::request(method.to_owned().into(), &Params::of(params), &[], ProgressInterest::Wanted, 7),
         }
     }
 

@@ -11,7 +11,7 @@ use crate::{
         view,
     },
     jsonrpc::Raw,
-    mcp::{Call, Caller, Fault, Invoke, ListKind, NewTask, Outcome, Reply, Stage, TaskAct, TaskCall, TaskForm},
+    mcp::{Call, Caller, Fault, Invoke, ListKind, NewTask, Outcome, Params, Reply, Stage, TaskAct, TaskCall, TaskForm},
     policy::{Arguments, Permitted, Subject, Thing},
     route::task::TaskAddress,
     upstream::{Errand, Tasking},
@@ -28,7 +28,7 @@ impl Endpoint {
         let Some(id) = address.seal(&self.ring, caller, task.ttl) else { return Outcome::Failed(Fault::Internal) };
         let form = caller.capabilities.tasks;
         if form == TaskForm::Core {
-            let progress_token = invoke.params.member("_meta").and_then(|own_meta| own_meta.member("progressToken"));
+            let progress_token = invoke.params.own_meta().and_then(|own_meta| own_meta.get("progressToken"));
             self.remember(caller, address, &id, progress_token);
         }
         Outcome::Task(label::created(form, task, &id))
@@ -109,7 +109,7 @@ impl Endpoint {
         }
         let params = label::renamed(&task.params, &task.id, &address.id);
         let asker = self.asker(&call.caller, group.server());
-        let errand = Errand { asker, ..task_errand(call, task.act, Some(params), &address) };
+        let errand = Errand { asker, ..task_errand(call, task.act, Params::of(Some(&params)), &address) };
         let absent = || Fault::UnknownTarget("task", task.id.clone());
         let errand = match self.permit_task(call, &address, absent, errand) {
             Ok(errand) => errand,
@@ -138,8 +138,8 @@ impl Endpoint {
 }
 
 /// A request about a task, by the server's own id.
-pub(super) fn task_errand(call: &Call, act: TaskAct, params: Option<Raw>, address: &TaskAddress) -> Errand {
+pub(super) fn task_errand(call: &Call, act: TaskAct, params: Params, address: &TaskAddress) -> Errand {
     let changes = smallvec![("taskId", Some(Raw::string(&address.id)))];
     let tasking = Tasking::About(act, address.id.as_str().into(), address.peer.clone());
-    Errand { tasking, ..plain_errand(call, act.method(), params, changes) }
+    Errand { tasking, ..plain_errand(call, act.method().into(), params, changes) }
 }

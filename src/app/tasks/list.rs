@@ -9,7 +9,7 @@ use crate::{
     app::endpoint::Endpoint,
     era::{INVALID_PARAMS, legacy},
     jsonrpc::{self, Object, Raw},
-    mcp::{Call, Event, Fault, Outcome, Reply, TaskAct},
+    mcp::{Call, Event, Fault, Outcome, Params, Reply, TaskAct},
     seal::Purpose,
 };
 
@@ -63,7 +63,7 @@ impl Endpoint {
     /// Asks how a task stands.
     async fn look_at(&self, call: &Call, task: &Remembered) -> Option<Reply> {
         let group = self.task_member(&call.caller, &task.address)?.upstream.group(&call.caller).await.ok()?;
-        let errand = task_errand(call, TaskAct::Get, None, &task.address);
+        let errand = task_errand(call, TaskAct::Get, Params::default(), &task.address);
         let absent = || Fault::UnknownTarget("task", task.id.to_string());
         let errand = self.permit_task(call, &task.address, absent, errand).ok()?;
         Some(Reply::script(move |stage| async move { group.carry(errand, stage).await }))

@@ -11,10 +11,10 @@ use memchr::memmem::Finder;
 use crate::{
     audit::{Ended, Entry},
     clock,
-    era::Era,
+    era::{Era, Method},
     jsonrpc::Raw,
     limit::Admission,
-    mcp::{Call, Fault, Limit, Op, Outcome, Per, Trace, TraceContext},
+    mcp::{Call, Fault, Invoke, Limit, Op, Outcome, Per, Trace, TraceContext},
     seal,
     telemetry::{
         access::Access,
@@ -26,8 +26,8 @@ use crate::{
 /// A call's account. Dropped before it is settled, the call counts as cancelled.
 pub(super) struct Account {
     started: Instant,
-    method: String,
-    target: Option<String>,
+    method: Method,
+    invoke: Option<Arc<Invoke>>,
     principal: Arc<str>,
     trace: Arc<Trace>,
     era: Era,
@@ -43,8 +43,8 @@ impl Account {
     pub(super) fn open(call: &Call, era: Era, bytes_in: usize) -> Self {
         Self {
             started: clock::now(),
-            method: method(&call.op).to_owned(),
-            target: if let Op::Invoke(invoke) = &call.op { Some(invoke.target.clone()) } else { None },
+            method: method(&call.op),
+            invoke: if let Op::Invoke(invoke) = &call.op { Some(invoke.clone()) } else { None },
             principal: call.caller.principal.shared_id(),
             trace: call.trace.clone(),
             era,
@@ -65,6 +65,11 @@ impl Account {
     /// It will have a line in the audit log.
     pub(super) fn audit(&mut self, entry: Option<Entry>) {
         self.audited = entry;
+    }
+
+    /// When it was opened.
+    pub(super) const fn started(&self) -> Instant {
+        self.started
     }
 
     /// Bytes went out before the end.
@@ -102,7 +107,7 @@ impl Account {
         }
         if let Some(entry) = self.audited.take() {
             let ended = Ended { outcome, status, gateway, upstream };
-            entry.end(self.era.name(), &self.method, self.target.as_deref(), &self.trace, ended);
+            entry.end(self.era.name(), &self.method, self.target(), &self.trace, ended);
         }
     }
 
@@ -117,11 +122,16 @@ impl Account {
         METRICS.bytes.of(label::Direction::Out).inc_by(whole(self.bytes_out));
     }
 
+    /// The tool, the prompt or the URI.
+    fn target(&self) -> Option<&str> {
+        self.invoke.as_ref().map(|invoke| &*invoke.target)
+    }
+
     fn log(&self, outcome: &'static str, status: u16, gateway: Duration, upstream: Duration) {
         Access {
             method: &self.method,
             trace_id: self.trace.context().and_then(TraceContext::trace_id),
-            target: self.target.as_deref(),
+            target: self.target(),
             server: self.trace.server(),
             principal: &self.principal,
             address: self.trace.address(),
@@ -215,8 +225,8 @@ fn is_tool_error(result: &Raw) -> bool {
 }
 
 /// The method of a call.
-pub(super) fn method(op: &Op) -> &str {
-    match op {
+pub(super) fn method(op: &Op) -> Method {
+    let known = match op {
         Op::Discover => "server/discover",
         Op::List(kind, _) => kind.method(),
         Op::Invoke(invoke) => invoke.verb.method(),
@@ -225,8 +235,9 @@ pub(super) fn method(op: &Op) -> &str {
         Op::Tasks(_) => "tasks/list",
         Op::Listen(_) => "subscriptions/listen",
         Op::RootsChanged => "notifications/roots/list_changed",
-        Op::Extension { method, .. } | Op::Tell { method, .. } => method,
-    }
+        Op::Extension { method, .. } | Op::Tell { method, .. } => return method.clone().into(),
+    };
+    known.into()
 }
 
 fn whole(bytes: usize) -> u64 {

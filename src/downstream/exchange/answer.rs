@@ -19,11 +19,10 @@ const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 
-/// A JSON message.
+/// A JSON message, which [`name`] will say that it is.
 pub(super) fn json(status: u16, body: Bytes) -> Response<Body> {
-    let mut response = Response::new(Body::full(body));
+    let mut response = Response::new(Body::json(body));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    response.headers_mut().insert(header::CONTENT_TYPE, JSON);
     response
 }
 
@@ -94,7 +93,17 @@ pub(super) fn stream(body: Body) -> Response<Body> {
 pub(super) fn reuse(mut room: HeaderMap, response: &mut Response<Body>) {
     room.clear();
     let headers = std::mem::replace(response.headers_mut(), room);
-    response.headers_mut().extend(headers);
+    name(response);
+    if !headers.is_empty() {
+        response.headers_mut().extend(headers);
+    }
+}
+
+/// Says what the body is, where nothing does. So late that the header needs no room of its own: most answers have no other.
+pub(super) fn name(response: &mut Response<Body>) {
+    if response.body_mut().name_json() {
+        response.headers_mut().insert(header::CONTENT_TYPE, JSON);
+    }
 }
 
 /// A status and nothing else.

@@ -35,6 +35,8 @@ pub(super) type Ends = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// A response's body.
 pub struct Body {
     kind: Kind,
+    /// It is JSON, which no header says so far.
+    is_unnamed_json: bool,
     guest: Option<Guest>,
 }
 
@@ -46,7 +48,7 @@ enum Kind {
 
 impl From<Kind> for Body {
     fn from(kind: Kind) -> Self {
-        Self { kind, guest: None }
+        Self { kind, is_unnamed_json: false, guest: None }
     }
 }
 
@@ -60,11 +62,21 @@ struct Stream {
 
 impl Body {
     pub(super) const fn empty() -> Self {
-        Self { kind: Kind::Full(None), guest: None }
+        Self { kind: Kind::Full(None), is_unnamed_json: false, guest: None }
     }
 
     pub(super) const fn full(bytes: Bytes) -> Self {
-        Self { kind: Kind::Full(Some(bytes)), guest: None }
+        Self { kind: Kind::Full(Some(bytes)), is_unnamed_json: false, guest: None }
+    }
+
+    /// A JSON message. The header that says so is added where the response has all others.
+    pub(super) const fn json(bytes: Bytes) -> Self {
+        Self { kind: Kind::Full(Some(bytes)), is_unnamed_json: true, guest: None }
+    }
+
+    /// Whether it is JSON, which is not said yet. From now on it is.
+    pub(super) const fn name_json(&mut self) -> bool {
+        std::mem::replace(&mut self.is_unnamed_json, false)
     }
 
     /// What another gateway answers.

@@ -135,7 +135,7 @@ impl Exchange {
                 time: clock::unix_time(),
                 address: call.trace.address(),
                 path: call.endpoint.to_string(),
-                method: account::method(&call.op).to_owned(),
+                method: account::method(&call.op).into_owned(),
                 status: status.as_u16(),
                 principal: Some(call.caller.principal.clone()),
             });

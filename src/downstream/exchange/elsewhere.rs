@@ -77,7 +77,10 @@ impl Exchange {
     pub async fn take_hop(self: Arc<Self>, request: Request<Incoming>, _from: Peer) -> Response<Body> {
         let (mut parts, body) = request.into_parts();
         let (Some(hops), Some(facts)) = (&self.hops, hop::read(&parts.headers)) else {
-            return answer::refuse(StatusCode::BAD_REQUEST, "This address is for other gateways of the deployment");
+            let mut refused =
+                answer::refuse(StatusCode::BAD_REQUEST, "This address is for other gateways of the deployment");
+            answer::name(&mut refused);
+            return refused;
         };
         hop::hide(&mut parts.headers);
         let client = hops.tls.as_ref().and_then(|files| files.known(&facts.chain));
@@ -85,6 +88,7 @@ impl Exchange {
         let peer = Peer { address: (facts.address, 0).into(), client, seat: Arc::default() };
         let mut response = self.clone().serve(parts, body, peer, Way::Hop).await;
         response.body_mut().hold(guest);
+        answer::name(&mut response);
         response
     }
 

@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use crate::{
     era::{
@@ -49,7 +49,8 @@ pub(super) async fn answer(
         return end(&ticket, &Outcome::Failed(Fault::Limited(Limit::Streams, exchange.http.keep_alive)), &mut account);
     };
     let mut reply = exchange.call(call, &mut account);
-    let first = match first_event(exchange, &mut reply, &ticket, accepts).await {
+    let silence = Instant::from_std(account.started() + exchange.http.keep_alive);
+    let first = match first_event(silence, &mut reply, &ticket, accepts).await {
         First::End(outcome) if !is_listen || is_refused(&outcome) => return end(&ticket, &outcome, &mut account),
         First::End(outcome) => Some(last_event(&ticket, &outcome, &mut account)),
         First::Event(message) => Some(message),
@@ -94,10 +95,10 @@ enum First {
 }
 
 /// The status is committed late: only what comes first decides between a message and a stream, so that an error still gets its status.
-async fn first_event(exchange: &Exchange, reply: &mut Reply, ticket: &Ticket, accepts: Accepts) -> First {
+async fn first_event(silence: Instant, reply: &mut Reply, ticket: &Ticket, accepts: Accepts) -> First {
     loop {
         let event = if accepts.stream {
-            match timeout(exchange.http.keep_alive, reply.next()).await {
+            match timeout_at(silence, reply.next()).await {
                 Ok(event) => event,
                 Err(_) => return First::Silence,
             }

@@ -24,6 +24,7 @@ use super::{
     finished::Finished,
     leaving::{LINGER, Leaving},
     patience::Patience,
+    seldom::Seldom,
     stall::paced,
     streams::{Spawner, Streams},
 };
@@ -222,11 +223,14 @@ where
         let patience = Patience::new(self.header_timeout, self.idle_timeout);
         let io = TokioIo::new(patience.over(io));
         let mut connection = pin!(self.http1.clone().timer(patience).serve_connection(io, answer));
-        tokio::select! {
-            // First what the client sent, so that a request which is already here counts as being in flight.
-            biased;
-            ended = connection.as_mut() => return ended,
-            () = drain.started() => leaving.start(),
+        {
+            let drains = pin!(drain.started());
+            tokio::select! {
+                // First what the client sent, so that a request which is already here counts as being in flight.
+                biased;
+                ended = connection.as_mut() => return ended,
+                () = Seldom::new(drains) => leaving.start(),
+            }
         }
         tokio::select! {
             biased;

@@ -12,6 +12,7 @@ mod connection;
 mod finished;
 mod leaving;
 mod patience;
+mod seldom;
 mod stall;
 mod streams;
 

@@ -10,7 +10,7 @@ use std::{
     io,
     pin::Pin,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll},
@@ -30,6 +30,27 @@ struct Known {
     heard: AtomicBool,
     /// It was waited for a request before.
     waited: AtomicBool,
+    /// Rings for the wait that is on. It is left as it is when a request comes, and rings in vain at the most once in its time: to set
+    /// it anew for each request would be a fiftieth of a call's cost.
+    alarm: Mutex<Option<Pin<Box<time::Sleep>>>>,
+}
+
+impl Known {
+    /// Ready when the moment has come, and not before.
+    fn poll_until(&self, deadline: time::Instant, context: &mut Context<'_>) -> Poll<()> {
+        let mut alarm = self.alarm.lock().unwrap_or_else(PoisonError::into_inner);
+        let alarm = alarm.get_or_insert_with(|| Box::pin(time::sleep_until(deadline)));
+        if alarm.deadline() > deadline {
+            alarm.as_mut().reset(deadline);
+        }
+        while alarm.as_mut().poll(context).is_ready() {
+            if alarm.deadline() == deadline {
+                return Poll::Ready(());
+            }
+            alarm.as_mut().reset(deadline);
+        }
+        Poll::Pending
+    }
 }
 
 /// The timer of one connection. Of hyper's deadlines, each is one for headers.
@@ -62,9 +83,8 @@ impl Timer for Patience {
         let between = self.known.waited.swap(true, Ordering::Relaxed);
         // Hyper's deadline is the time for headers from now on.
         let idle = (deadline + self.idle_timeout).checked_sub(self.header_timeout);
-        let deadline = idle.filter(|_| between).unwrap_or(deadline);
-        let timer = time::sleep_until(deadline.into());
-        Box::pin(Wait { timer, silent: between, known: self.known.clone(), header_timeout: self.header_timeout })
+        let deadline = idle.filter(|_| between).unwrap_or(deadline).into();
+        Box::pin(Wait { deadline, silent: between, known: self.known.clone(), header_timeout: self.header_timeout })
     }
 
     fn now(&self) -> Instant {
@@ -72,29 +92,24 @@ impl Timer for Patience {
     }
 }
 
-pin_project_lite::pin_project! {
-    /// Ends when a request was waited for too long.
-    struct Wait {
-        #[pin]
-        timer: time::Sleep,
-        // Nothing of the request came so far.
-        silent: bool,
-        known: Arc<Known>,
-        header_timeout: Duration,
-    }
+/// Ends when a request was waited for too long.
+struct Wait {
+    deadline: time::Instant,
+    /// Nothing of the request came so far.
+    silent: bool,
+    known: Arc<Known>,
+    header_timeout: Duration,
 }
 
 impl Future for Wait {
     type Output = ();
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let mut this = self.project();
-        if *this.silent && this.known.heard.load(Ordering::Relaxed) {
-            *this.silent = false;
-            let deadline = time::Instant::now() + *this.header_timeout;
-            this.timer.as_mut().reset(deadline);
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if self.silent && self.known.heard.load(Ordering::Relaxed) {
+            self.silent = false;
+            self.deadline = time::Instant::now() + self.header_timeout;
         }
-        this.timer.poll(context)
+        self.known.poll_until(self.deadline, context)
     }
 }
 

@@ -5,10 +5,11 @@
 use bytes::Bytes;
 
 use crate::{
-    era::{IMPLEMENTATION, Incoming, Outgoing, Revision, code, meta, notice},
+    era::{IMPLEMENTATION, Incoming, Method, Outgoing, Revision, code, meta, notice},
     jsonrpc::{self, ErrorObject, Id, Kind, Message, MessageBody, Object, Raw},
     mcp::{
-        Answer, AskKind, CacheHint, Fault, Level, Offer, Outcome, Profile, ProgressInterest, Unanswered, Verb, signed,
+        Answer, AskKind, CacheHint, Fault, Level, Offer, Outcome, Params, Profile, ProgressInterest, Unanswered, Verb,
+        signed,
     },
 };
 
@@ -33,7 +34,7 @@ pub fn initialize(profile: &Profile) -> Outgoing {
         ("capabilities", capabilities),
         ("clientInfo", IMPLEMENTATION),
     ]);
-    Outgoing { method: "initialize".to_owned(), params: Some(params), headers: Vec::new() }
+    Outgoing { method: "initialize".into(), params: Some(params), headers: Vec::new() }
 }
 
 /// Reads the answer to `initialize`. `None` when the server speaks no revision that this gateway speaks, or nonsense.
@@ -53,30 +54,28 @@ pub fn initialized() -> Bytes {
 
 /// Any method with a client's parameters, some of them changed.
 pub fn request(
-    method: &str,
-    params: Option<&Raw>,
+    method: Method,
+    params: &Params,
     changes: &[(&str, Option<Raw>)],
     progress: ProgressInterest,
     token: u64,
 ) -> Outgoing {
-    let object = meta::object_or_empty(params);
-    let own_meta = object.get("_meta").and_then(|own| own.object().ok());
-    let edit = changes.iter().fold(object.edit(), |edit, (name, value)| match value {
+    let edit = changes.iter().fold(params.object().edit(), |edit, (name, value)| match value {
         Some(value) => edit.set(name, value.clone()),
         None => edit.remove(name),
     });
     let edit = edit.remove_all(&["inputResponses", "requestState"]);
-    let edit = match meta::for_legacy(own_meta.as_ref(), progress, token) {
+    let edit = match meta::for_legacy(params.own_meta(), progress, token) {
         Some(own_meta) => edit.set("_meta", own_meta),
         None => edit.remove("_meta"),
     };
     let params = edit.finish();
-    Outgoing { method: method.to_owned(), params: (params.as_str() != "{}").then_some(params), headers: Vec::new() }
+    Outgoing { method, params: (params.as_str() != "{}").then_some(params), headers: Vec::new() }
 }
 
 /// Asks whether it lives (2025-11-25 basic/utilities/ping).
 pub fn ping() -> Outgoing {
-    Outgoing { method: "ping".to_owned(), params: None, headers: Vec::new() }
+    Outgoing { method: "ping".into(), params: None, headers: Vec::new() }
 }
 
 /// `logging/setLevel`
@@ -94,9 +93,9 @@ pub fn unsubscribe(uri: &str) -> Outgoing {
     simple("resources/unsubscribe", "uri", uri)
 }
 
-fn simple(method: &str, name: &str, value: &str) -> Outgoing {
+fn simple(method: &'static str, name: &str, value: &str) -> Outgoing {
     Outgoing {
-        method: method.to_owned(),
+        method: method.into(),
         params: Some(meta::of_gateway(&[(name, Raw::string(value))])),
         headers: Vec::new(),
     }

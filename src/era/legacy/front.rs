@@ -4,7 +4,7 @@
 //!
 //! Sources: 2025-11-25 basic/lifecycle, basic/transports, server and client pages, and the same pages of older revisions.
 
-use std::str::FromStr;
+use std::{str::FromStr, sync::Arc};
 
 use bytes::Bytes;
 
@@ -12,8 +12,8 @@ use crate::{
     era::{IMPLEMENTATION, Revision, code, meta, modern, notice as notices, trace},
     jsonrpc::{self, ErrorObject, Id, Kind, Message, MessageBody, Object, Raw},
     mcp::{
-        Answer, Ask, Capabilities, Fault, Invoke, Level, ListKind, Notice, Offer, Op, Outcome, Page, ProgressInterest,
-        TaskAct, TaskCall, TaskForm, TraceContext, Unanswered, Verb,
+        Answer, Ask, Capabilities, Fault, Invoke, Level, ListKind, Notice, Offer, Op, Outcome, Page, Params,
+        ProgressInterest, TaskAct, TaskCall, TaskForm, TraceContext, Unanswered, Verb,
     },
 };
 
@@ -111,7 +111,7 @@ pub fn decode(message: Message) -> Inbound {
     match message.body {
         MessageBody::Request { id, method, params } => match params.as_ref().map_or(Ok(Object::default()), Raw::object)
         {
-            Ok(object) => request(id, &method, params, &object),
+            Ok(object) => request(id, &method, params, object),
             Err(error) => Inbound::Refused(Some(id), ErrorObject::new(code::INVALID_PARAMS, error.to_string())),
         },
         MessageBody::Notification { method, params } => notification(method, params),
@@ -130,16 +130,16 @@ fn notification(method: String, params: Option<Raw>) -> Inbound {
         "notifications/roots/list_changed" => Inbound::RootsChanged,
         "notifications/cancelled" => {
             let id = params.as_ref().and_then(|params| params.member("requestId"));
-            id.as_ref().and_then(Id::parse).map_or(Inbound::Ignored, Inbound::Cancelled)
+            id.and_then(Id::parse).map_or(Inbound::Ignored, Inbound::Cancelled)
         }
         own if OWN.contains(&own) => Inbound::Ignored,
         _ => Inbound::Told(method, params),
     }
 }
 
-fn request(id: Id, method: &str, params: Option<Raw>, object: &Object) -> Inbound {
+fn request(id: Id, method: &str, params: Option<Raw>, object: Object) -> Inbound {
     match method {
-        "initialize" => initialize(id, object),
+        "initialize" => initialize(id, &object),
         "ping" => Inbound::Local(id, Local::Ping),
         "logging/setLevel" => match object.text("level").and_then(|level| Level::from_str(&level).ok()) {
             Some(level) => Inbound::Local(id, Local::SetLevel(level)),
@@ -179,15 +179,16 @@ pub(super) fn spoken(revision: Revision) -> TaskForm {
     if revision == Revision::V2025_11_25 { TaskForm::Core } else { TaskForm::Unspoken }
 }
 
-fn call(id: Id, method: &str, params: Option<Raw>, object: &Object) -> Inbound {
+fn call(id: Id, method: &str, params: Option<Raw>, object: Object) -> Inbound {
     let own_meta = object.get("_meta").and_then(|own| own.object().ok());
-    let progress_token = own_meta
-        .as_ref()
+    let found = Params::new(object, own_meta);
+    let progress_token = found
+        .own_meta()
         .and_then(|own| own.get(meta::PROGRESS_TOKEN))
         .filter(|token| matches!(token.kind(), Kind::String | Kind::Number));
     let progress = if progress_token.is_some() { ProgressInterest::Wanted } else { ProgressInterest::Unwanted };
-    let trace = own_meta.as_ref().and_then(trace::of_meta);
-    match operation(method, params, object) {
+    let trace = found.own_meta().and_then(trace::of_meta);
+    match operation(method, params, &found) {
         Ok(op) => {
             let verb = if let Op::Invoke(invoke) = &op { Some(invoke.verb) } else { None };
             Inbound::Request(Box::new(Request { ticket: Ticket { id, progress_token, verb }, op, progress, trace }))
@@ -200,31 +201,38 @@ fn call(id: Id, method: &str, params: Option<Raw>, object: &Object) -> Inbound {
     }
 }
 
-fn operation(method: &str, params: Option<Raw>, object: &Object) -> Result<Op, Fault> {
+fn operation(method: &str, raw: Option<Raw>, params: &Params) -> Result<Op, Fault> {
+    let object = params.object();
     let list = |kind| modern::operation::cursor(object).map(|cursor| Op::List(kind, cursor));
     match method {
         "tools/list" => list(ListKind::Tools),
         "prompts/list" => list(ListKind::Prompts),
         "resources/list" => list(ListKind::Resources),
         "resources/templates/list" => list(ListKind::Templates),
-        "tools/call" => invoke(Verb::CallTool, object),
-        "prompts/get" => invoke(Verb::GetPrompt, object),
-        "resources/read" => invoke(Verb::ReadResource, object),
+        "tools/call" => invoke(Verb::CallTool, params),
+        "prompts/get" => invoke(Verb::GetPrompt, params),
+        "resources/read" => invoke(Verb::ReadResource, params),
         "completion/complete" => modern::operation::completion(object).map(Op::Complete),
         "tasks/list" => modern::operation::cursor(object).map(Op::Tasks),
         "tasks/get" | "tasks/result" | "tasks/cancel" => task(method, object),
         "server/discover" | "subscriptions/listen" | "tasks/update" => Err(Fault::UnknownMethod(method.to_owned())),
-        _ => Ok(Op::Extension { method: method.to_owned(), params }),
+        _ => Ok(Op::Extension { method: method.to_owned(), params: raw }),
     }
 }
 
 /// A legacy client has no rounds: members of that name are not its business.
-fn invoke(verb: Verb, params: &Object) -> Result<Op, Fault> {
-    let target = params.text(verb.key()).ok_or(Fault::InvalidParams("the name or uri must be a string"))?;
-    let task = params.get("task").filter(|task| verb == Verb::CallTool && task.kind() == Kind::Object);
-    let arguments = params.get("arguments");
-    let params = params.edit().remove_all(&["inputResponses", "requestState", "task"]).finish();
-    Ok(Op::Invoke(Invoke { verb, target, params, arguments, answers: None, state: None, task }))
+fn invoke(verb: Verb, params: &Params) -> Result<Op, Fault> {
+    const OTHERS: [&str; 3] = ["inputResponses", "requestState", "task"];
+    let object = params.object();
+    let target = object.text(verb.key()).ok_or(Fault::InvalidParams("the name or uri must be a string"))?;
+    let task = object.get("task").filter(|task| verb == Verb::CallTool && task.kind() == Kind::Object);
+    let arguments = object.get("arguments");
+    let params = if OTHERS.iter().any(|name| object.has(name)) {
+        Params::of(Some(&object.edit().remove_all(&OTHERS).finish()))
+    } else {
+        params.clone()
+    };
+    Ok(Op::Invoke(Arc::new(Invoke { verb, target, params, arguments, answers: None, state: None, task })))
 }
 
 /// What is asked of a task (2025-11-25 basic/utilities/tasks).

@@ -55,7 +55,7 @@ pub fn standing(task: &Raw) -> Option<Standing> {
 /// A request of the gateway's own about a task.
 pub fn ask(act: TaskAct, id: &str) -> Outgoing {
     let params = meta::of_gateway(&[("taskId", Raw::string(id))]);
-    Outgoing { method: act.method().to_owned(), params: Some(params), headers: Vec::new() }
+    Outgoing { method: act.method().into(), params: Some(params), headers: Vec::new() }
 }
 
 /// The parameter that makes a call a task.

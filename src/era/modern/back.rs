@@ -5,11 +5,11 @@
 use http::{HeaderName, HeaderValue};
 
 use crate::{
-    era::{Incoming, Outgoing, Revision, code, meta, notice},
+    era::{Incoming, Method, Outgoing, Revision, code, meta, notice},
     jsonrpc::{ErrorObject, Id, Message, MessageBody, Object, Raw},
     mcp::{
-        CacheHint, Caller, Fault, Filter, Mirror, Offer, Outcome, ProgressInterest, TaskForm, Verb, encode_value,
-        tasks_required,
+        CacheHint, Caller, Fault, Filter, Mirror, Offer, Outcome, Params, ProgressInterest, TaskForm, Verb,
+        encode_value, tasks_required,
     },
 };
 
@@ -30,43 +30,38 @@ impl Encode<'_> {
     /// Any method with a client's parameters, some of them changed.
     pub fn request(
         &self,
-        method: &str,
-        params: Option<&Raw>,
+        method: Method,
+        params: &Params,
         changes: &[(&str, Option<Raw>)],
         mirror: &Mirror,
     ) -> Outgoing {
-        let object = meta::object_or_empty(params);
         let sent = |name: &str| match changes.iter().rev().find(|(changed, _)| *changed == name) {
             Some((_, value)) => value.clone(),
-            None => object.get(name),
+            None => params.object().get(name),
         };
-        Outgoing { headers: headers(method, sent, mirror), ..self.message(method, &object, changes) }
+        Outgoing { headers: headers(&method, sent, mirror), ..self.bare(method, params, changes) }
     }
 
     /// The same for a wire without headers.
-    pub fn bare(&self, method: &str, params: Option<&Raw>, changes: &[(&str, Option<Raw>)]) -> Outgoing {
-        self.message(method, &meta::object_or_empty(params), changes)
-    }
-
-    fn message(&self, method: &str, object: &Object, changes: &[(&str, Option<Raw>)]) -> Outgoing {
-        let own_meta = object.get("_meta").and_then(|own| own.object().ok());
-        let own_meta = meta::for_modern(own_meta.as_ref(), self.caller, self.progress, self.token);
-        let edit = changes.iter().fold(object.edit(), |edit, (name, value)| match value {
+    pub fn bare(&self, method: Method, params: &Params, changes: &[(&str, Option<Raw>)]) -> Outgoing {
+        let own_meta = meta::for_modern(params.own_meta(), self.caller, self.progress, self.token);
+        let edit = changes.iter().fold(params.object().edit(), |edit, (name, value)| match value {
             Some(value) => edit.set(name, value.clone()),
             None => edit.remove(name),
         });
         let params = edit.set("_meta", own_meta).finish();
-        Outgoing { method: method.to_owned(), params: Some(params), headers: Vec::new() }
+        Outgoing { method, params: Some(params), headers: Vec::new() }
     }
 
     /// `subscriptions/listen`.
     pub fn listen(&self, filter: &Filter) -> Outgoing {
-        self.request("subscriptions/listen", None, &[("notifications", Some(filter.to_raw()))], &Mirror::default())
+        let changes = [("notifications", Some(filter.to_raw()))];
+        self.request("subscriptions/listen".into(), &Params::default(), &changes, &Mirror::default())
     }
 
     /// `server/discover`, which is the probe as well.
     pub fn discover(&self) -> Outgoing {
-        self.request("server/discover", None, &[], &Mirror::default())
+        self.request("server/discover".into(), &Params::default(), &[], &Mirror::default())
     }
 }
 
@@ -110,6 +105,9 @@ pub fn outcome(verb: Option<Verb>, caller: &Caller, answer: Result<Raw, ErrorObj
         Err(error) => return Ok(Outcome::Failed(Fault::Upstream(error))),
     };
     let object = result.object().map_err(|_| NotAResult)?;
+    if verb == Some(Verb::CallTool) && object.value("resultType") == Some(b"\"complete\"") {
+        return Ok(Outcome::Complete(result));
+    }
     match (object.borrowed_text("resultType").as_deref(), verb) {
         // Absent: an older server (2026-07-28 basic/index, ResultType).
         (None | Some("complete"), Some(Verb::ReadResource)) => Ok(Outcome::Cacheable(result, CacheHint::read(&object))),

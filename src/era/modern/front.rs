@@ -16,12 +16,12 @@ use crate::{
     jsonrpc::{self, ErrorObject, Id, Kind, Object, Raw},
     mcp::{
         CacheHint, CacheScope, Capabilities, Fault, Level, ListKind, LogInterest, Mirrored, Notice, Offer, Op, Outcome,
-        Page, ProgressInterest, TaskForm, TraceContext, Verb, decode_value,
+        Page, Params, ProgressInterest, TaskForm, TraceContext, Verb, decode_value,
     },
 };
 
 use super::{
-    header::{self, mirrored, mismatch, single, single_bytes},
+    header::{Mirrors, mismatch},
     operation::operation,
 };
 
@@ -81,20 +81,21 @@ pub struct Encoded {
 /// The refusal, with the status that the ladder prescribes.
 pub fn decode(headers: &HeaderMap, id: Id, method: String, params: Option<Raw>) -> Result<Request, Refusal> {
     let refuse = |status, error: ErrorObject| refusal(status, Some(&id), &error);
-    let params_object = object(params.as_ref()).map_err(|error| refuse(400, error))?;
-    let own_meta = object(params_object.get("_meta").as_ref()).map_err(|error| refuse(400, error))?;
-    let (claim, capabilities) = envelope(&own_meta).map_err(|error| refuse(400, error))?;
-    check_version(headers, &claim).map_err(|error| refuse(400, error))?;
-    check_method(headers, &method).map_err(|error| refuse(400, error))?;
-    check_name(headers, &method, &params_object).map_err(|error| refuse(400, error))?;
+    let found = found(params.as_ref()).map_err(|error| refuse(400, error))?;
+    let empty = Object::default();
+    let own_meta = found.own_meta().unwrap_or(&empty);
+    let (claim, capabilities) = envelope(own_meta).map_err(|error| refuse(400, error))?;
+    let mirrors = Mirrors::read(headers);
+    check_version(&mirrors, &claim).map_err(|error| refuse(400, error))?;
+    check_method(&mirrors, &method).map_err(|error| refuse(400, error))?;
+    check_name(&mirrors, &method, found.object()).map_err(|error| refuse(400, error))?;
     let progress_token =
         own_meta.get(meta::PROGRESS_TOKEN).filter(|token| matches!(token.kind(), Kind::String | Kind::Number));
-    let log = log_interest(&own_meta).map_err(|error| refuse(200, error))?;
+    let log = log_interest(own_meta).map_err(|error| refuse(200, error))?;
     let progress = if progress_token.is_some() { ProgressInterest::Wanted } else { ProgressInterest::Unwanted };
-    let op =
-        operation(&method, params, &params_object, capabilities.tasks).map_err(|fault| answer_fault(&id, &fault))?;
+    let op = operation(&method, params, &found, capabilities.tasks).map_err(|fault| answer_fault(&id, &fault))?;
     let mirrored = if matches!(&op, Op::Invoke(invoke) if invoke.verb == Verb::CallTool) {
-        mirrored(headers)
+        mirrors.arguments(headers)
     } else {
         Mirrored::NotApplicable
     };
@@ -107,7 +108,7 @@ pub fn decode(headers: &HeaderMap, id: Id, method: String, params: Option<Raw>) 
         capabilities,
         log,
         mirrored,
-        trace: trace::read(trace::of_meta(&own_meta), headers),
+        trace: trace::read(trace::of_meta(own_meta), headers),
     })
 }
 
@@ -121,9 +122,15 @@ fn answer_fault(id: &Id, fault: &Fault) -> Refusal {
     refusal(status, Some(id), &error)
 }
 
-/// An absent object reads as an empty one: what is missing in it is said then.
-fn object(raw: Option<&Raw>) -> Result<Object, ErrorObject> {
-    let Some(raw) = raw else { return Ok(Object::default()) };
+/// What is absent reads as empty: what is missing in it is said then.
+fn found(params: Option<&Raw>) -> Result<Params, ErrorObject> {
+    let Some(params) = params else { return Ok(Params::default()) };
+    let object = object(params)?;
+    let own_meta = object.get("_meta").as_ref().map(self::object).transpose()?;
+    Ok(Params::new(object, own_meta))
+}
+
+fn object(raw: &Raw) -> Result<Object, ErrorObject> {
     raw.object().map_err(|error| {
         ErrorObject::new(code::INVALID_PARAMS, format!("`params` and `_meta` must be objects: {error}"))
     })
@@ -137,10 +144,9 @@ fn envelope(own_meta: &Object) -> Result<(Cow<'_, str>, Capabilities), ErrorObje
 }
 
 /// The header is compared before the revision is judged: a contradiction is worse than an unknown revision.
-fn check_version(headers: &HeaderMap, claim: &str) -> Result<(), ErrorObject> {
-    let header =
-        single(headers, &header::PROTOCOL_VERSION)?.ok_or_else(|| mismatch("MCP-Protocol-Version is missing"))?;
-    if header != claim {
+fn check_version(mirrors: &Mirrors<'_>, claim: &str) -> Result<(), ErrorObject> {
+    let header = mirrors.version()?.ok_or_else(|| mismatch("MCP-Protocol-Version is missing"))?;
+    if header != claim.as_bytes() {
         return Err(mismatch("MCP-Protocol-Version is not what `_meta` says"));
     }
     match Revision::parse(claim) {
@@ -159,10 +165,10 @@ fn supported_versions() -> Raw {
     Raw::from_value(&[Revision::NEWEST_MODERN.name()])
 }
 
-fn check_method(headers: &HeaderMap, method: &str) -> Result<(), ErrorObject> {
-    match single(headers, &header::METHOD)? {
+fn check_method(mirrors: &Mirrors<'_>, method: &str) -> Result<(), ErrorObject> {
+    match mirrors.method()? {
         None => Err(mismatch("Mcp-Method is missing")),
-        Some(header) if header != method => Err(mismatch("Mcp-Method is not the method of the body")),
+        Some(header) if header != method.as_bytes() => Err(mismatch("Mcp-Method is not the method of the body")),
         Some(_) => Ok(()),
     }
 }
@@ -177,9 +183,9 @@ pub(in crate::era) fn named_by(method: &str) -> Option<&'static str> {
     }
 }
 
-fn check_name(headers: &HeaderMap, method: &str, params: &Object) -> Result<(), ErrorObject> {
+fn check_name(mirrors: &Mirrors<'_>, method: &str, params: &Object) -> Result<(), ErrorObject> {
     let Some(key) = named_by(method) else { return Ok(()) };
-    let header = single_bytes(headers, &header::NAME)?.ok_or_else(|| mismatch("Mcp-Name is missing"))?;
+    let header = mirrors.name()?.ok_or_else(|| mismatch("Mcp-Name is missing"))?;
     let header = decode_value(header).map_err(|_| mismatch("Mcp-Name is not a valid encoded value"))?;
     match params.borrowed_text(key) {
         None => Err(ErrorObject::new(code::INVALID_PARAMS, format!("`params.{key}` must be a string"))),
@@ -197,7 +203,7 @@ fn log_interest(own_meta: &Object) -> Result<LogInterest, ErrorObject> {
     level.map(LogInterest::AtLeast).ok_or_else(|| ErrorObject::new(code::INVALID_PARAMS, "Unknown log level"))
 }
 
-const fn shape(op: &Op) -> Shape {
+fn shape(op: &Op) -> Shape {
     match op {
         Op::Discover | Op::List(..) => Shape::Cacheable,
         Op::Invoke(invoke) if matches!(invoke.verb, Verb::ReadResource) => Shape::Cacheable,
@@ -227,6 +233,10 @@ fn failed(id: &Id, fault: &Fault) -> Encoded {
 
 /// A server's result, with what this revision demands of each added where an older server left it out.
 fn complete(ticket: &Ticket, result: &Raw, hint: CacheHint) -> Raw {
+    // Of a modern server nothing is missing, and its results may be large.
+    if ticket.shape == Shape::Plain && result.surely_has(b"\"resultType\"") {
+        return result.clone();
+    }
     let Ok(object) = result.object() else { return result.clone() };
     let edit = object.edit().set_default("resultType", Raw::literal("\"complete\""));
     match ticket.shape {

@@ -16,24 +16,80 @@ pub(super) fn mismatch(reason: &str) -> ErrorObject {
     ErrorObject::new(code::HEADER_MISMATCH, reason)
 }
 
-/// The only value of a header.
-pub(super) fn single_bytes<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a [u8]>, ErrorObject> {
-    let mut values = headers.get_all(name).iter();
-    let value = values.next().map(http::HeaderValue::as_bytes);
-    if values.next().is_some() { Err(mismatch(&format!("{name} is given more than once"))) } else { Ok(value) }
+/// What a header says.
+#[derive(Clone, Copy, Debug, Default)]
+enum Said<'a> {
+    #[default]
+    Nothing,
+    Once(&'a [u8]),
+    Often,
+}
+
+impl<'a> Said<'a> {
+    fn add(&mut self, value: &'a [u8]) {
+        *self = if let Self::Nothing = self { Self::Once(value) } else { Self::Often };
+    }
+
+    fn only(self, name: &HeaderName) -> Result<Option<&'a [u8]>, ErrorObject> {
+        match self {
+            Self::Nothing => Ok(None),
+            // White space around a value is not part of it (RFC 9110, section 5.5).
+            Self::Once(value) => Ok(Some(value.trim_ascii())),
+            Self::Often => Err(mismatch(&format!("{name} is given more than once"))),
+        }
+    }
+}
+
+/// The headers that repeat what the body says, found in one pass.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Mirrors<'a> {
+    version: Said<'a>,
+    method: Said<'a>,
+    name: Said<'a>,
+    /// Whether there are headers for arguments.
+    has_arguments: bool,
+}
+
+impl<'a> Mirrors<'a> {
+    pub(super) fn read(headers: &'a HeaderMap) -> Self {
+        let mut mirrors = Self::default();
+        for (name, value) in headers {
+            let Some(own) = name.as_str().strip_prefix("mcp-") else { continue };
+            match own {
+                "protocol-version" => mirrors.version.add(value.as_bytes()),
+                "method" => mirrors.method.add(value.as_bytes()),
+                "name" => mirrors.name.add(value.as_bytes()),
+                _ => mirrors.has_arguments |= own.starts_with("param-"),
+            }
+        }
+        mirrors
+    }
+
+    pub(super) fn version(&self) -> Result<Option<&'a [u8]>, ErrorObject> {
+        self.version.only(&PROTOCOL_VERSION)
+    }
+
+    pub(super) fn method(&self) -> Result<Option<&'a [u8]>, ErrorObject> {
+        self.method.only(&METHOD)
+    }
+
+    pub(super) fn name(&self) -> Result<Option<&'a [u8]>, ErrorObject> {
+        self.name.only(&NAME)
+    }
+
+    /// Arguments that are mirrored.
+    pub(super) fn arguments(&self, headers: &HeaderMap) -> Mirrored {
+        let named = headers.iter().filter(|_| self.has_arguments).filter_map(|(name, value)| {
+            Some((name.as_str().strip_prefix("mcp-param-")?.to_owned(), value.as_bytes().to_vec()))
+        });
+        Mirrored::Headers(named.collect())
+    }
 }
 
 /// The only value of a header, as text without white space around it.
 pub(in crate::era) fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, ErrorObject> {
-    let Some(value) = single_bytes(headers, name)? else { return Ok(None) };
-    let text = std::str::from_utf8(value).map_err(|_| mismatch(&format!("{name} is not text")))?;
-    Ok(Some(text.trim_matches([' ', '\t'])))
-}
-
-/// Arguments that are mirrored into headers.
-pub(super) fn mirrored(headers: &HeaderMap) -> Mirrored {
-    let named = headers.iter().filter_map(|(name, value)| {
-        Some((name.as_str().strip_prefix("mcp-param-")?.to_owned(), value.as_bytes().to_vec()))
-    });
-    Mirrored::Headers(named.collect())
+    let mut said = Said::Nothing;
+    headers.get_all(name).iter().for_each(|value| said.add(value.as_bytes()));
+    let text = said.only(name)?.map(std::str::from_utf8).transpose();
+    text.map_err(|_| mismatch(&format!("{name} is not text")))
 }

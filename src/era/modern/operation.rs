@@ -2,10 +2,13 @@
 //!
 //! Sources: 2026-07-28 server pages, basic/patterns; the extension `io.modelcontextprotocol/tasks`.
 
+use std::sync::Arc;
+
 use crate::{
     jsonrpc::{Kind, Object, Raw},
     mcp::{
-        Completion, Fault, Filter, Invoke, ListKind, Op, Reference, TaskAct, TaskCall, TaskForm, Verb, tasks_required,
+        Completion, Fault, Filter, Invoke, ListKind, Op, Params, Reference, TaskAct, TaskCall, TaskForm, Verb,
+        tasks_required,
     },
 };
 
@@ -27,7 +30,8 @@ const REMOVED: [&str; 10] = [
 ///
 /// # Errors
 /// The fault of the first check that fails.
-pub(super) fn operation(method: &str, params: Option<Raw>, object: &Object, tasks: TaskForm) -> Result<Op, Fault> {
+pub(super) fn operation(method: &str, raw: Option<Raw>, params: &Params, tasks: TaskForm) -> Result<Op, Fault> {
+    let object = params.object();
     let list = |kind| cursor(object).map(|cursor| Op::List(kind, cursor));
     match method {
         "server/discover" => Ok(Op::Discover),
@@ -35,14 +39,14 @@ pub(super) fn operation(method: &str, params: Option<Raw>, object: &Object, task
         "prompts/list" => list(ListKind::Prompts),
         "resources/list" => list(ListKind::Resources),
         "resources/templates/list" => list(ListKind::Templates),
-        "tools/call" => invoke(Verb::CallTool, object).map(Op::Invoke),
-        "prompts/get" => invoke(Verb::GetPrompt, object).map(Op::Invoke),
-        "resources/read" => invoke(Verb::ReadResource, object).map(Op::Invoke),
+        "tools/call" => invoke(Verb::CallTool, params),
+        "prompts/get" => invoke(Verb::GetPrompt, params),
+        "resources/read" => invoke(Verb::ReadResource, params),
         "completion/complete" => completion(object).map(Op::Complete),
         "subscriptions/listen" => listen(object, tasks).map(Op::Listen),
         "tasks/get" | "tasks/update" | "tasks/cancel" => task(method, object, tasks),
         _ if REMOVED.contains(&method) => Err(Fault::UnknownMethod(method.to_owned())),
-        _ => Ok(Op::Extension { method: method.to_owned(), params }),
+        _ => Ok(Op::Extension { method: method.to_owned(), params: raw }),
     }
 }
 
@@ -67,18 +71,20 @@ pub(in crate::era) fn completion(params: &Object) -> Result<Completion, Fault> {
     Ok(Completion { reference, params: params.raw().clone() })
 }
 
-fn invoke(verb: Verb, params: &Object) -> Result<Invoke, Fault> {
-    let target = params.text(verb.key()).ok_or(Fault::InvalidParams("the name or uri must be a string"))?;
-    let answers = params.get("inputResponses");
+fn invoke(verb: Verb, params: &Params) -> Result<Op, Fault> {
+    let object = params.object();
+    let target = object.text(verb.key()).ok_or(Fault::InvalidParams("the name or uri must be a string"))?;
+    let answers = object.get("inputResponses");
     if answers.as_ref().is_some_and(|answers| answers.kind() != Kind::Object) {
         return Err(Fault::InvalidParams("`inputResponses` must be an object"));
     }
-    let state = params
+    let state = object
         .get("requestState")
         .map(|state| state.text().map(std::borrow::Cow::into_owned).ok_or(Fault::BadState("not a string")))
         .transpose()?;
-    let (params, arguments) = (params.raw().clone(), params.get("arguments"));
-    Ok(Invoke { verb, target, params, arguments, answers, state, task: None })
+    let arguments = object.get("arguments");
+    let invoke = Invoke { verb, target, params: params.clone(), arguments, answers, state, task: None };
+    Ok(Op::Invoke(Arc::new(invoke)))
 }
 
 fn listen(params: &Object, tasks: TaskForm) -> Result<Filter, Fault> {

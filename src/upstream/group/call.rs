@@ -35,7 +35,7 @@ impl Group {
     pub(super) async fn carry_errand(self: &Arc<Self>, mut errand: Errand, stage: Stage) -> Outcome {
         match self.upstream.statement(&errand.caller.principal).await {
             Ok(None) => (),
-            Ok(Some(statement)) => errand.params = Some(meta::asserting(errand.params.as_ref(), statement.expose())),
+            Ok(Some(statement)) => errand.params = meta::asserting(&errand.params, statement.expose()),
             Err(fault) => return Outcome::Failed(Fault::Broken(self.server().clone(), fault)),
         }
         let settings = self.upstream.settings();
@@ -77,7 +77,7 @@ impl Group {
             Some(lease) => Ok(lease),
             None => self.lease().await,
         };
-        let lease = match leased {
+        let mut lease = match leased {
             Ok(lease) => lease,
             Err(fault) => return Ok(Outcome::Failed(fault)),
         };
@@ -90,9 +90,11 @@ impl Group {
         }
         let started = clock::now();
         let exchange = lease.peer.start(errand).map_err(Broken::unsent)?;
-        let place = Place { server: self.server(), bus: &self.bus };
+        let place = Place { server: self.server(), bus: &self.bus, since: Instant::from_std(started) };
         let outcome = converse(exchange, stage, errand, place, patience, told).await;
-        let taken = clock::now().saturating_duration_since(started);
+        let ended = clock::now();
+        lease.ends_at(ended);
+        let taken = ended.saturating_duration_since(started);
         errand.trace.spend(taken);
         self.upstream.metrics().answered(taken);
         let largest = self.upstream.settings().max_result_bytes;

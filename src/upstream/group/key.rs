@@ -53,6 +53,6 @@ fn owner(isolation: Isolation, caller: &Caller) -> Owner {
     match (isolation, &caller.session) {
         (Isolation::Shared, _) => Owner::Everybody,
         (Isolation::Session, Some(session)) => Owner::Session(session.clone()),
-        (Isolation::Session | Isolation::Principal, _) => Owner::Principal(caller.principal.id().into()),
+        (Isolation::Session | Isolation::Principal, _) => Owner::Principal(caller.principal.shared_id()),
     }
 }

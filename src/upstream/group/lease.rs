@@ -27,11 +27,24 @@ const SHORT: Duration = Duration::from_secs(1);
 pub(super) struct Lease {
     pub(super) peer: Arc<Peer>,
     group: Arc<Group>,
+    ended: Option<std::time::Instant>,
+}
+
+impl Lease {
+    fn new(peer: &Arc<Peer>, group: &Arc<Group>) -> Self {
+        peer.leases.fetch_add(1, Ordering::AcqRel);
+        Self { peer: peer.clone(), group: group.clone(), ended: None }
+    }
+
+    /// Its call ended at that moment, a moment ago.
+    pub(super) const fn ends_at(&mut self, moment: std::time::Instant) {
+        self.ended = Some(moment);
+    }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.peer.let_go();
+        self.peer.let_go(self.ended.unwrap_or_else(clock::now));
         if self.group.waiting.load(Ordering::Acquire) > 0 {
             self.group.released.notify_one();
         }
@@ -83,16 +96,14 @@ impl Group {
     fn try_lease(self: &Arc<Self>) -> Option<Lease> {
         let peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
         let peer = peers.iter().find(|peer| peer.takes_calls() && peer.leased() < self.room(peer))?;
-        peer.leases.fetch_add(1, Ordering::AcqRel);
-        Some(Lease { peer: peer.clone(), group: self.clone() })
+        Some(Lease::new(peer, self))
     }
 
     /// The peer with that mark, whatever its room: what is asked of it no other can answer.
     pub(super) fn lease_of(self: &Arc<Self>, mark: &str) -> Option<Lease> {
         let peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
         let peer = peers.iter().find(|peer| peer.mark.as_deref() == Some(mark) && peer.is_alive())?;
-        peer.leases.fetch_add(1, Ordering::AcqRel);
-        Some(Lease { peer: peer.clone(), group: self.clone() })
+        Some(Lease::new(peer, self))
     }
 
     /// Whether calls can be sent somewhere, now or when one has ended.

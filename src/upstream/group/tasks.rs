@@ -18,8 +18,8 @@ use crate::{
     era::legacy::task::{self, Standing},
     jsonrpc::Raw,
     mcp::{
-        Caller, Event, Fault, Filter, LogInterest, Mirror, NewTask, Notice, Outcome, ProgressInterest, Stage, TaskAct,
-        TaskNotice, TaskSupport, UpstreamFault,
+        Caller, Event, Fault, Filter, LogInterest, Mirror, NewTask, Notice, Outcome, Params, ProgressInterest, Stage,
+        TaskAct, TaskNotice, TaskSupport, UpstreamFault,
     },
     policy::Permitted,
     upstream::{
@@ -141,8 +141,8 @@ impl Group {
     ) -> Result<Outcome, Fault> {
         let left = deadline.saturating_duration_since(Instant::from_std(clock::now()));
         let errand = Errand {
-            method: TaskAct::Result.method().to_owned(),
-            params: None,
+            method: TaskAct::Result.method().into(),
+            params: Params::default(),
             changes: smallvec![("taskId", Some(Raw::string(id)))],
             mirror: Mirror::default(),
             progress: ProgressInterest::Unwanted,
@@ -152,7 +152,7 @@ impl Group {
         };
         let exchange = peer.start(&errand).map_err(|fault| self.broken(fault))?;
         let patience = Patience { silence: left, total: left };
-        let place = Place { server: self.server(), bus: &self.bus };
+        let place = Place { server: self.server(), bus: &self.bus, since: Instant::from_std(clock::now()) };
         let (stage, mut told) = (watch.stage.clone(), Told::default());
         let talk = converse(exchange, &stage, &errand, place, patience, &mut told);
         tokio::pin!(talk);

@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use myelin::era::classify::{Arrival, Limits, classify};
 use myelin::era::{legacy, modern};
 use myelin::jsonrpc::{self, MAX_DEPTH, Message, MessageBody, Raw};
-use myelin::mcp::{Caller, Mirror, Outcome, Principal, ProgressInterest, Verb, decode_value, encode_value};
+use myelin::mcp::{Caller, Mirror, Outcome, Params, Principal, ProgressInterest, Verb, decode_value, encode_value};
 use myelin::seal::{KeyRing, Purpose};
 use myelin::sse;
 use std::hint::black_box;
@@ -115,6 +115,7 @@ fn modern_era() -> Vec<Case> {
     };
     let (caller, back_caller) = (anonymous(), anonymous());
     let (_, params) = request(MODERN_CALL);
+    let found = Params::of(Some(&params));
     let (_, result) = response(ANSWER);
     let outcome = Outcome::Complete(result.clone());
     vec![
@@ -122,9 +123,9 @@ fn modern_era() -> Vec<Case> {
             classify(&headers, text.clone(), LIMITS)
         }),
         case("modern front: encode outcome", result.bytes(), move |_| modern::front::outcome(&ticket, &outcome)),
-        case("modern back: encode call", params.clone().bytes(), move |_| {
+        case("modern back: encode call", params.bytes(), move |_| {
             let encode = modern::back::Encode { caller: &caller, progress: ProgressInterest::Unwanted, token: 4711 };
-            let outgoing = encode.request("tools/call", Some(&params), &[], &Mirror::default());
+            let outgoing = encode.request("tools/call".into(), &found, &[], &Mirror::default());
             (outgoing.headers.len(), outgoing.params)
         }),
         case("modern back: decode answer", ANSWER.as_bytes(), |text| {
@@ -138,13 +139,14 @@ fn modern_era() -> Vec<Case> {
 
 fn legacy_era() -> Vec<Case> {
     let (_, params) = request(LEGACY_CALL);
+    let found = Params::of(Some(&params));
     let (_, result) = response(ANSWER);
     vec![
         case("legacy front: decode call", LEGACY_CALL.as_bytes(), |text| {
             Message::parse(text.clone(), MAX_DEPTH).map(legacy::front::decode)
         }),
-        case("legacy back: encode call", params.clone().bytes(), move |_| {
-            legacy::back::request("tools/call", Some(&params), &[], ProgressInterest::Unwanted, 4711).params
+        case("legacy back: encode call", params.bytes(), move |_| {
+            legacy::back::request("tools/call".into(), &found, &[], ProgressInterest::Unwanted, 4711).params
         }),
         case("legacy back: judge outcome", result.clone().bytes(), move |_| {
             legacy::back::outcome(Some(Verb::CallTool), Ok(result.clone()))

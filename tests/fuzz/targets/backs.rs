@@ -12,7 +12,7 @@ use myelin::{
         legacy, modern,
     },
     jsonrpc::{self, Id, Message, MessageBody, Raw},
-    mcp::{Capabilities, Caller, Mirror, ProgressInterest, Verb},
+    mcp::{Capabilities, Caller, Mirror, Params, ProgressInterest, Verb},
 };
 
 const VERBS: [Option<Verb>; 4] = [None, Some(Verb::CallTool), Some(Verb::GetPrompt), Some(Verb::ReadResource)];
@@ -65,7 +65,7 @@ fn forwarded(method: &str, params: Option<&Raw>) {
     for caller in [kit::caller(capabilities.clone(), None), kit::caller(capabilities.clone(), Some("session"))] {
         to_modern(&caller, method, params);
     }
-    let outgoing = legacy::back::request(method, params, &[], ProgressInterest::Wanted, 7);
+    let outgoing = legacy::back::request(method.to_owned().into(), &Params::of(params), &[], ProgressInterest::Wanted, 7);
     written(&outgoing);
     let opening = legacy::back::initialize(&capabilities.profile);
     kit::message(&written(&opening));
@@ -80,7 +80,7 @@ fn written(outgoing: &Outgoing) -> Bytes {
 /// A request of ours is never refused for its envelope or its headers.
 fn to_modern(caller: &Caller, method: &str, params: Option<&Raw>) {
     let encode = modern::back::Encode { caller, progress: ProgressInterest::Wanted, token: 7 };
-    let outgoing = encode.request(method, params, &[], &Mirror::default());
+    let outgoing = encode.request(method.to_owned().into(), &Params::of(params), &[], &Mirror::default());
     let body = written(&outgoing);
     // No real method is anything else, and HTTP could not carry it.
     if method.is_empty() || !method.bytes().all(|byte| byte.is_ascii_graphic()) {

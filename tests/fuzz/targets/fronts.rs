@@ -40,7 +40,7 @@ fn answers(bytes: &Bytes, asked: &Id) {
 /// An object and a text that the client chose.
 fn chosen(op: &Op) -> (Raw, String) {
     match op {
-        Op::Invoke(invoke) => (invoke.params.clone(), invoke.target.clone()),
+        Op::Invoke(invoke) => (invoke.params.raw().clone(), invoke.target.clone()),
         Op::Complete(completion) => (completion.params.clone(), "text".to_owned()),
         Op::Extension { method, params } | Op::Tell { method, params } => (params.clone().unwrap_or(Raw::empty_object()), method.clone()),
         Op::Task(task) => (task.params.clone(), task.id.clone()),
