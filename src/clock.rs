@@ -16,6 +16,16 @@ pub fn unix_time() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
+/// When what lives so long from now on has ended, in whole seconds since 1970: not a moment before.
+pub fn expiry(lifetime: Duration) -> u64 {
+    whole(unix_time().saturating_add(lifetime))
+}
+
+/// The first whole second that is no earlier.
+const fn whole(moment: Duration) -> u64 {
+    moment.as_secs().saturating_add(if moment.subsec_nanos() > 0 { 1 } else { 0 })
+}
+
 /// Year, month and day (UTC) of a day counted from 1970-01-01.
 ///
 /// Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", `civil_from_days`.
@@ -46,5 +56,18 @@ pub const fn days_in(year: u64, month: u64) -> u64 {
         2 => 28,
         4 | 6 | 9 | 11 => 30,
         _ => 31,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lives_for_a_second_has_not_ended_within_it() {
+        let end = |since: f64, lifetime: f64| whole(Duration::from_secs_f64(since) + Duration::from_secs_f64(lifetime));
+        assert_eq!(end(50.75, 1.0), 52);
+        assert_eq!(end(50.0, 1.0), 51);
+        assert_eq!(end(50.75, 0.25), 51);
     }
 }

@@ -72,7 +72,7 @@ impl Park {
                 },
                 Err(fault) => return failed(fault),
             }
-            answers = given.answers.clone();
+            answers.clone_from(&given.answers);
             call.op = Op::Invoke(Arc::new(given));
         }
         let talk = parked.unwrap_or_else(|| Talk::new(self.inner.call(call)));

@@ -41,7 +41,7 @@ pub(super) enum Place {
 
 impl Token {
     pub(super) fn new(caller: &Caller, invoke: &Invoke, lifetime: Duration, round: u32, place: Place) -> Self {
-        let expires = (clock::unix_time() + lifetime).as_secs();
+        let expires = clock::expiry(lifetime);
         Self { principal: caller.principal.id().to_owned(), call: call_digest(invoke), expires, round, place }
     }
 
@@ -140,9 +140,13 @@ mod tests {
         }
     }
 
-    fn sealed(ring: &KeyRing, lifetime: Duration) -> String {
+    fn token(lifetime: Duration) -> Token {
         let call = invoke(r#"{"name":"t","arguments":{"a":1,"b":[2.0]},"_meta":{"x":1}}"#);
-        Token::new(&caller("alice"), &call, lifetime, 1, Place::State("s".into())).seal(ring).unwrap()
+        Token::new(&caller("alice"), &call, lifetime, 1, Place::State("s".into()))
+    }
+
+    fn sealed(ring: &KeyRing, lifetime: Duration) -> String {
+        token(lifetime).seal(ring).unwrap()
     }
 
     #[test]
@@ -156,11 +160,12 @@ mod tests {
     fn refuses_another_principal_another_call_an_expired_and_a_changed_token() {
         let ring = KeyRing::new([]).unwrap();
         let same = invoke(r#"{"name":"t","arguments":{"a":1,"b":[2.0]}}"#);
+        let expired = Token { expires: clock::unix_time().as_secs(), ..token(Duration::ZERO) };
         let token = sealed(&ring, Duration::from_secs(60));
         let other = invoke(r#"{"name":"t","arguments":{"a":2,"b":[2.0]}}"#);
         assert!(Token::open(&ring, &token, &caller("bob"), &same).is_err());
         assert!(Token::open(&ring, &token, &caller("alice"), &other).is_err());
-        assert!(Token::open(&ring, &sealed(&ring, Duration::ZERO), &caller("alice"), &same).is_err());
+        assert!(Token::open(&ring, &expired.seal(&ring).unwrap(), &caller("alice"), &same).is_err());
         assert!(Token::open(&ring, &format!("{token}-TAMPERED"), &caller("alice"), &same).is_err());
     }
 }

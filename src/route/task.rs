@@ -73,7 +73,7 @@ impl TaskAddress {
     /// cannot be told of tasks, or when the machine has no randomness.
     pub fn seal(&self, ring: &KeyRing, caller: &Caller, ttl: Option<Duration>) -> Option<String> {
         let lifetime = ttl.map_or(MOST, |ttl| ttl.clamp(LEAST, MOST));
-        self.seal_until(ring, caller, (clock::unix_time() + lifetime).as_secs())
+        self.seal_until(ring, caller, clock::expiry(lifetime))
     }
 
     fn seal_until(&self, ring: &KeyRing, caller: &Caller, expires: u64) -> Option<String> {

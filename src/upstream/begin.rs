@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, MutexGuard, PoisonError, atomic::Ordering};
 
+use tokio::sync::OwnedSemaphorePermit;
+
 use crate::{
     clock,
     mcp::{Caller, Profile, UpstreamFault},
@@ -33,20 +35,22 @@ impl Upstream {
         }
         self.may_start()?;
         let attempt = self.reach.begin();
-        let place = if self.is_stdio() { self.places.clone().try_acquire_owned().ok() } else { None };
+        let place = self.place_to_probe().await;
         let courier = self.courier();
         if let (true, Some(courier)) = (self.is_personal(), &courier) {
             courier.act_for(&caller.principal);
         }
         let site = self.site(courier.as_ref());
-        let opening = self.begin(courier.as_ref(), Box::pin(self.in_turn(open(&site)))).await;
+        let opening = self.begin(courier.as_ref(), Box::pin(self.in_turn(open(&site, place)))).await;
         let opening = attempt.ended(opening)?;
-        self.learn(opening.verdict);
+        let verdict = opening.verdict;
         // What it said to one principal is not for the next one.
         if !self.is_personal() {
-            let spare = Spare::new(opening, place, InUse::of(self.metrics().spares()));
+            let spare = Spare::new(opening, InUse::of(self.metrics().spares()));
             self.spares().put(spare);
         }
+        // Whoever knows that it was reached finds the spare, and starts none of their own.
+        self.learn(verdict);
         self.stock_up();
         Ok(())
     }
@@ -106,13 +110,18 @@ impl Upstream {
         self.record.may_start()
     }
 
-    /// A peer on these terms, of a spare if there is one.
-    pub(super) async fn connect(self: &Arc<Self>, terms: Terms, spare: Option<Opening>) -> Result<Peer, UpstreamFault> {
+    /// A peer on these terms: of a spare if there is one, else a new one in that place.
+    pub(super) async fn connect(
+        self: &Arc<Self>,
+        terms: Terms,
+        spare: Option<Opening>,
+        place: Option<OwnedSemaphorePermit>,
+    ) -> Result<Peer, UpstreamFault> {
         let courier = terms.courier.clone();
         match spare {
             // It runs already.
             Some(opening) => self.begin(courier.as_ref(), Box::pin(self.greet(terms, opening))).await,
-            None => self.begin(courier.as_ref(), Box::pin(self.in_turn(self.open_and_greet(terms)))).await,
+            None => self.begin(courier.as_ref(), Box::pin(self.in_turn(self.open_and_greet(terms, place)))).await,
         }
     }
 
@@ -134,8 +143,8 @@ impl Upstream {
         reached
     }
 
-    async fn open_and_greet(&self, terms: Terms) -> Result<Peer, UpstreamFault> {
-        let opening = open(&self.site(terms.courier.as_ref())).await?;
+    async fn open_and_greet(&self, terms: Terms, place: Option<OwnedSemaphorePermit>) -> Result<Peer, UpstreamFault> {
+        let opening = open(&self.site(terms.courier.as_ref()), place).await?;
         self.greet(terms, opening).await
     }
 
@@ -195,7 +204,7 @@ impl Upstream {
         };
         let start = Box::pin(async {
             let site = self.site(None);
-            let mut opening = open(&site).await?;
+            let mut opening = open(&site, Some(place)).await?;
             if let Some(profile) = expected {
                 opening.shake_hands(&site, profile).await?;
             }
@@ -203,7 +212,7 @@ impl Upstream {
         });
         let opening = self.started(self.in_turn(start).await).ok()?;
         self.learn(opening.verdict);
-        Some(Spare::new(opening, Some(place), InUse::of(self.metrics().spares())))
+        Some(Spare::new(opening, InUse::of(self.metrics().spares())))
     }
 
     /// Starts it ahead of its first call, as far as that may be for everybody.

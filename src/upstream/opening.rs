@@ -79,7 +79,6 @@ pub(super) struct Terms {
     pub(super) bus: Arc<Bus>,
     /// For HTTP.
     pub(super) courier: Option<Arc<Courier>>,
-    pub(super) place: Option<OwnedSemaphorePermit>,
 }
 
 impl Terms {
@@ -110,10 +109,10 @@ pub(super) fn probe_request(token: u64) -> Outgoing {
     modern::back::Encode { caller: &caller, progress: ProgressInterest::Unwanted, token }.discover()
 }
 
-/// Reaches a server and finds its era.
-pub(super) async fn open(site: &Site<'_>) -> Result<Opening, UpstreamFault> {
+/// Reaches a server and finds its era. What is started for that holds `place` until it has ended.
+pub(super) async fn open(site: &Site<'_>, place: Option<OwnedSemaphorePermit>) -> Result<Opening, UpstreamFault> {
     match &site.settings.wire {
-        WireSettings::Stdio(stdio) => open_stdio(site, stdio).await,
+        WireSettings::Stdio(stdio) => open_stdio(site, stdio, place).await,
         WireSettings::Http(http) => match (site.known, http.transport, site.settings.era) {
             (Some(verdict @ (Verdict::Legacy | Verdict::LegacySse)), _, _) => Ok(Opening::of(verdict)),
             (None, HttpTransport::Sse, _) => Ok(Opening::of(Verdict::LegacySse)),
@@ -127,19 +126,44 @@ impl Opening {
     const fn of(verdict: Verdict) -> Self {
         Self { verdict, offer: None, process: None, greeted: None }
     }
-
-    const fn of_process(verdict: Verdict, offer: Option<Offer>, process: (Child, Lines, u64)) -> Self {
-        Self { verdict, offer, process: Some(process), greeted: None }
-    }
 }
 
 // --- stdio -----------------------------------------------------------------------------------------------------------
 
-async fn open_stdio(site: &Site<'_>, stdio: &StdioSettings) -> Result<Opening, UpstreamFault> {
+async fn open_stdio(
+    site: &Site<'_>,
+    stdio: &StdioSettings,
+    place: Option<OwnedSemaphorePermit>,
+) -> Result<Opening, UpstreamFault> {
     let (child, mut lines) = spawn(site.settings, stdio, site.server, site.stderr).await?;
-    let is_known_legacy = site.known == Some(Verdict::Legacy) || site.settings.era == EraHint::Legacy;
-    if is_known_legacy {
-        return Ok(Opening::of_process(Verdict::Legacy, None, (child, lines, 1)));
+    let found = find_era(site, &child, &mut lines).await;
+    let (verdict, offer, process) = match found {
+        Ok(Found::Modern(offer, token)) => (Verdict::Modern, Some(offer), (child, lines, token)),
+        Ok(Found::Legacy(token)) => (Verdict::Legacy, None, (child, lines, token)),
+        // Some servers die of a request before `initialize`: another process, and no second probe.
+        Ok(Found::Ended) => {
+            let (child, lines) = spawn(site.settings, stdio, site.server, site.stderr).await?;
+            (Verdict::Legacy, None, (child, lines, 1))
+        }
+        Err(fault) => {
+            child.hold(place);
+            return Err(fault);
+        }
+    };
+    process.0.hold(place);
+    Ok(Opening { offer, process: Some(process), ..Opening::of(verdict) })
+}
+
+/// What a child turned out to be, and the number that its next request gets.
+enum Found {
+    Modern(Offer, u64),
+    Legacy(u64),
+    Ended,
+}
+
+async fn find_era(site: &Site<'_>, child: &Child, lines: &mut Lines) -> Result<Found, UpstreamFault> {
+    if site.known == Some(Verdict::Legacy) || site.settings.era == EraHint::Legacy {
+        return Ok(Found::Legacy(1));
     }
     let patience = if site.known.is_some() || site.settings.era == EraHint::Modern {
         site.settings.start_timeout
@@ -148,26 +172,18 @@ async fn open_stdio(site: &Site<'_>, stdio: &StdioSettings) -> Result<Opening, U
     };
     let mut token = 1;
     loop {
-        match ask(&child, &mut lines, &probe_request(token), token, patience).await {
+        match ask(child, lines, &probe_request(token), token, patience).await {
             Said::Answer(answer) => match modern::back::probe(&answer) {
-                Probe::Modern(offer) => {
-                    return Ok(Opening::of_process(Verdict::Modern, Some(offer), (child, lines, token + 1)));
-                }
-                Probe::Legacy => break,
+                Probe::Modern(offer) => return Ok(Found::Modern(offer, token + 1)),
                 Probe::Retry if token < 3 => token += 1,
-                Probe::Retry => break,
+                Probe::Legacy | Probe::Retry => return Ok(Found::Legacy(token + 1)),
                 Probe::Incompatible => return Err(UpstreamFault::Incompatible),
             },
             // Silence is legacy too, on the same process; a late answer carries the old id and is dropped.
-            Said::Nothing => break,
-            // Some servers die of a request before `initialize`: another process, and no second probe.
-            Said::Ended => {
-                let (child, lines) = spawn(site.settings, stdio, site.server, site.stderr).await?;
-                return Ok(Opening::of_process(Verdict::Legacy, None, (child, lines, 1)));
-            }
+            Said::Nothing => return Ok(Found::Legacy(token + 1)),
+            Said::Ended => return Ok(Found::Ended),
         }
     }
-    Ok(Opening::of_process(Verdict::Legacy, None, (child, lines, token + 1)))
 }
 
 // --- HTTP ------------------------------------------------------------------------------------------------------------
@@ -227,6 +243,18 @@ impl Opening {
         self.process.as_ref().is_none_or(|(child, ..)| child.is_alive())
     }
 
+    /// Its process holds this place from now on, instead of the one that it held.
+    pub(super) fn hold(&self, place: Option<OwnedSemaphorePermit>) {
+        if let Some((child, ..)) = &self.process {
+            child.hold(place);
+        }
+    }
+
+    /// The place that its process holds.
+    pub(super) fn take_place(&self) -> Option<OwnedSemaphorePermit> {
+        self.process.as_ref().and_then(|(child, ..)| child.take_place())
+    }
+
     /// Ends the process; ready when it has ended.
     pub(super) async fn end(self) {
         if let Some((child, ..)) = self.process {
@@ -274,7 +302,7 @@ async fn greet_stdio(
     if greeting.dialect.is_legacy() {
         mux.post(legacy::back::initialized())?;
     }
-    Ok((verdict, Peer::new(greeting, Link::Stdio(mux, child), terms.place, tasks)))
+    Ok((verdict, Peer::new(greeting, Link::Stdio(mux, child), tasks)))
 }
 
 /// The legacy handshake, after which a server may turn out to be modern: the probe that it was too slow for made it so.
@@ -353,7 +381,7 @@ fn http_peer(
     ));
     http.enter(session);
     let (opened, is_open) = watch::channel(false);
-    let peer = Peer::new(greeting, Link::Http(http.clone()), None, JoinSet::new()).through(courier);
+    let peer = Peer::new(greeting, Link::Http(http.clone()), JoinSet::new()).through(courier);
     if peer.greeting.dialect.is_legacy() {
         peer.spawn(super::listener::session_stream(http, terms.bus.clone(), opened));
         peer.set_listening(is_open);

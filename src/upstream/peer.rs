@@ -54,8 +54,6 @@ pub(super) struct Peer {
     has_answered: AtomicBool,
     /// The last call of one that takes no more has ended.
     vacated: Notify,
-    /// Its place among the upstream's processes.
-    place: Mutex<Option<OwnedSemaphorePermit>>,
     /// Readers and listeners; they end with the peer.
     tasks: Mutex<JoinSet<()>>,
     /// Whether its own stream of notices is open, for wires that have one apart.
@@ -86,7 +84,7 @@ pub(super) enum Link {
 }
 
 impl Peer {
-    pub(super) fn new(greeting: Greeting, link: Link, place: Option<OwnedSemaphorePermit>, tasks: JoinSet<()>) -> Self {
+    pub(super) fn new(greeting: Greeting, link: Link, tasks: JoinSet<()>) -> Self {
         let mark = match link {
             Link::Stdio(..) | Link::Sse(_) => seal::random_id().ok().map(Into::into),
             Link::Http(_) => None,
@@ -102,7 +100,6 @@ impl Peer {
             is_to_be_replaced: AtomicBool::new(false),
             has_answered: AtomicBool::new(false),
             vacated: Notify::new(),
-            place: Mutex::new(place),
             tasks: Mutex::new(tasks),
             listening: OnceLock::new(),
             log_level: AtomicUsize::new(usize::MAX),
@@ -236,11 +233,18 @@ impl Peer {
         }
     }
 
-    /// The place of one that has ended, whose successor it is.
-    pub(super) fn take_place_of(&self, old: &Self) {
-        let place = old.place.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if place.is_some() {
-            *self.place.lock().unwrap_or_else(PoisonError::into_inner) = place;
+    /// Its place among the server's processes, which is whoever's asks from now on; none once it has ended.
+    pub(super) fn take_place(&self) -> Option<OwnedSemaphorePermit> {
+        match &self.link {
+            Link::Stdio(_, child) => child.take_place(),
+            Link::Sse(_) | Link::Http(_) => None,
+        }
+    }
+
+    /// It holds this place from now on.
+    pub(super) fn hold(&self, place: OwnedSemaphorePermit) {
+        if let Link::Stdio(_, child) = &self.link {
+            child.hold(Some(place));
         }
     }
 

@@ -37,6 +37,26 @@ impl Upstream {
         place
     }
 
+    /// A place for the process that finds out what the server speaks, which nobody uses yet. Where there is none, its older processes are
+    /// about to be replaced, and it is one more than there may be.
+    ///
+    /// # Cancel safety
+    /// Dropped, it waits no more.
+    pub(super) async fn place_to_probe(&self) -> Option<OwnedSemaphorePermit> {
+        if !self.is_stdio() {
+            return None;
+        }
+        match self.places.clone().try_acquire_owned() {
+            Ok(place) => Some(place),
+            Err(_) => self.handover.clone().acquire_owned().await.ok(),
+        }
+    }
+
+    /// Whether it is not one of those that there may be.
+    pub(super) fn is_beyond(&self, place: &OwnedSemaphorePermit) -> bool {
+        Arc::ptr_eq(place.semaphore(), &self.handover)
+    }
+
     /// A call has ended: if its group is idle now and another waits for a place, it goes.
     pub(super) fn make_room(self: &Arc<Self>) {
         if self.wanting.load(Ordering::Acquire) > 0 {

@@ -5,8 +5,6 @@
 
 use std::time::{Duration, Instant};
 
-use tokio::sync::OwnedSemaphorePermit;
-
 use crate::{clock, mcp::Profile, telemetry::metrics::InUse};
 
 use super::opening::Opening;
@@ -14,15 +12,13 @@ use super::opening::Opening;
 /// A server that was reached and is nobody's.
 pub(super) struct Spare {
     pub(super) opening: Opening,
-    /// Its place among the server's processes, if it has one.
-    pub(super) place: Option<OwnedSemaphorePermit>,
     since: Instant,
     _counted: InUse,
 }
 
 impl Spare {
-    pub(super) fn new(opening: Opening, place: Option<OwnedSemaphorePermit>, counted: InUse) -> Self {
-        Self { opening, place, since: clock::now(), _counted: counted }
+    pub(super) fn new(opening: Opening, counted: InUse) -> Self {
+        Self { opening, since: clock::now(), _counted: counted }
     }
 
     /// Ends it; ready when it has.

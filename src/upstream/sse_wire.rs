@@ -73,7 +73,7 @@ pub(super) async fn greet(site: &Site<'_>, courier: &Arc<Courier>, terms: Terms)
     let greeting = shake_hands(&mux, &terms.profile).await?;
     mux.settle(greeting.dialect.clone());
     mux.post(legacy::back::initialized())?;
-    Ok(Peer::new(greeting, Link::Sse(mux), None, tasks).through(&courier))
+    Ok(Peer::new(greeting, Link::Sse(mux), tasks).through(&courier))
 }
 
 /// A stream whose session has begun.

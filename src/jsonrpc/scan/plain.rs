@@ -6,7 +6,7 @@
 /// cost. The usual short name is told here, and the rest elsewhere, so that it needs none of what that needs.
 #[inline]
 pub(in crate::jsonrpc) fn plain(text: &[u8]) -> usize {
-    match text.first_chunk().map(first_special) {
+    match text.first_chunk().copied().map(first_special) {
         Some(Some(place)) => place,
         Some(None) => 8 + plain_long(text.get(8..).unwrap_or_default()),
         None => plain_short(text),
@@ -22,12 +22,14 @@ fn plain_short(text: &[u8]) -> usize {
 /// The same for what goes on.
 #[inline(never)]
 fn plain_long(text: &[u8]) -> usize {
-    // The compiler makes a few instructions of sixteen comparisons.
-    let has_special = |chunk: &[u8; 16]| chunk.iter().fold(false, |has, byte| has | is_special(*byte));
+    // Without an early end the compiler makes a few instructions of sixteen comparisons.
+    let is = u8::from;
+    let special = |all, byte: &u8| all | is(*byte < 0x20) | is(*byte == b'"') | is(*byte == b'\\');
+    let has_special = |chunk: &[u8; 16]| chunk.iter().fold(0, special) != 0;
     let mut at = text.as_chunks().0.iter().take_while(|chunk| !has_special(chunk)).count() * 16;
     loop {
         let rest = text.get(at..).unwrap_or_default();
-        match rest.first_chunk().map(first_special) {
+        match rest.first_chunk().copied().map(first_special) {
             Some(Some(place)) => return at + place,
             Some(None) => at += 8,
             None => return at + plain_short(rest),
@@ -35,15 +37,14 @@ fn plain_long(text: &[u8]) -> usize {
     }
 }
 
-#[inline]
 const fn is_special(byte: u8) -> bool {
-    (byte == b'"') | (byte == b'\\') | (byte < 0x20)
+    matches!(byte, 0..0x20 | b'"' | b'\\')
 }
 
 /// The place of the first of eight bytes that is special.
 #[inline]
-fn first_special(eight: &[u8; 8]) -> Option<usize> {
-    let special = specials(u64::from_le_bytes(*eight));
+fn first_special(eight: [u8; 8]) -> Option<usize> {
+    let special = specials(u64::from_le_bytes(eight));
     // The lowest mark is the first of these bytes.
     (special != 0).then(|| usize::try_from(special.trailing_zeros() / 8).unwrap_or_default())
 }

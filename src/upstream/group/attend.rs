@@ -5,7 +5,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{sleep, timeout};
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    time::{sleep, timeout},
+};
 
 use crate::{
     clock,
@@ -98,16 +101,34 @@ impl Group {
         while self.may_have_tasks() && old.is_alive() {
             sleep(TASKS_ROUND).await;
         }
+        // Nobody else gets it meanwhile.
+        let place = old.take_place();
         old.close().await;
-        match successor {
-            Some(peer) => {
-                peer.take_place_of(old);
-                self.after_restart(&peer);
-            }
+        match &successor {
+            Some(peer) => self.after_restart(peer),
             None => self.keep_least(),
         }
         // Whoever came meanwhile looks again.
         self.released.notify_waiters();
+        if let Some(peer) = successor {
+            self.settle(&peer, place).await;
+        }
+    }
+
+    /// A successor gets the place of the one before it. Where that one ended of its own it is the next that is free: until then the
+    /// successor is the one more than there may be.
+    async fn settle(&self, successor: &Peer, place: Option<OwnedSemaphorePermit>) {
+        if let Some(place) = place {
+            return successor.hold(place);
+        }
+        let Some(own) = successor.take_place() else { return };
+        if !self.upstream.is_beyond(&own) {
+            return successor.hold(own);
+        }
+        if let Ok(place) = self.upstream.places.clone().acquire_owned().await {
+            successor.hold(place);
+        }
+        drop(own);
     }
 
     fn is_in_use(&self) -> bool {

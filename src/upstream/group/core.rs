@@ -52,6 +52,8 @@ pub struct Group {
     /// How its peers failed.
     pub(super) record: Record,
     pub(super) released: Notify,
+    /// The last call that waited has left.
+    pub(super) left: Notify,
     pub(super) waiting: AtomicUsize,
     pub(super) shelves: [Shelf; 4],
     /// Held while what is known is kept.
@@ -104,6 +106,7 @@ impl Group {
             out_of_places: AtomicUsize::new(0),
             started: watch::Sender::default(),
             released: Notify::new(),
+            left: Notify::new(),
             waiting: AtomicUsize::new(0),
             shelves: beginning.shelves,
             shelving: Mutex::default(),

@@ -68,7 +68,9 @@ impl<'a> Waiting<'a> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.group.waiting.fetch_sub(1, Ordering::AcqRel);
+        if self.group.waiting.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.group.left.notify_waiters();
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
     telemetry::metrics::InUse,
     upstream::{
         listener,
-        opening::Terms,
+        opening::{Opening, Terms},
         owners::Attribution,
         peer::{Link, Peer},
         place::Beyond,
@@ -44,22 +44,23 @@ impl Group {
     /// Nothing may be started now.
     pub(super) fn start_for_waiting(self: &Arc<Self>) -> Result<(), UpstreamFault> {
         let waiting = self.waiting.load(Ordering::Acquire);
-        self.start_up_to(waiting.div_ceil(self.expected_room()), Counted::UnderWay)
+        self.start_up_to(waiting.div_ceil(self.expected_room()), Purpose::Calls)
     }
 
     /// Starts what is missing of the least number of peers, as far as that may be.
     pub(in crate::upstream) fn keep_least(self: &Arc<Self>) {
         let least = self.upstream.settings().pool.min;
         if least > 0 && self.upstream.is_stdio() && !self.is_closed.load(Ordering::Acquire) {
-            let _ = self.start_up_to(least, Counted::WithThoseThatLive);
+            let _ = self.start_up_to(least, Purpose::Least);
         }
     }
 
-    fn start_up_to(self: &Arc<Self>, wanted: usize, counted: Counted) -> Result<(), UpstreamFault> {
+    fn start_up_to(self: &Arc<Self>, wanted: usize, purpose: Purpose) -> Result<(), UpstreamFault> {
         let peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
         let live = peers.iter().filter(|peer| peer.takes_calls()).count();
         let under_way = self.starting.load(Ordering::Acquire);
-        let there = if counted == Counted::UnderWay { under_way } else { live + under_way };
+        // For calls that wait, those that live are busy.
+        let there = if purpose == Purpose::Calls { under_way } else { live + under_way };
         let missing = wanted.min(self.most_peers()).saturating_sub(there);
         let missing = missing.min(self.most_peers().saturating_sub(live + under_way));
         if missing == 0 {
@@ -71,7 +72,7 @@ impl Group {
         drop(peers);
         for under_way in starts {
             let group = self.clone();
-            self.spawn(async move { group.start(under_way).await });
+            self.spawn(async move { group.start(under_way, purpose).await });
         }
         Ok(())
     }
@@ -88,8 +89,19 @@ impl Group {
         self.upstream.is_stdio() && self.out_of_places.load(Ordering::Acquire) > 0
     }
 
-    async fn start(self: &Arc<Self>, under_way: UnderWay) {
-        let fault = self.start_one(Beyond::Never).await.err();
+    async fn start(self: &Arc<Self>, under_way: UnderWay, purpose: Purpose) {
+        let fault = match self.start_one(purpose).await {
+            Ok(_) => None,
+            Err(NotStarted::Fault(fault)) => Some(fault),
+            Err(NotStarted::Unwanted) => {
+                drop(under_way);
+                // Whoever came just now counted on it.
+                if self.waiting.load(Ordering::Acquire) > 0 {
+                    let _ = self.start_for_waiting();
+                }
+                return;
+            }
+        };
         drop(under_way);
         self.started.send_modify(|started| started.fault = fault);
         if fault.is_none() {
@@ -101,48 +113,90 @@ impl Group {
     pub(super) async fn start_successor(self: &Arc<Self>) -> Result<Arc<Peer>, UpstreamFault> {
         self.upstream.may_start()?;
         self.record.may_start()?;
-        self.start_one(Beyond::Once).await
+        self.start_one(Purpose::Succession).await.map_err(|not_started| match not_started {
+            NotStarted::Fault(fault) => fault,
+            NotStarted::Unwanted => UpstreamFault::Gone,
+        })
     }
 
-    async fn start_one(self: &Arc<Self>, beyond: Beyond) -> Result<Arc<Peer>, UpstreamFault> {
+    async fn start_one(self: &Arc<Self>, purpose: Purpose) -> Result<Arc<Peer>, NotStarted> {
         self.upstream.find_era_again().await?;
-        let spare = self.upstream.take_spare(&self.key.profile);
-        let (opening, place) = match spare {
-            Some(spare) => (Some(spare.opening), spare.place),
-            None => {
-                let waits = Waits::of(&self.out_of_places);
-                let place = self.upstream.place(self, beyond).await;
-                drop(waits);
-                (None, place)
+        let spare = self.upstream.take_spare(&self.key.profile).map(|spare| spare.opening);
+        let place = match &spare {
+            Some(spare) => {
+                self.seat(spare, purpose).await?;
+                None
             }
+            None => self.place(purpose).await?,
         };
-        let connected = self.upstream.connect(self.terms(place), opening).await;
-        match connected {
-            Ok(_) if self.is_closed.load(Ordering::Acquire) => Err(UpstreamFault::Gone),
+        match self.upstream.connect(self.terms(), spare, place).await {
+            Ok(_) if self.is_closed.load(Ordering::Acquire) => Err(UpstreamFault::Gone.into()),
             Ok(peer) => Ok(self.adopt(peer)),
-            // It depends on the caller, and may be otherwise with the next call.
-            Err(fault @ (UpstreamFault::Unconnected | UpstreamFault::NoToken | UpstreamFault::TokensAway)) => {
-                Err(fault)
-            }
-            // Nothing was tried, and when to try is said elsewhere.
-            Err(fault @ UpstreamFault::LeftAlone(_)) => Err(fault),
             Err(fault) => {
-                if !self.upstream.is_stdio() {
+                if self.is_counted(fault) {
                     self.record.failed(fault);
                 }
-                Err(fault)
+                Err(fault.into())
             }
         }
     }
 
-    fn terms(&self, place: Option<OwnedSemaphorePermit>) -> Terms {
+    /// Whether a connection that failed so is counted against this key. A process' failure is counted against the server.
+    fn is_counted(&self, fault: UpstreamFault) -> bool {
+        // It depends on the caller, and may be otherwise with the next call; or nothing was tried, and when to try is said elsewhere.
+        let is_of_the_caller = matches!(
+            fault,
+            UpstreamFault::Unconnected
+                | UpstreamFault::NoToken
+                | UpstreamFault::TokensAway
+                | UpstreamFault::LeftAlone(_)
+        );
+        !is_of_the_caller && !self.upstream.is_stdio()
+    }
+
+    /// A place for another process, as long as somebody wants one.
+    async fn place(self: &Arc<Self>, purpose: Purpose) -> Result<Option<OwnedSemaphorePermit>, NotStarted> {
+        let beyond = if purpose == Purpose::Succession { Beyond::Once } else { Beyond::Never };
+        let _waits = Waits::of(&self.out_of_places);
+        tokio::select! {
+            biased;
+            place = self.upstream.place(self, beyond) => Ok(place),
+            () = self.nobody_waits(), if purpose == Purpose::Calls => Err(NotStarted::Unwanted),
+        }
+    }
+
+    /// A spare that is one more than there may be, and is to stay, gets a place of those that there may be.
+    async fn seat(self: &Arc<Self>, spare: &Opening, purpose: Purpose) -> Result<(), NotStarted> {
+        let Some(own) = spare.take_place() else { return Ok(()) };
+        if purpose == Purpose::Succession || !self.upstream.is_beyond(&own) {
+            spare.hold(Some(own));
+            return Ok(());
+        }
+        let place = self.place(purpose).await?;
+        spare.hold(place);
+        Ok(())
+    }
+
+    /// Ready when no call waits for a peer.
+    async fn nobody_waits(&self) {
+        loop {
+            let mut left = std::pin::pin!(self.left.notified());
+            left.as_mut().enable();
+            if self.waiting.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            left.await;
+        }
+    }
+
+    fn terms(&self) -> Terms {
         let attribution = match self.key.owner {
             Owner::Everybody => Attribution::Nobody,
             Owner::Principal(_) => Attribution::OnlyCall,
             Owner::Session(_) => Attribution::NewestCall,
         };
         let profile = self.key.profile.clone();
-        Terms { profile, attribution, bus: self.bus.clone(), courier: self.courier.clone(), place }
+        Terms { profile, attribution, bus: self.bus.clone(), courier: self.courier.clone() }
     }
 
     fn adopt(self: &Arc<Self>, peer: Peer) -> Arc<Peer> {
@@ -209,12 +263,28 @@ impl Group {
     }
 }
 
-/// What counts when it is asked how many are missing.
+/// What a peer is started for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Counted {
-    /// Those that live are busy.
-    UnderWay,
-    WithThoseThatLive,
+enum Purpose {
+    /// Calls that wait.
+    Calls,
+    /// To have the least number of them.
+    Least,
+    /// To take over from another.
+    Succession,
+}
+
+/// Why there is no other peer.
+enum NotStarted {
+    Fault(UpstreamFault),
+    /// Those for whom it was left before there was a place.
+    Unwanted,
+}
+
+impl From<UpstreamFault> for NotStarted {
+    fn from(fault: UpstreamFault) -> Self {
+        Self::Fault(fault)
+    }
 }
 
 /// Counts one more for as long as it lives.

@@ -91,6 +91,29 @@ async fn a_key_that_is_idle_gives_its_place_to_one_that_waits() {
 }
 
 #[tokio::test]
+async fn whoever_left_the_queue_takes_no_place_from_who_is_at_work() {
+    let upstream = Upstream::new(Era::Legacy, Wire::Stdio).await;
+    let pool = json!({ "max": 1, "isolation": "session", "queueTimeout": "2s" });
+    let gateway = gateway(&upstream, pool).await;
+    let (worker, other) = (Legacy::open(&gateway).await, Legacy::open(&gateway).await);
+    let call = worker.begin_call(1, "echo", "{}").await;
+    let busy = upstream.take("tools/call").await;
+    let (process, started) = (busy.connection(), upstream.count("initialize"));
+    let refused = other.call(1, "echo", "{}").await.response().await;
+    assert!(refused["error"].is_object() || refused["result"]["isError"] == true, "{refused}");
+    gateway.metric(r#"myelin_upstream_queued_calls{server="up"}"#, "0").await;
+    let mut busy = busy;
+    busy.text_result("one").await;
+    assert_eq!(call.answer().await.response().await["result"]["content"][0]["text"], "one");
+    let next = worker.begin_call(2, "echo", "{}").await;
+    let mut arrived = upstream.take("tools/call").await;
+    assert_eq!((arrived.connection(), upstream.count("initialize")), (process, started), "its process is what it was");
+    arrived.text_result("two").await;
+    assert_eq!(next.answer().await.response().await["result"]["content"][0]["text"], "two");
+    gateway.stop().await;
+}
+
+#[tokio::test]
 async fn a_spare_is_initialised_ahead_and_taken_by_the_next_key_and_another_one_started() {
     let upstream = Upstream::new(Era::Legacy, Wire::Stdio).await;
     let gateway = gateway(&upstream, json!({ "warm": 1, "isolation": "session" })).await;

@@ -18,7 +18,7 @@ use tokio::{
     net::unix::pipe,
     runtime::Handle,
     signal::unix::{SignalKind, signal},
-    sync::{Notify, watch},
+    sync::{Notify, OwnedSemaphorePermit, watch},
     time::timeout,
 };
 
@@ -29,6 +29,7 @@ use super::{
     locate::{StartFault, locate},
     outbox::{Outbox, Pace, SendFault},
     process::{Guarding, Pipes, Process},
+    seat::Seat,
     stderr::{self, Stderr},
     supervisor::{KILL_GRACE, Supervisor},
 };
@@ -52,6 +53,7 @@ struct Inner {
     outbox: Arc<Outbox>,
     stderr: Arc<Stderr>,
     stop: Arc<Notify>,
+    seat: Arc<Seat>,
     status: watch::Receiver<Option<ExitStatus>>,
     /// The most a stop can take.
     longest_stop: Duration,
@@ -115,7 +117,7 @@ impl Child {
         })?;
         let outbox = Arc::new(Outbox::new(stdin, launch.queue));
         let (kept, pid) = (Arc::clone(&launch.stderr), process.pid().as_raw_nonzero().get());
-        let stop = Arc::new(Notify::new());
+        let (stop, seat) = (Arc::new(Notify::new()), Arc::<Seat>::default());
         let (status, status_seen) = watch::channel(None);
         let draining = Arc::clone(&outbox);
         let supervisor = Supervisor {
@@ -125,13 +127,21 @@ impl Child {
             writer: runtime.spawn(async move { draining.drain().await }),
             stderr: runtime.spawn(stderr::keep(stderr, kept, pid, server)),
             stop: Arc::clone(&stop),
+            seat: Arc::clone(&seat),
             graces: launch.graces,
             status,
         };
         runtime.spawn(supervisor.run());
         let longest_stop = launch.graces.eof + launch.graces.term + 3 * KILL_GRACE;
-        let inner =
-            Inner { process, outbox, stderr: Arc::clone(&launch.stderr), stop, status: status_seen, longest_stop };
+        let inner = Inner {
+            process,
+            outbox,
+            stderr: Arc::clone(&launch.stderr),
+            stop,
+            seat,
+            status: status_seen,
+            longest_stop,
+        };
         Ok((Self(Arc::new(inner)), Lines::new(stdout, launch.max_message_bytes)))
     }
 
@@ -171,6 +181,16 @@ impl Child {
     pub async fn stop(&self) -> Option<ExitStatus> {
         self.0.stop.notify_one();
         timeout(self.0.longest_stop, self.exited()).await.ok()
+    }
+
+    /// It holds this place until it and all it started have ended, instead of the one that it held.
+    pub fn hold(&self, place: Option<OwnedSemaphorePermit>) {
+        self.0.seat.hold(place);
+    }
+
+    /// The place that it holds, from now on whoever's asks; none once it has ended.
+    pub fn take_place(&self) -> Option<OwnedSemaphorePermit> {
+        self.0.seat.take()
     }
 
     /// Waits for the end of the process, for whatever reason: its exit status, 128 plus the signal when one ended it and a guard

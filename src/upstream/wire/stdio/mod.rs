@@ -17,6 +17,7 @@ mod lines;
 mod locate;
 mod outbox;
 mod process;
+mod seat;
 mod stderr;
 mod supervisor;
 #[cfg(test)]

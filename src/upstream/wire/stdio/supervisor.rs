@@ -9,7 +9,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{launch::StopGraces, outbox::Outbox, process::Process};
+use super::{launch::StopGraces, outbox::Outbox, process::Process, seat::Seat};
 
 /// What a kill may take before the next, harder one. Only a process that hangs in the kernel needs any of it.
 pub(super) const KILL_GRACE: Duration = Duration::from_secs(1);
@@ -24,6 +24,7 @@ pub(super) struct Supervisor {
     pub(super) writer: JoinHandle<()>,
     pub(super) stderr: JoinHandle<()>,
     pub(super) stop: Arc<Notify>,
+    pub(super) seat: Arc<Seat>,
     pub(super) graces: StopGraces,
     pub(super) status: watch::Sender<Option<ExitStatus>>,
 }
@@ -40,6 +41,7 @@ impl Supervisor {
             Some(status) => status,
             None => self.stop_by_degrees().await,
         };
+        self.seat.free();
         self.outbox.abort();
         self.writer.abort();
         if timeout(STDERR_GRACE, &mut self.stderr).await.is_err() {

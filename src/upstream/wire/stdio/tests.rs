@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, os::unix::process::ExitStatusExt, sync::Arc, ti
 
 use bytes::Bytes;
 use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::time::timeout;
+use tokio::{sync::Semaphore, time::timeout};
 
 use super::*;
 use crate::{redact::Redacted, upstream::settings::StdioSettings};
@@ -57,6 +57,26 @@ async fn an_endless_line_is_reported_and_the_next_one_read() {
     assert!(matches!(next(&mut lines).await, Some(Line::TooLongUntil(ends)) if ends.tail.ends_with(b"xxx")));
     assert_eq!(next(&mut lines).await, message("{}"));
     assert_eq!(next(&mut lines).await, None);
+}
+
+#[tokio::test]
+async fn a_process_holds_its_place_until_it_has_ended_and_none_after_that() {
+    let places = Arc::new(Semaphore::new(1));
+    let (child, mut lines) = start(&shell("trap '' TERM; echo '{}'; sleep 60 & wait; wait"), &plain()).await;
+    assert_eq!(next(&mut lines).await, message("{}"));
+    child.hold(places.clone().try_acquire_owned().ok());
+    let stopping = tokio::spawn({
+        let child = child.clone();
+        async move { child.stop().await }
+    });
+    // It reads no more, and goes on all the same.
+    timeout(Duration::from_secs(10), child.is_deaf()).await.unwrap();
+    assert_eq!(places.available_permits(), 0);
+    stop(child.clone()).await;
+    stopping.await.unwrap();
+    assert_eq!(places.available_permits(), 1);
+    child.hold(places.clone().try_acquire_owned().ok());
+    assert_eq!((places.available_permits(), child.take_place().is_none()), (1, true));
 }
 
 #[tokio::test]
