@@ -57,9 +57,9 @@ impl Upstream {
         Arc::ptr_eq(place.semaphore(), &self.handover)
     }
 
-    /// A call has ended: if its group is idle now and another waits for a place, it goes.
+    /// A call has ended, or a start: if its group is idle now and another still waits for a place, it goes.
     pub(super) fn make_room(self: &Arc<Self>) {
-        if self.wanting.load(Ordering::Acquire) > 0 {
+        if self.wanting.load(Ordering::Acquire) > 0 && self.groups_now().iter().any(|group| group.wants_a_place()) {
             self.let_idlest_go(None);
         }
     }

@@ -89,6 +89,12 @@ impl Group {
         self.upstream.is_stdio() && self.out_of_places.load(Ordering::Acquire) > 0
     }
 
+    /// Whether a start of it waits for a place, and somebody for that start.
+    pub(in crate::upstream) fn wants_a_place(&self) -> bool {
+        let is_wanted = self.waiting.load(Ordering::Acquire) > 0 || self.upstream.settings().pool.min > 0;
+        is_wanted && self.is_out_of_places()
+    }
+
     async fn start(self: &Arc<Self>, under_way: UnderWay, purpose: Purpose) {
         let fault = match self.start_one(purpose).await {
             Ok(_) => None,
@@ -106,6 +112,8 @@ impl Group {
         self.started.send_modify(|started| started.fault = fault);
         if fault.is_none() {
             self.wake_waiting();
+            // Those for whom it was may have left, and others wait for its place.
+            self.upstream.make_room();
         }
     }
 
@@ -160,8 +168,8 @@ impl Group {
         let _waits = Waits::of(&self.out_of_places);
         tokio::select! {
             biased;
-            place = self.upstream.place(self, beyond) => Ok(place),
             () = self.nobody_waits(), if purpose == Purpose::Calls => Err(NotStarted::Unwanted),
+            place = self.upstream.place(self, beyond) => Ok(place),
         }
     }
 
