@@ -155,13 +155,13 @@ impl Object {
     /// The value of the member with that name.
     #[inline]
     pub fn get(&self, name: &str) -> Option<Raw> {
-        self.find(name).map(|member| self.source.slice(member.value()))
+        self.find(name).map(|member| self.value_of(member))
     }
 
     /// The JSON text of a member's value, which nobody keeps.
     #[inline]
     pub fn value(&self, name: &str) -> Option<&[u8]> {
-        self.source.bytes().get(self.find(name)?.value())
+        self.text_of(self.find(name)?)
     }
 
     /// The text of a string member.
@@ -181,7 +181,7 @@ impl Object {
 
     /// Names and values in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Raw)> {
-        self.members.iter().map(|member| (self.name_of(member), self.source.slice(member.value())))
+        self.members.iter().map(|member| (self.name_of(member), self.value_of(member)))
     }
 
     /// How many members there are.

@@ -19,7 +19,7 @@ const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 
-/// A JSON message, which [`name`] will say that it is.
+/// A JSON message, which [`named`] will say that it is.
 pub(super) fn json(status: u16, body: Bytes) -> Response<Body> {
     let mut response = Response::new(Body::json(body));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -100,10 +100,16 @@ pub(super) fn reuse(mut room: HeaderMap, response: &mut Response<Body>) {
 }
 
 /// Says what the body is, where nothing does. So late that the header needs no room of its own: most answers have no other.
-pub(super) fn name(response: &mut Response<Body>) {
+fn name(response: &mut Response<Body>) {
     if response.body_mut().name_json() {
         response.headers_mut().insert(header::CONTENT_TYPE, JSON);
     }
+}
+
+/// The response as it leaves, saying what its body is.
+pub(super) fn named(mut response: Response<Body>) -> Response<Body> {
+    name(&mut response);
+    response
 }
 
 /// A status and nothing else.

@@ -38,9 +38,7 @@ impl Exchange {
         if let Err(refusal) = self.gate.guard.check(&parts.headers, parts.uri.authority()) {
             let address = self.http.proxies.client(peer.address.ip(), &parts.headers);
             self.audit_refusal(&parts, address, refusal.status());
-            let mut refused = answer::refuse(refusal.status(), &refusal.to_string());
-            answer::name(&mut refused);
-            return refused;
+            return answer::named(answer::refuse(refusal.status(), &refusal.to_string()));
         }
         let cors = self.gate.guard.cors(&parts.headers);
         let mut response = if parts.method == Method::OPTIONS {
@@ -51,8 +49,7 @@ impl Exchange {
         if let Some(cors) = cors {
             response.headers_mut().extend(cors);
         }
-        answer::name(&mut response);
-        response
+        answer::named(response)
     }
 
     fn preflight(&self, parts: &Parts) -> Response<Body> {

@@ -77,10 +77,8 @@ impl Exchange {
     pub async fn take_hop(self: Arc<Self>, request: Request<Incoming>, _from: Peer) -> Response<Body> {
         let (mut parts, body) = request.into_parts();
         let (Some(hops), Some(facts)) = (&self.hops, hop::read(&parts.headers)) else {
-            let mut refused =
-                answer::refuse(StatusCode::BAD_REQUEST, "This address is for other gateways of the deployment");
-            answer::name(&mut refused);
-            return refused;
+            let sentence = "This address is for other gateways of the deployment";
+            return answer::named(answer::refuse(StatusCode::BAD_REQUEST, sentence));
         };
         hop::hide(&mut parts.headers);
         let client = hops.tls.as_ref().and_then(|files| files.known(&facts.chain));
@@ -88,8 +86,7 @@ impl Exchange {
         let peer = Peer { address: (facts.address, 0).into(), client, seat: Arc::default() };
         let mut response = self.clone().serve(parts, body, peer, Way::Hop).await;
         response.body_mut().hold(guest);
-        answer::name(&mut response);
-        response
+        answer::named(response)
     }
 
     /// Whether sessions are about to end here: their clients are to open others, elsewhere. Where there is no elsewhere, they are

@@ -87,10 +87,16 @@ impl Unreadable {
 
 /// Whether the content is JSON as it stands.
 pub(super) fn is_json(headers: &HeaderMap) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
-    let essence = kind.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    let says_json = |kind: &HeaderValue| {
+        // Nearly all say it so.
+        if kind == "application/json" {
+            return true;
+        }
+        let essence = kind.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+        essence.eq_ignore_ascii_case("application/json")
+    };
     let is_plain = headers.get(header::CONTENT_ENCODING).is_none_or(|coding| coding.as_bytes() == b"identity");
-    essence.eq_ignore_ascii_case(b"application/json") && is_plain
+    headers.get(header::CONTENT_TYPE).is_some_and(says_json) && is_plain
 }
 
 /// The whole body, within its limits of size and time.
@@ -128,6 +134,21 @@ async fn collect(mut body: Incoming, limit: usize) -> Result<Bytes, Unreadable> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_is_what_says_so_in_text_and_comes_as_it_is() {
+        let of = |kind: &[u8], coding: Option<&'static str>| {
+            let kind = [(header::CONTENT_TYPE, HeaderValue::from_bytes(kind).unwrap())];
+            let coding = coding.map(|coding| (header::CONTENT_ENCODING, HeaderValue::from_static(coding)));
+            is_json(&kind.into_iter().chain(coding).collect())
+        };
+        assert!(of(b"application/json", None) && of(b"application/json", Some("identity")));
+        assert!(of(b" Application/JSON ; charset=utf-8", None));
+        for kind in [&b"application/json-seq"[..], b"text/plain", b"", b"application/json; charset=\xff"] {
+            assert!(!of(kind, None), "{kind:?}");
+        }
+        assert!(!of(b"application/json", Some("gzip")) && !is_json(&HeaderMap::new()));
+    }
 
     #[test]
     fn reads_what_clients_accept() {

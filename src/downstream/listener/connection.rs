@@ -250,10 +250,11 @@ where
         let service = self.service.clone();
         let answer = service_fn(move |request| Finished::new(service(request, peer.clone()), paced));
         let mut connection = pin!(self.http2(streams.spawner()).serve_connection(TokioIo::new(io), answer));
+        let drains = pin!(drain.started());
         tokio::select! {
             biased;
             ended = connection.as_mut() => return ended,
-            () = drain.started() => connection.as_mut().graceful_shutdown(),
+            () = Seldom::new(drains) => connection.as_mut().graceful_shutdown(),
         }
         connection.await
     }

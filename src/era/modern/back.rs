@@ -77,7 +77,10 @@ fn headers(method: &str, sent: impl Fn(&str) -> Option<Raw>, mirror: &Mirror) ->
     if !mirror.is_empty() {
         let mirrored = mirror.headers(sent("arguments").as_ref());
         headers.extend(mirrored.iter().filter_map(|(name, value)| {
-            Some((HeaderName::try_from(format!("mcp-param-{name}")).ok()?, HeaderValue::from_str(value).ok()?))
+            Some((
+                HeaderName::try_from(format!("{}{name}", header::ARGUMENT)).ok()?,
+                HeaderValue::from_str(value).ok()?,
+            ))
         }));
     }
     headers

@@ -4,12 +4,18 @@ use http::{HeaderMap, HeaderName};
 
 use crate::{era::code, jsonrpc::ErrorObject, mcp::Mirrored};
 
+const VERSION_HEADER: &str = "mcp-protocol-version";
+const METHOD_HEADER: &str = "mcp-method";
+const NAME_HEADER: &str = "mcp-name";
+/// What the names of arguments' headers begin with.
+pub(super) const ARGUMENT: &str = "mcp-param-";
+
 /// The revision that a request is of.
-pub(in crate::era) static PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+pub(in crate::era) static PROTOCOL_VERSION: HeaderName = HeaderName::from_static(VERSION_HEADER);
 /// The method in its body.
-pub(super) static METHOD: HeaderName = HeaderName::from_static("mcp-method");
+pub(super) static METHOD: HeaderName = HeaderName::from_static(METHOD_HEADER);
 /// What it is about.
-pub(super) static NAME: HeaderName = HeaderName::from_static("mcp-name");
+pub(super) static NAME: HeaderName = HeaderName::from_static(NAME_HEADER);
 
 /// A header contradicts the body, or is missing.
 pub(super) fn mismatch(reason: &str) -> ErrorObject {
@@ -54,12 +60,11 @@ impl<'a> Mirrors<'a> {
     pub(super) fn read(headers: &'a HeaderMap) -> Self {
         let mut mirrors = Self::default();
         for (name, value) in headers {
-            let Some(own) = name.as_str().strip_prefix("mcp-") else { continue };
-            match own {
-                "protocol-version" => mirrors.version.add(value.as_bytes()),
-                "method" => mirrors.method.add(value.as_bytes()),
-                "name" => mirrors.name.add(value.as_bytes()),
-                _ => mirrors.has_arguments |= own.starts_with("param-"),
+            match name.as_str() {
+                VERSION_HEADER => mirrors.version.add(value.as_bytes()),
+                METHOD_HEADER => mirrors.method.add(value.as_bytes()),
+                NAME_HEADER => mirrors.name.add(value.as_bytes()),
+                other => mirrors.has_arguments |= other.starts_with(ARGUMENT),
             }
         }
         mirrors
@@ -80,7 +85,7 @@ impl<'a> Mirrors<'a> {
     /// Arguments that are mirrored.
     pub(super) fn arguments(&self, headers: &HeaderMap) -> Mirrored {
         let named = headers.iter().filter(|_| self.has_arguments).filter_map(|(name, value)| {
-            Some((name.as_str().strip_prefix("mcp-param-")?.to_owned(), value.as_bytes().to_vec()))
+            Some((name.as_str().strip_prefix(ARGUMENT)?.to_owned(), value.as_bytes().to_vec()))
         });
         Mirrored::Headers(named.collect())
     }

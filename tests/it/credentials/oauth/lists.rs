@@ -45,6 +45,8 @@ async fn what_a_server_shows_to_anybody_is_listed_before_its_user_is_connected()
         assert_eq!(meta["myelin/missing"], Value::Null);
         assert_eq!(upstream.headers("authorization"), [None].into());
         connect(&gateway, &upstream, ALICE, "c").await;
+        // The one for strangers, and hers: until that stands, nothing is said of a change.
+        upstream.is_heard_by(2).await;
         upstream.change(|catalog| catalog.tools.push(crate::kit::tool("hers")));
         upstream.tell("notifications/tools/list_changed", "").await;
         crate::kit::soon("her list is read anew", async {
